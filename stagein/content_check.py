@@ -11,27 +11,38 @@ from zoo_staging.media import BINARY, get_media_type
 
 CHECKED_BYTES = 64 << 10
 
-# the first bytes of formats that have a signature; of a text format, what a message in another one does not begin with
-_SIGNATURES = tuple(
-    (re.compile(media_type), re.compile(start, re.S))
-    for media_type, start in (
-        (r"image/(tiff|vnd\.stac\.geotiff)", rb"II[*+]\0|MM\0[*+]"),
-        (r"image/png", rb"\x89PNG\r\n\x1a\n"),
-        (r"image/jpe?g", rb"\xff\xd8\xff"),
-        (r"image/(jp2|jpx|jpeg2000|j2k)", rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"),
-        # HDF5 may begin with other bytes, netCDF is HDF5 or its own format, HDF4 has the same media type
-        (r".*(hdf5?|netcdf)", rb".*\x89HDF\r\n\x1a\n|CDF[\x01\x02\x05]|\x0e\x03\x13\x01"),
-        (r"application/zip", rb"PK[\x03\x05\x07]"),
-        (r"application/(x-)?gzip", rb"\x1f\x8b"),
-        (r".*parquet", rb"PAR1"),
-        (r"application/pdf", rb".{0,1024}%PDF"),
-        (r".*sqlite3?", rb"SQLite format 3\0"),
-        (r".*(laszip|laz)", rb"LASF"),
-        (r".*flatgeobuf", rb"fgb"),
-        (r"text/csv|text/tab-separated-values", rb"(?!(\xef\xbb\xbf)?\s*([{<]))"),
-        (r".*[/+]xml", rb"(\xef\xbb\xbf)?\s*<"),
-        (r".*json", rb"(\xef\xbb\xbf)?\s*[^<\s]"),
-    )
+_Formats = tuple[tuple[re.Pattern[str], re.Pattern[bytes]], ...]
+
+
+def _compile(*formats: tuple[str, bytes]) -> _Formats:
+    return tuple((re.compile(media_type), re.compile(start, re.S)) for media_type, start in formats)
+
+
+# the first bytes of formats that have a signature
+_SIGNATURES = _compile(
+    (r"image/(tiff|vnd\.stac\.geotiff)", rb"II[*+]\0|MM\0[*+]"),
+    (r"image/png", rb"\x89PNG\r\n\x1a\n"),
+    (r"image/jpe?g", rb"\xff\xd8\xff"),
+    (r"image/(jp2|jpx|jpeg2000|j2k)", rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"),
+    # HDF5 may begin with other bytes, netCDF is HDF5 or its own format, HDF4 has the same media type
+    (r".*(hdf5?|netcdf)", rb".*\x89HDF\r\n\x1a\n|CDF[\x01\x02\x05]|\x0e\x03\x13\x01"),
+    (r"application/zip", rb"PK[\x03\x05\x07]"),
+    (r"application/(x-)?gzip", rb"\x1f\x8b"),
+    (r".*parquet", rb"PAR1"),
+    (r"application/pdf", rb".{0,1024}%PDF"),
+    (r".*sqlite3?", rb"SQLite format 3\0"),
+    (r".*(laszip|[/.](laz|las))", rb"LASF"),
+    (r".*grib2?", rb".{0,1024}GRIB"),
+    (r"image/webp", rb"RIFF.{4}WEBP"),
+    # the oldest archives have no signature, but zeros as any other
+    (r"application/(x-)?tar", rb".{257}ustar"),
+    (r".*flatgeobuf", rb"fgb"),
+)
+# what a text format does not begin with where a message in another one does
+_BEGINNINGS = _compile(
+    (r"text/csv|text/tab-separated-values", rb"(?!(\xef\xbb\xbf)?\s*([{<]))"),
+    (r".*[/+]xml", rb"(\xef\xbb\xbf)?\s*<"),
+    (r".*json", rb"(\xef\xbb\xbf)?\s*[^<\s]"),
 )
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _TEXT_BYTES = 1 << 10
@@ -51,14 +62,24 @@ def is_suspicious(content: Content, href: str, announced: str | None) -> bool:
     """Whether the beginning of the file at `href` has to be checked.
 
     That is where it is served as a page, a message, or without media type, or not as what it is: some servers call all
-    that they send `application/octet-stream`, their error pages too.
+    that they send `application/octet-stream`, their error pages too. Where the format has a signature it is always:
+    others name the type after the address, whatever they send.
     """
     if get_scheme(content.href) not in ("http", "https"):
         return False
     if (content.media_type or "text/html") in _PAGES | _MESSAGES:
         return True
     expected = _find_expected(href, announced)
-    return expected is not None and content.media_type != expected
+    if expected is None:
+        return False
+    return content.media_type != expected or _find(_SIGNATURES, expected) is not None
+
+
+def has_signature(href: str, announced: str | None, start: bytes) -> bool:
+    """Whether the file at `href` begins as its format does: then no more of it has to be checked."""
+    expected = _find_expected(href, announced)
+    signature = _find(_SIGNATURES, expected) if expected else None
+    return signature is not None and bool(signature.match(start)) and not _HTML.match(start)
 
 
 def find_foreign(content: Content, href: str, announced: str | None, start: bytes) -> StagingError | None:
@@ -74,15 +95,16 @@ def find_foreign(content: Content, href: str, announced: str | None, start: byte
     if content.media_type in _MESSAGES and _BINARY.match(expected) and _MESSAGE.match(start):
         return _foreign(content, href, expected, "a message", start)
     # data of another kind than its publisher says may be good; text in place of it is a message
-    lacks_signature = content.media_type != expected and _lacks_signature(expected, start)
-    if lacks_signature and not _CONTROLS.search(start[:_TEXT_BYTES]):
+    formats = _SIGNATURES if content.media_type == expected else (*_SIGNATURES, *_BEGINNINGS)
+    beginning = _find(formats, expected)
+    if beginning is not None and not beginning.match(start) and not _CONTROLS.search(start[:_TEXT_BYTES]):
         return _foreign(content, href, expected, "text", start)
     return None
 
 
-def _lacks_signature(expected: str, start: bytes) -> bool:
-    found = next((signature for media_type, signature in _SIGNATURES if media_type.fullmatch(expected)), None)
-    return found is not None and not found.match(start)
+def _find(formats: _Formats, expected: str) -> re.Pattern[bytes] | None:
+    """Return how files of a media type begin; None where that is not known."""
+    return next((start for media_type, start in formats if media_type.fullmatch(expected)), None)
 
 
 def find_login(content: Content, href: str, start: bytes) -> StagingError | None:

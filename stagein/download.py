@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from stagein.content_check import CHECKED_BYTES, find_foreign, is_suspicious
+from stagein.content_check import CHECKED_BYTES, find_foreign, has_signature, is_suspicious
 from stagein.progress import Progress, Transfer
 from stagein.settings import StageInOptions
 from stagein.sources import Chunk, Content, SourceTable
@@ -207,8 +207,8 @@ async def _check_beginning(content: Content, transfer: Transfer) -> AsyncIterato
         if begun:
             yield chunk
             continue
-        start += bytes(chunk)
-        if len(start) >= CHECKED_BYTES:
+        is_first, start = not start, start + bytes(chunk)
+        if len(start) >= CHECKED_BYTES or (is_first and has_signature(transfer.href, transfer.media_type, start)):
             begun = True
             yield _check(content, transfer, start)
     if not begun:

@@ -225,7 +225,7 @@ def test_the_definition_of_a_job_is_its_request_before_and_after_its_start(
     inputs = {"scene": {"type": "File", "inputBinding": {}}, "kind": {"type": "string", "default": "all"}}
     (tmp_path / "reads.cwl").write_text(json.dumps({**tool, "inputs": inputs, "outputs": {"o": "stdout"}}))
     server.deploy(tmp_path / "reads.cwl")
-    web.put("scene.tif", b"data")
+    web.put("scene.tif", b"II*\0")
     request = {
         "inputs": {"scene": {"href": f"{web.url}/scene.tif", "type": "image/tiff"}},
         "outputs": {"o": {"transmissionMode": "reference"}},

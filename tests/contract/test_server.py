@@ -746,7 +746,7 @@ def test_a_package_of_several_documents_is_deployed_by_a_form(server: Server, we
     assert answer.status == 201, answer.body
     assert answer.json["id"] == "several"
     inputs = {"source": {"href": web.put("a.txt", b"12345")}, "folder": {"href": web.put("item.json", b"{}")}}
-    web.put("item.json", json.dumps(build_item("one", {"red": {"href": web.put("red.tif", b"12")}})).encode())
+    web.put("item.json", json.dumps(build_item("one", {"red": {"href": web.put("red.tif", b"II*\0")}})).encode())
     job = server.execute("several", inputs)
     assert server.wait(job)["status"] == "successful"
     listed = server.request("GET", f"/jobs/{job}/results/list").body.decode()
@@ -826,8 +826,8 @@ def test_a_dry_run_of_an_execution_lists_what_would_fail_and_runs_nothing(server
     assert [(problem["code"], problem["pointer"]) for problem in missing["problems"]] == [
         ("source.not-found", "/inputs/folder")
     ]
-    web.put("item.json", json.dumps(build_item("one", {"red": {"href": web.put("red.tif", b"12")}})).encode())
-    assert look(good) == {"valid": True, "problems": [], "inputs": {"files": 2, "knownBytes": 7}}
+    web.put("item.json", json.dumps(build_item("one", {"red": {"href": web.put("red.tif", b"II*\0")}})).encode())
+    assert look(good) == {"valid": True, "problems": [], "inputs": {"files": 2, "knownBytes": 9}}
     assert server.request("POST", "/processes/nobody/execution?dryRun=true", {}).status == 404
     assert list_all(server) == before
 

@@ -37,6 +37,7 @@ pytestmark = pytest.mark.contract
 DATA = Path(__file__).parents[1] / "data"
 LANDSAT = DATA / "landsat-p035r032-sr" / "LT50350322008174PAC01"
 TIFF = b"II*\x00pixels"
+PIXELS = b"II*\x00px"
 QUICK = StageInOptions(first_wait_seconds=0.01, longest_wait_seconds=5, read_timeout_seconds=10)
 
 
@@ -216,7 +217,7 @@ def put_landsat(origin: Origin) -> str:
 def put_item(origin: Origin, sizes: dict[str, int], **more: Any) -> dict[str, Any]:
     """Offer an item with assets of these sizes (in bytes); the input that refers to it."""
     for name, size in sizes.items():
-        origin.put(name, b"x" * size)
+        origin.put(name, bytes(size))
     assets = {name: {"href": f"./{name}", "file:size": size, **more} for name, size in sizes.items()}
     return directory(put_json(origin, "item.json", build_item("a", assets)))
 
@@ -237,9 +238,9 @@ def fail(job_order: dict[str, Any], folder: Path, options: StageInOptions) -> St
 @pytest.mark.parametrize(
     ("name", "data"),
     [
-        ("a.tif", b"pixels"),
+        ("a.tif", PIXELS),
         ("empty.txt", b""),
-        ("a b+ü.tif", b"x"),
+        ("a b+ü.tif", PIXELS),
         ("large.bin", bytes(range(256)) * 40_000),
     ],
     ids=["plain", "empty", "odd-name", "large"],
@@ -265,8 +266,8 @@ def test_a_real_item_becomes_a_local_catalog_with_its_assets_verified(origin: Or
 
 
 def test_a_catalog_is_walked_down_to_its_items(origin: Origin, tmp_path: Path) -> None:
-    origin.put("c/a/a.tif", b"a")
-    origin.put("c/b/b.tif", b"bb")
+    origin.put("c/a/a.tif", b"\x00")
+    origin.put("c/b/b.tif", bytes(2))
     put_json(origin, "c/a/a.json", build_item("a", {"x": {"href": "./a.tif"}}, collection="s2"))
     put_json(origin, "c/b/b.json", build_item("b", {"x": {"href": "b.tif", "file:size": 2}}, stac_version="1.1.0"))
     put_json(
@@ -311,7 +312,7 @@ def test_an_asset_that_is_a_folder_is_staged_with_all_its_files(origin: Origin, 
 def test_paths_of_assets_below_the_item_are_kept(origin: Origin, tmp_path: Path) -> None:
     names = ("manifest.safe", "measurement/vv.tiff", "annotation/calibration/c x.xml")
     for name in names:
-        origin.put(f"S1A.SAFE/{name}", name.encode())
+        origin.put(f"S1A.SAFE/{name}", b"<x/>" if name.endswith("xml") else TIFF)
     item = build_item("a", {name[:4]: {"href": quote(f"./{name}")} for name in names})
     staged = stage_in({"a": directory(put_json(origin, "S1A.SAFE/item.json", item))}, tmp_path, origin.options)
     folder = Path(staged["a"]["path"], "a")
@@ -321,7 +322,7 @@ def test_paths_of_assets_below_the_item_are_kept(origin: Origin, tmp_path: Path)
 
 
 def test_a_picture_beside_the_data_may_be_missing(origin: Origin, tmp_path: Path) -> None:
-    origin.put("a.tif", b"pixels")
+    origin.put("a.tif", PIXELS)
     assets = {"data": {"href": "./a.tif"}, "view": {"href": "./gone.jpg", "roles": ["thumbnail"]}}
     href = put_json(origin, "item.json", build_item("a", assets))
     staged = stage_in({"a": directory(href)}, tmp_path, origin.options)
@@ -360,13 +361,13 @@ def test_what_does_not_exist_is_named(origin: Origin, tmp_path: Path) -> None:
 
 
 def test_a_wrong_checksum_is_an_error_and_the_file_is_not_there(origin: Origin, tmp_path: Path) -> None:
-    origin.put("a.tif", b"changed")
+    origin.put("a.tif", b"II*\x00changed")
     asset = {"href": "./a.tif", "file:checksum": "1220" + "00" * 32}
     href = put_json(origin, "item.json", build_item("a", {"x": asset}))
     error = fail({"a": directory(href)}, tmp_path / "in", origin.options)
     assert error.kind is Kind.CHECKSUM
     assert error.href.endswith("a.tif")
-    found = hashlib.sha256(b"changed").hexdigest()
+    found = hashlib.sha256(b"II*\x00changed").hexdigest()
     assert all(fact in error.reason for fact in (found, "00" * 32, "asset 'x'"))
     assert all_files(tmp_path / "in") == []
 
@@ -374,7 +375,7 @@ def test_a_wrong_checksum_is_an_error_and_the_file_is_not_there(origin: Origin, 
 def test_a_checksum_of_unknown_kind_is_reported_and_does_no_harm(
     origin: Origin, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    origin.put("a.tif", b"pixels")
+    origin.put("a.tif", PIXELS)
     href = put_json(origin, "item.json", build_item("a", {"x": {"href": "a.tif", "file:checksum": "7f0100"}}))
     stage_in({"a": directory(href)}, tmp_path / "in", origin.options)
     assert all(fact in caplog.text for fact in ("checksum", "7f0100"))
@@ -421,15 +422,15 @@ def test_a_place_that_cannot_be_written_to_is_an_error_of_the_disk(origin: Origi
 
 
 def test_a_server_that_is_busy_twice_is_asked_a_third_time(faulty: Any, tmp_path: Path) -> None:
-    href = faulty.put("a.tif", b"pixels")
+    href = faulty.put("a.tif", PIXELS)
     faulty.server.fail(f"{faulty.prefix}a.tif", Fault(503), Fault(503))
     staged = stage_in({"a": file(href)}, tmp_path / "in", faulty.options)
-    assert Path(staged["a"]["path"]).read_bytes() == b"pixels"
+    assert Path(staged["a"]["path"]).read_bytes() == PIXELS
     assert faulty.server.count(f"{faulty.prefix}a.tif") == 3
 
 
 def test_a_server_that_stays_busy_is_given_up(faulty: Any, tmp_path: Path) -> None:
-    href = faulty.put("a.tif", b"pixels")
+    href = faulty.put("a.tif", PIXELS)
     faulty.server.fail_always(f"{faulty.prefix}a.tif", Fault(503))
     error = fail({"a": file(href)}, tmp_path / "in", replace(faulty.options, retries=1))
     assert error.kind is Kind.SERVICE
@@ -438,7 +439,7 @@ def test_a_server_that_stays_busy_is_given_up(faulty: Any, tmp_path: Path) -> No
 
 
 def test_a_refusal_is_final(faulty: Any, tmp_path: Path) -> None:
-    href = faulty.put("a.tif", b"pixels")
+    href = faulty.put("a.tif", PIXELS)
     faulty.server.fail_always(f"{faulty.prefix}a.tif", Fault(403, body=b"no"))
     error = fail({"a": file(href)}, tmp_path / "in", faulty.options)
     assert error.kind is Kind.FORBIDDEN
@@ -448,22 +449,22 @@ def test_a_refusal_is_final(faulty: Any, tmp_path: Path) -> None:
 
 def test_a_server_that_hangs_up_as_it_is_asked_is_asked_again(faulty: Any, tmp_path: Path) -> None:
     """As servers do that close a connection which was idle, while the next request is on its way."""
-    href = faulty.put("a.tif", b"pixels")
+    href = faulty.put("a.tif", PIXELS)
     faulty.server.fail(f"{faulty.prefix}a.tif", Fault(hang_up=True))
     staged = stage_in({"a": file(href)}, tmp_path / "in", faulty.options)
-    assert Path(staged["a"]["path"]).read_bytes() == b"pixels"
+    assert Path(staged["a"]["path"]).read_bytes() == PIXELS
     assert faulty.server.count(f"{faulty.prefix}a.tif") == 2
 
 
 def test_a_body_that_breaks_off_is_fetched_again(faulty: Any, tmp_path: Path) -> None:
-    href = faulty.put("a.tif", b"pixels" * 1000)
+    href = faulty.put("a.tif", PIXELS * 1000)
     faulty.server.fail(f"{faulty.prefix}a.tif", Fault(cut_bytes=100))
     staged = stage_in({"a": file(href)}, tmp_path / "in", faulty.options)
-    assert Path(staged["a"]["path"]).read_bytes() == b"pixels" * 1000
+    assert Path(staged["a"]["path"]).read_bytes() == PIXELS * 1000
 
 
 def test_a_body_that_always_breaks_off_leaves_nothing(faulty: Any, tmp_path: Path) -> None:
-    href = faulty.put("a.tif", b"pixels" * 1000)
+    href = faulty.put("a.tif", PIXELS * 1000)
     faulty.server.fail_always(f"{faulty.prefix}a.tif", Fault(cut_bytes=100))
     error = fail({"a": file(href)}, tmp_path / "in", replace(faulty.options, retries=1))
     assert error.kind is Kind.SIZE
@@ -471,7 +472,7 @@ def test_a_body_that_always_breaks_off_leaves_nothing(faulty: Any, tmp_path: Pat
 
 
 def test_a_server_that_stands_still_is_not_waited_for_longer_than_the_read_timeout(faulty: Any, tmp_path: Path) -> None:
-    href = faulty.put("a.tif", b"pixels" * 1000)
+    href = faulty.put("a.tif", PIXELS * 1000)
     faulty.server.fail_always(f"{faulty.prefix}a.tif", Fault(cut_bytes=100, stall=True))
     error = fail({"a": file(href)}, tmp_path / "in", replace(faulty.options, retries=0, read_timeout_seconds=0.2))
     assert error.kind is Kind.TIMEOUT
@@ -496,7 +497,7 @@ def test_a_server_with_an_untrusted_certificate_gets_no_request(tmp_path: Path) 
 
 
 def test_a_partial_file_is_never_visible_and_a_cancelled_one_leaves_nothing(faulty: Any, tmp_path: Path) -> None:
-    data = b"x" * (9 << 20)
+    data = TIFF.ljust(9 << 20, b"x")
     href = faulty.put("a.tif", data)
     faulty.server.fail_always(f"{faulty.prefix}a.tif", Fault(cut_bytes=len(data) - 1, stall=True))
     cancellation, visible, pressed = Cancellation(), list[bool](), list[float]()
@@ -519,11 +520,11 @@ def test_a_partial_file_is_never_visible_and_a_cancelled_one_leaves_nothing(faul
 
 
 def test_an_address_that_several_inputs_name_is_fetched_once(faulty: Any, tmp_path: Path) -> None:
-    href = faulty.put("a.tif", b"pixels")
+    href = faulty.put("a.tif", PIXELS)
     staged = stage_in({"a": file(href), "b": [file(href)]}, tmp_path / "in", faulty.options)
     paths = [Path(staged["a"]["path"]), Path(staged["b"][0]["path"])]
     assert paths[0] != paths[1]
-    assert [path.read_bytes() for path in paths] == [b"pixels", b"pixels"]
+    assert [path.read_bytes() for path in paths] == [PIXELS, PIXELS]
     assert faulty.server.count(f"{faulty.prefix}a.tif") == 1
 
 
@@ -538,11 +539,11 @@ def test_several_problems_are_reported_together(faulty: Any, tmp_path: Path) -> 
 
 
 def test_redirects_are_followed_and_relative_hrefs_count_from_where_they_lead(web: Web, tmp_path: Path) -> None:
-    web.put("new/a.tif", b"pixels")
+    web.put("new/a.tif", PIXELS)
     put_json(web, "new/item.json", build_item("a", {"x": {"href": "./a.tif"}}))
     web.server.fail_always("old/item.json", Fault(302, {"Location": "/new/item.json"}))
     staged = stage_in({"a": directory(f"{web.server.url}/old/item.json")}, tmp_path / "in", QUICK)
-    assert (Path(staged["a"]["path"]) / "a" / "a.tif").read_bytes() == b"pixels"
+    assert (Path(staged["a"]["path"]) / "a" / "a.tif").read_bytes() == PIXELS
 
 
 @pytest.mark.parametrize(
@@ -618,7 +619,7 @@ def test_redirects_in_a_circle_end(web: Web, tmp_path: Path) -> None:
 def test_private_networks_are_refused_where_the_operator_says_so_by_address_and_by_name(
     web: Web, tmp_path: Path
 ) -> None:
-    web.put("a.tif", b"pixels")
+    web.put("a.tif", PIXELS)
     options = replace(QUICK, allow_private=False)
     for url in (web.server.url, web.server.url.replace("127.0.0.1", "localhost")):
         error = fail({"a": file(f"{url}/a.tif")}, tmp_path / "in", options)
@@ -628,7 +629,7 @@ def test_private_networks_are_refused_where_the_operator_says_so_by_address_and_
 
 
 def test_the_wait_that_a_server_asks_for_is_kept(web: Web, tmp_path: Path) -> None:
-    href = web.put("a.tif", b"pixels")
+    href = web.put("a.tif", PIXELS)
     web.server.fail("a.tif", Fault(429, {"Retry-After": "1"}))
     start = time.monotonic()
     stage_in({"a": file(href)}, tmp_path / "in", QUICK)
@@ -743,7 +744,7 @@ def test_deflate_is_undone_with_and_without_its_header(web: Web, tmp_path: Path,
 
 @pytest.mark.parametrize("stated", [5, 7])
 def test_a_length_that_is_not_that_of_the_metadata_is_an_error_with_both(web: Web, tmp_path: Path, stated: int) -> None:
-    href = web.put("a.tif", b"pixels")
+    href = web.put("a.tif", PIXELS)
     error = fail({"a": file(href, size=stated)}, tmp_path / "in", QUICK)
     assert (error.kind, error.reason.count("6 bytes"), error.reason.count(str(stated))) == (Kind.SIZE, 1, 1)
     assert all_files(tmp_path / "in") == []
@@ -779,18 +780,18 @@ def test_a_folder_on_a_web_server_that_cannot_be_listed_is_refused_with_the_reas
 
 def test_a_prefix_becomes_a_folder(store: Any, tmp_path: Path) -> None:
     store.put("run/catalog.json", b"{}")
-    store.put("run/deep/a b.tif", b"pixels")
+    store.put("run/deep/a b.tif", PIXELS)
     store.put("runaway.txt", b"no")
     staged = stage_in({"a": directory(f"{store.base}/run/")}, tmp_path / "in", store.options)
     folder = Path(staged["a"]["path"])
     assert all_files(folder) == ["catalog.json", "deep/a b.tif"]
-    assert (folder / "deep" / "a b.tif").read_bytes() == b"pixels"
+    assert (folder / "deep" / "a b.tif").read_bytes() == PIXELS
 
 
 @pytest.mark.parametrize("name", ["X.SAFE", "run"])
 def test_a_prefix_without_a_slash_is_a_folder(store: Any, tmp_path: Path, name: str) -> None:
     store.put(f"{name}/manifest.safe", b"m")
-    store.put(f"{name}/deep/a.tif", b"pixels")
+    store.put(f"{name}/deep/a.tif", PIXELS)
     staged = stage_in({"a": directory(f"{store.base}/{name}")}, tmp_path / "in", store.options)
     assert all_files(Path(staged["a"]["path"])) == ["deep/a.tif", "manifest.safe"]
 
@@ -847,11 +848,11 @@ def test_a_part_is_of_the_version_that_was_begun(cloud: Cloud) -> None:
 @pytest.mark.parametrize(("pays", "sent"), [(True, {"requester"}), (False, {None})])
 def test_requests_to_a_bucket_say_who_pays_for_them(tmp_path: Path, pays: bool, sent: set[str | None]) -> None:
     with serve_files(tmp_path / "store") as server:
-        server.put("bucket/scene.tif", b"pixels")
+        server.put("bucket/scene.tif", PIXELS)
         keys = {"access_key_id": "AK", "secret_access_key": "SK"}  # such a bucket answers nobody without
         options = replace(QUICK, s3=S3Options(server.url, **keys, request_payer=pays))
         staged = stage_in({"scene": {"class": "File", "location": "s3://bucket/scene.tif"}}, tmp_path / "in", options)
-    assert Path(staged["scene"]["path"]).read_bytes() == b"pixels"
+    assert Path(staged["scene"]["path"]).read_bytes() == PIXELS
     assert {headers.get("X-Amz-Request-Payer") for _, headers in server.headers} == sent
 
 
@@ -866,7 +867,7 @@ def test_requests_to_a_bucket_say_who_pays_for_them(tmp_path: Path, pays: bool, 
 def test_wrong_keys_are_reported_and_never_shown(
     s3: RealS3, tmp_path: Path, change: dict[str, Any], reason: str
 ) -> None:
-    href = s3.put("a.tif", b"pixels")
+    href = s3.put("a.tif", PIXELS)
     options = replace(s3.options, s3=replace(s3.options.s3, **change))
     error = fail({"a": file(href)}, tmp_path / "in", options)
     assert error.kind is Kind.FORBIDDEN
@@ -888,7 +889,7 @@ def test_wrong_keys_of_azure_are_reported_and_never_shown(
     azure: AzureServer, tmp_path: Path, change: dict[str, Any], reason: str
 ) -> None:
     origin = Cloud(azure, "az")
-    href = origin.put("a.tif", b"pixels")
+    href = origin.put("a.tif", PIXELS)
     options = replace(origin.options, clouds=replace(azure.options, **change))
     error = fail({"a": file(href)}, tmp_path / "in", options)
     assert error.kind is Kind.FORBIDDEN
@@ -899,12 +900,12 @@ def test_wrong_keys_of_azure_are_reported_and_never_shown(
 
 def test_a_shared_access_signature_opens_what_it_allows(azure: AzureServer, tmp_path: Path) -> None:
     origin = Cloud(azure, "az")
-    href = origin.put("a.tif", b"pixels")
+    href = origin.put("a.tif", PIXELS)
     for number, prefix in enumerate(("", "?")):
         clouds = replace(azure.options, azure_key=None, azure_sas_token=prefix + azure.sign("rl"))
         options = replace(QUICK, clouds=clouds)
         staged = stage_in({"a": file(href)}, tmp_path / f"in-{number}", options)
-        assert Path(staged["a"]["path"]).read_bytes() == b"pixels"
+        assert Path(staged["a"]["path"]).read_bytes() == PIXELS
     clouds = replace(clouds, azure_sas_token=azure.sign("w"))
     error = fail({"a": file(href)}, tmp_path / "in", replace(QUICK, clouds=clouds))
     assert error.kind is Kind.FORBIDDEN
@@ -912,7 +913,7 @@ def test_a_shared_access_signature_opens_what_it_allows(azure: AzureServer, tmp_
 
 
 def test_a_service_account_signs_and_nobody_is_asked_for_an_identity(web: Web, tmp_path: Path) -> None:
-    web.put("bucket/a.tif", b"pixels")
+    web.put("bucket/a.tif", PIXELS)
     words = ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]
     key = subprocess.run(words, check=True, capture_output=True, text=True).stdout
     account = {"type": "service_account", "client_email": "a@tests", "private_key_id": "1", "private_key": key}
@@ -964,10 +965,10 @@ def test_a_cloud_that_is_down_cannot_be_reached(tmp_path: Path, href: str, cloud
 
 
 def test_a_bucket_can_have_settings_of_its_own(s3: RealS3, tmp_path: Path) -> None:
-    href = s3.put("a.tif", b"pixels")
+    href = s3.put("a.tif", PIXELS)
     options = replace(s3.options, s3=S3Options(endpoint="http://127.0.0.1:1"), buckets={"bucket": s3.options.s3})
     staged = stage_in({"a": file(href)}, tmp_path / "in", options)
-    assert Path(staged["a"]["path"]).read_bytes() == b"pixels"
+    assert Path(staged["a"]["path"]).read_bytes() == PIXELS
 
 
 # large files, which come in parts
@@ -1032,12 +1033,12 @@ def test_a_large_file_that_changes_meanwhile_is_fetched_anew_from_its_first_byte
 
 def test_a_host_gets_its_credentials_and_a_redirect_to_another_host_does_not(web: Web, tmp_path: Path) -> None:
     with open_origin("web", tmp_path / "other") as other:
-        other.put("b.tif", b"pixels")
+        other.put("b.tif", PIXELS)
         web.put("a.tif", b"")
         web.server.fail_always("a.tif", Fault(302, {"Location": f"{other.server.url}/b.tif"}))
         options = replace(QUICK, hosts={web.server.url: "Bearer hidden-token"})
         staged = stage_in({"a": file(f"{web.server.url}/a.tif")}, tmp_path / "in", options)
-        assert Path(staged["a"]["path"]).read_bytes() == b"pixels"
+        assert Path(staged["a"]["path"]).read_bytes() == PIXELS
         assert [headers.get("Authorization") for _, headers in web.server.headers] == ["Bearer hidden-token"]
         assert [headers.get("Authorization") for _, headers in other.server.headers] == [None]
 
@@ -1074,10 +1075,10 @@ def test_a_name_that_leads_to_a_metadata_address_is_refused() -> None:
 
 
 def test_of_several_addresses_of_a_name_only_allowed_ones_are_asked(web: Web) -> None:
-    web.put("a.tif", b"pixels")
+    web.put("a.tif", PIXELS)
     options = HttpOptions(resolve=resolve_to("169.254.169.254", "127.0.0.1"))
     href = web.server.url.replace("127.0.0.1", "name.example")
-    assert asyncio.run(fetch(options, f"{href}/a.tif")) == b"pixels"
+    assert asyncio.run(fetch(options, f"{href}/a.tif")) == PIXELS
 
 
 def test_a_name_that_takes_long_to_resolve_does_not_hold_up_a_cancellation() -> None:
@@ -1118,7 +1119,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("reported", [True, False], ids=["size-reported", "size-not-reported"])
 def test_a_disk_that_gets_full_is_reported_and_nothing_is_left(web: Web, tiny_disk: Path, reported: bool) -> None:
-    href = web.put("a.tif", b"x" * (3 << 20))
+    href = web.put("a.tif", TIFF.ljust(3 << 20, b"x"))
     if not reported:
         web.server.fail_always("a.tif", Fault(headers={"Content-Encoding": "identity"}))
     error = fail({"a": file(href)}, tiny_disk, QUICK)
@@ -1157,9 +1158,9 @@ def test_a_secondary_file_never_takes_the_name_that_the_server_gives(web: Web, t
         header = {"Content-Disposition": f'attachment; filename="{name}"'}
         web.server.fail_always(path, Fault(headers=header, body=path.encode()))
     secondary = [file(web.put(path, path.encode())) for path in sides]
-    order = {"a": {**file(web.put("main.tif", b"main")), "secondaryFiles": secondary}}
+    order = {"a": {**file(web.put("main.tif", TIFF)), "secondaryFiles": secondary}}
     staged = stage_in(order, tmp_path / "in", QUICK)["a"]
-    assert Path(staged["path"]).read_bytes() == b"main"
+    assert Path(staged["path"]).read_bytes() == TIFF
     places = [Path(side["path"]) for side in staged["secondaryFiles"]]
     assert [place.name for place in places] == ["side.txt", "_value", "_metadata"]
     assert [place.read_text() for place in places] == sides
@@ -1184,8 +1185,8 @@ def put_scenes(web: Web) -> str:
             for key, band in (("red", "B04"), ("nir", "B08"))
         }
         for key in assets:
-            web.put(f"{name}/{key}.tif", f"{name}-{key}".encode())
-        web.put(f"{name}/view.jpg", b"view")
+            web.put(f"{name}/{key}.tif", TIFF + f"{name}-{key}".encode())
+        web.put(f"{name}/view.jpg", b"\xff\xd8\xff")
         item = build_item(name, {**assets, "view": {"href": "view.jpg"}}, bbox=[west, 40, west + 1, 41])
         links.append(link("item", put_json(web, f"{name}/item.json", item)))
     return put_json(web, "scenes.json", build_catalog("scenes", links))
@@ -1240,8 +1241,8 @@ def test_one_key_of_several_that_no_item_has_is_an_error(web: Web, tmp_path: Pat
 
 
 def test_a_key_that_only_some_items_have_is_no_error(web: Web, tmp_path: Path) -> None:
-    web.put("a/red.tif", b"red")
-    web.put("a/swir.tif", b"swir")
+    web.put("a/red.tif", TIFF)
+    web.put("a/swir.tif", TIFF)
     items = [
         put_json(web, f"{name}/item.json", build_item(name, {key: {"href": f"../a/{key}.tif"}}))
         for name, key in (("a", "red"), ("b", "swir"))

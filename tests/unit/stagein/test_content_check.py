@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from stagein.content_check import find_foreign, find_login, is_suspicious
+from stagein.content_check import find_foreign, find_login, has_signature, is_suspicious
 from stagein.sources.protocol import Content
 from zoo_staging.media import BINARY
 
@@ -85,8 +85,8 @@ def test_a_document_that_is_a_login_page_is_found() -> None:
     assert find_login(serve("text/html"), HREF, PAGE) is None
 
 
-def test_what_the_server_calls_as_it_was_announced_is_not_looked_at() -> None:
-    assert not is_suspicious(serve("image/tiff"), HREF, "image/tiff; application=geotiff")
+def test_what_the_server_calls_as_it_was_announced_is_looked_at_where_it_has_a_signature() -> None:
+    assert is_suspicious(serve("image/tiff"), HREF, "image/tiff; application=geotiff")
     assert is_suspicious(serve("application/octet-stream"), HREF, "image/tiff")
     assert is_suspicious(serve(""), HREF, None)
     assert not is_suspicious(serve("text/csv"), "https://h/a.csv", None)
@@ -118,6 +118,37 @@ def test_a_page_or_message_in_place_of_data_is_found_whatever_the_server_calls_i
     href = f"https://h/{name}"
     assert is_suspicious(serve(media_type, href), href, None)
     assert judge(start, media_type, None, href=href) == "content"
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [
+        ("a.tif", "image/tiff"),
+        ("a.webp", "image/webp"),
+        ("a.nc", "application/netcdf"),
+        ("a.zip", "application/zip"),
+        ("a.tar", "application/x-tar"),
+        ("a.las", "application/vnd.las"),
+        ("a.grib2", "application/wmo-grib2"),
+    ],
+)
+def test_text_is_found_under_the_media_type_of_the_data_too(name: str, media_type: str) -> None:
+    href = f"https://h/{name}"
+    assert is_suspicious(serve(media_type, href), href, media_type)
+    for start in (b"Error: request limit reached", PAGE):
+        assert judge(start, media_type, media_type, href=href) == "content"
+    assert judge(b"\0\1 not text", media_type, media_type, href=href) is None
+
+
+def test_a_table_that_begins_as_a_message_is_data_where_the_server_calls_it_a_table() -> None:
+    assert judge(b"{a};{b}\n", "text/csv", None, href="https://h/a.csv") is None
+
+
+def test_nothing_more_is_looked_at_behind_a_signature() -> None:
+    assert has_signature(HREF, None, b"II*\0")
+    assert not has_signature(HREF, None, PAGE)
+    assert not has_signature("https://h/a.pdf", None, PAGE + b"%PDF")
+    assert not has_signature("https://h/a.csv", None, b"name,value\n")
 
 
 @pytest.mark.parametrize(
