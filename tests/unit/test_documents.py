@@ -1,15 +1,19 @@
 import json
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.values import configuration_in, settings_in
+from zoo_runner.config.settings import Settings
 from zoo_runner.files import write_atomically
-from zoo_runner.model.errors import PackageError, SettingsError
+from zoo_runner.model.errors import EngineError, PackageError, SettingsError
+from zoo_runner.package import prepare
 from zoo_runner.package.documents import Documents, as_uri, is_remote
 from zoo_runner.package.loading import load_package
-from zoo_runner.package.resolver import resolve_in_new_process
+from zoo_runner.package.resolver import Resolved, resolve_in_new_process
 from zoo_runner.server.deploying import Deployment, load_deployment
 
 ENTRY = "https://cwl.example/app.cwl"
@@ -90,6 +94,33 @@ def test_a_document_of_the_web_that_another_refers_to_is_asked_for_again_as_that
     second = json.dumps(load_package(ENTRY, settings_in(tmp_path), web).document)
     assert '"new"' in second and '"old"' not in second
     assert web.asked.count(tool) == web.asked.count(ENTRY) == 3
+
+
+def test_what_a_child_has_resolved_is_taken_though_its_documents_have_changed_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = {"cwlVersion": "v1.2", "class": "CommandLineTool", "baseCommand": "true", "inputs": {}, "outputs": {}}
+    web, settings = Web({ENTRY: json.dumps(tool).encode()}), settings_in(tmp_path)
+    monkeypatch.setattr(prepare, "build_fetch", lambda *_: web)
+
+    def run(order: Mapping[str, Any], settings: Settings) -> Resolved:
+        load_package(order["reference"], settings, web)
+        web.pages[ENTRY] = b"another version, or a page of an error"
+        return Resolved(0, "", "")
+
+    assert prepare.prepare_public(ENTRY, settings, run).process["baseCommand"] == "true"
+    assert web.asked == [ENTRY]
+
+
+@pytest.mark.parametrize(("returncode", "end"), [(0, "stored nothing in {cache}"), (1, "ended with 1")])
+def test_a_child_that_resolves_nothing_is_reported_with_its_end(tmp_path: Path, returncode: int, end: str) -> None:
+    settings = settings_in(tmp_path)
+    path = tmp_path / "app.cwl"
+    with pytest.raises(EngineError) as caught:
+        prepare.prepare_public(str(path), settings, lambda *_: Resolved(returncode, "", "why\n"))
+    found = caught.value.diagnosis
+    assert (found.code, found.evidence) == ("package.resolve", ("why",))
+    assert end.format(cache=settings.cache) in found.cause
 
 
 def test_a_remote_document_may_not_refer_to_local_files(tmp_path: Path) -> None:

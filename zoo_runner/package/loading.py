@@ -43,16 +43,27 @@ def load_kept_package(reference: str, settings: Settings, fetch: Fetch | None = 
     return _read_kept(_kept_path(uri, settings), Documents(uri, settings, fetch))
 
 
+def load_resolved_package(reference: str, settings: Settings) -> Package | None:
+    """Load a package that was resolved a moment ago: nothing of it is asked for again; None where it is not there."""
+    return _parse_kept(_kept_path(as_uri(reference), settings))
+
+
 def _kept_path(uri: str, settings: Settings) -> Path:
     return settings.cache / "packages" / f"{sha256(f'{_FORMAT} {uri}'.encode()).hexdigest()}.json"
 
 
-def _read_kept(kept: Path, documents: Documents) -> Package | None:
+def _parse_kept(kept: Path) -> Package | None:
     try:
         fields = json.loads(kept.read_bytes())
         files = tuple(SourceFile(**file) for file in fields.pop("files"))
-        package = Package(**fields, files=files)
+        return Package(**fields, files=files)
     except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _read_kept(kept: Path, documents: Documents) -> Package | None:
+    package = _parse_kept(kept)
+    if package is None:
         return None
     try:
         unchanged = all(sha256(documents.read(f.uri)).hexdigest() == f.sha256 for f in package.files)

@@ -23,7 +23,7 @@ from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import EngineError, PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.package.documents import Fetch, build_fetch
-from zoo_runner.package.loading import load_kept_package, load_package
+from zoo_runner.package.loading import load_kept_package, load_package, load_resolved_package
 from zoo_runner.package.resolver import Resolve, resolve_in_new_process
 from zoo_staging.addresses import Reach
 from zoo_staging.proxies import Proxies
@@ -128,8 +128,9 @@ def _prepare(
     run: Resolve = resolve_in_new_process,
     seconds: float = LONGEST_SECONDS,
 ) -> Package:
-    until = monotonic() + seconds
-    fetch = _build_fetch(settings, files, until)
+    started = monotonic()
+    # where servers are slow, resolving keeps half of the time, and its errors name the document
+    fetch = _build_fetch(settings, files, started + seconds / 2)
     if kept := load_kept_package(reference, settings, fetch):
         return kept
     order = {
@@ -142,7 +143,7 @@ def _prepare(
         "reach": asdict(settings.reach),
         "proxies": asdict(settings.proxies),
         "cpu_seconds": LONGEST_CPU_SECONDS,
-        "seconds": max(1, ceil(until - monotonic())),
+        "seconds": max(1, ceil(started + seconds - monotonic())),
         "path": [path for path in sys.path if path and Path(path).is_absolute()],
     }
     child = run(order, settings)
@@ -152,10 +153,12 @@ def _prepare(
         raise _too_large(reference, f"{LONGEST_CPU_SECONDS} s of CPU time")
     if child.returncode == -signal.SIGALRM:
         raise _too_large(reference, f"{seconds:g} s")
-    package = load_kept_package(reference, settings, fetch)
+    # what the child has just read is not asked for again: it may be another version already
+    package = None if child.returncode else load_resolved_package(reference, settings)
     if package is None:
+        end = f"ended with {child.returncode}" if child.returncode else f"stored nothing in {settings.cache}"
         raise EngineError(
-            f"cannot resolve the package {reference}: the resolving program ended with {child.returncode}",
+            f"cannot resolve the package {reference}: the resolving program {end}",
             "Report the evidence (its last lines) to the operator.",
             evidence=tuple(child.stderr.splitlines()[-5:]),
             code="package.resolve",
