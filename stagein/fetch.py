@@ -5,6 +5,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -28,6 +29,7 @@ from zoo_staging.hrefs import LOCAL, get_scheme, name_of
 from zoo_staging.names import is_folder_name
 from zoo_staging.pool import RetryOptions, retry, run_pool
 from zoo_staging.progress import Report
+from zoo_staging.threads import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +90,7 @@ class Fetcher:
         if reference.is_local:
             path = check_local(Path(reference.href), self._options.allowed_roots)
             if self._options.allowed_roots is not None and path.is_dir():
-                check_links(path, self._options.allowed_roots)
+                await _check_links(path, self._options)
             if reference.cwl_class == "File" or path.is_dir():
                 _warn_of_selection(reference)
                 return Staged(reference.where, _check_class(reference, path))
@@ -214,6 +216,12 @@ class Fetcher:
     def _waits(self) -> RetryOptions:
         options = self._options
         return RetryOptions(options.retries, options.first_wait_seconds, options.longest_wait_seconds)
+
+
+async def _check_links(folder: Path, options: StageInOptions) -> None:
+    """Check the links of a folder in a thread: others lead to archives on slow disks."""
+    with closing(Workers()) as workers:
+        await workers.run(lambda: check_links(folder, options.allowed_roots, options.max_files))
 
 
 def _select(reference: Reference, options: StageInOptions) -> StageInOptions:

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -29,41 +30,51 @@ CheckLink = Callable[[Path], object]
 """Raises an error for a link that leads where it may not."""
 
 
-def walk(folder: Path, check_link: CheckLink | None = None) -> Iterator[FolderEntry]:
+@dataclass(slots=True)
+class _Level:
+    """A folder that is walked through: where it is after all links, its name, and what is still to come of it."""
+
+    place: str
+    below: str
+    entries: Iterator["os.DirEntry[str]"]
+
+
+def walk(folder: Path, check_link: CheckLink | None = None, *, skips_unreadable: bool = False) -> Iterator[FolderEntry]:
     """Yield every entry below a folder that is not a folder, in order.
 
     A folder behind a link is entered once on each path, but not in a circle: without `check_link` only where it leads
     into `folder`, else wherever it leads, after `check_link` was called with each link. Raises `OSError` for a folder
-    that cannot be read, and for more than 10,000 links to folders.
+    that may not be read, unless `skips_unreadable` and it is below `folder`, and for more than 10,000 links to folders.
     """
-    yield from _Walk(check_link).enter(os.fspath(folder), "", ())
+    top, numbers = os.path.realpath(folder), count(1)
+    levels = [_Level(top, "", _list(os.fspath(folder)))]
+    while levels:
+        level = levels[-1]
+        entry = next(level.entries, None)
+        if entry is None:
+            levels.pop()
+            continue
+        name, is_link = f"{level.below}{entry.name}", entry.is_symlink()
+        if is_link and check_link:
+            check_link(Path(entry.path))
+        place = _find_place(level, entry, is_link=is_link)
+        if place is None or (check_link is None and not Path(place).is_relative_to(top)):
+            yield FolderEntry(entry.path, name, is_link)
+        elif not is_link or all(place != above.place for above in levels):
+            if is_link and next(numbers) > MOST_LINKED_FOLDERS:
+                raise OSError(errno.ELOOP, f"more than {MOST_LINKED_FOLDERS} links to folders", entry.path)
+            with suppress(PermissionError) if skips_unreadable else nullcontext():
+                levels.append(_Level(place, f"{name}/", _list(entry.path)))
 
 
-class _Walk:
-    def __init__(self, check_link: CheckLink | None) -> None:
-        self._check_link = check_link
-        self._numbers = count(1)
+def _find_place(level: _Level, entry: "os.DirEntry[str]", *, is_link: bool) -> str | None:
+    """Return where a folder is after all links; None for what is none. The disk is asked for links only."""
+    if not is_link:
+        return f"{level.place.rstrip('/')}/{entry.name}" if entry.is_dir(follow_symlinks=False) else None
+    # unlike the entry's own method, it answers for a link that leads to itself
+    return os.path.realpath(entry.path) if os.path.isdir(entry.path) else None  # noqa: PTH112
 
-    def enter(self, folder: str, below: str, above: tuple[Path, ...]) -> Iterator[FolderEntry]:
-        way = (*above, resolve(Path(folder)))
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-        for entry in entries:
-            name, is_link = f"{below}{entry.name}", entry.is_symlink()
-            if is_link and self._check_link:
-                self._check_link(Path(entry.path))
-            # unlike the entry's own method, it answers for a link that leads to itself
-            if not os.path.isdir(entry.path):  # noqa: PTH112
-                yield FolderEntry(entry.path, name, is_link)
-            elif not is_link:
-                yield from self.enter(entry.path, f"{name}/", way)
-            elif (target := resolve(Path(entry.path))) not in way:
-                if self._check_link or target.is_relative_to(way[0]):
-                    self._count(entry.path)
-                    yield from self.enter(entry.path, f"{name}/", way)
-                else:
-                    yield FolderEntry(entry.path, name, is_link)
 
-    def _count(self, path: str) -> None:
-        if next(self._numbers) > MOST_LINKED_FOLDERS:
-            raise OSError(errno.ELOOP, f"more than {MOST_LINKED_FOLDERS} links to folders", path)
+def _list(folder: str) -> Iterator["os.DirEntry[str]"]:
+    with os.scandir(folder) as found:
+        return iter(sorted(found, key=lambda entry: entry.name))

@@ -116,14 +116,16 @@ def _check_roots(path: Path, allowed_roots: tuple[Path, ...]) -> None:
         )
 
 
-def check_links(folder: Path, allowed_roots: tuple[Path, ...] | None) -> None:
-    """Check that every link below a folder, and in what it leads to, leads into an allowed root.
+def check_links(folder: Path, allowed_roots: tuple[Path, ...] | None, max_files: int | None = None) -> None:
+    """Check that every link below a folder, and in what it leads to, leads into an allowed root; blocks.
 
-    Raises `StagingError`, also for a folder that cannot be read, and so not be checked.
+    A folder below it that may not be read is passed over: what uses the input cannot read it either. Raises
+    `StagingError`, also for more than `max_files`.
     """
     with _translating(folder):
-        for _ in walk(folder, lambda link: check_local(link, allowed_roots)):
-            pass
+        entries = walk(folder, lambda link: check_local(link, allowed_roots), skips_unreadable=True)
+        for number, _ in enumerate(entries, 1):
+            check_files(number, str(folder), max_files)
 
 
 def _open_file(path: Path) -> FileIO:

@@ -178,3 +178,13 @@ def test_links_behind_links_lead_into_the_allowed_roots_too(tmp_path: Path) -> N
     assert caught.value.kind is Kind.REFUSED
     with pytest.raises(StagingError, match="archive"):
         stage_in({"a": refer(product, "Directory")}, tmp_path / "in", options)
+
+
+def test_a_folder_that_is_only_lent_counts_its_files_and_those_behind_links(tmp_path: Path) -> None:
+    product = write_product(tmp_path, "GRANULE")
+    roots = (tmp_path / "data", tmp_path / "archive")
+    order = {"a": refer(product, "Directory")}
+    stage_in(order, tmp_path / "in", StageInOptions(allowed_roots=roots, max_files=2))
+    with pytest.raises(StagingError, match="more than 1 files") as caught:
+        stage_in(order, tmp_path / "in", StageInOptions(allowed_roots=roots, max_files=1))
+    assert caught.value.kind is Kind.REFUSED

@@ -1,5 +1,9 @@
 """Folders whose links lead to each other."""
 
+import inspect
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,3 +34,52 @@ def test_folders_that_all_link_to_each_other_come_to_an_end(tmp_path: Path, monk
             (tmp_path / str(folder) / f"to{other}").symlink_to(tmp_path / str(other))
     with pytest.raises(OSError, match="100 links"):
         list(walk(tmp_path))
+
+
+def test_folders_may_be_deeper_than_calls(tmp_path: Path) -> None:
+    depth, most = 200, sys.getrecursionlimit()
+    (tmp_path / "/".join("d" * depth)).mkdir(parents=True)
+    (tmp_path / "/".join("d" * depth) / "file").touch()
+    sys.setrecursionlimit(len(inspect.stack(0)) + depth // 2)
+    try:
+        names = [entry.name for entry in walk(tmp_path)]
+    finally:
+        sys.setrecursionlimit(most)
+    assert names == ["d/" * depth + "file"]
+
+
+def test_a_folder_that_may_not_be_read_is_passed_over_only_where_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / "scene.tif").touch()
+    scandir = os.scandir
+
+    # the superuser may read everything
+    def refuse(path: str) -> Iterator[os.DirEntry[str]]:
+        if path.endswith("lost+found"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert [entry.name for entry in walk(tmp_path, skips_unreadable=True)] == ["scene.tif"]
+    with pytest.raises(PermissionError):
+        list(walk(tmp_path))
+    with pytest.raises(PermissionError):
+        list(walk(tmp_path / "lost+found", skips_unreadable=True))
+
+
+def test_the_disk_is_asked_for_links_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a/b", "c"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "link").symlink_to("a")
+    asked, isdir = list[str](), os.path.isdir
+
+    def look(path: str) -> bool:
+        asked.append(path)
+        return isdir(path)
+
+    monkeypatch.setattr(os.path, "isdir", look)
+    assert [entry.name for entry in walk(tmp_path)] == ["a/b", "c", "link/b"]
+    assert asked == [str(tmp_path / "link")]
