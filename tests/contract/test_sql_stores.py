@@ -18,6 +18,7 @@ from tests.contract.stores import LONG, OVER, PACKAGE, build_job, create
 from tests.postgres import find_postgres, use_schema
 from zoo_runner.model.audit import AuditEntry
 from zoo_runner.model.codec import to_plain
+from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import (
     EngineError,
     InputError,
@@ -26,7 +27,7 @@ from zoo_runner.model.errors import (
     ProcessNotFoundError,
     SettingsError,
 )
-from zoo_runner.model.events import EngineLine
+from zoo_runner.model.events import EngineLine, Event, StageStarted, StepReused, StepStarted
 from zoo_runner.model.job import Status
 from zoo_runner.model.process import Process
 from zoo_runner.model.session import Session
@@ -409,6 +410,18 @@ def test_a_page_by_its_cursor_is_counted_with_all_others(store: SqlStore) -> Non
     second, same = store.jobs.find_counted(JobQuery(limit=5, cursor=first.next))
     assert (total, same, second.next) == (7, 7, None)
     assert [job.id for job in (*first.jobs, *second.jobs)] == [f"job-{number}" for number in range(7, 0, -1)]
+
+
+def test_the_last_events_of_some_kinds_are_read_in_their_order(store: SqlStore) -> None:
+    create(store, build_job())
+    assert store.events.count("job-1") == store.events.count("nothing") == 0
+    steps: list[Event] = [StepStarted(f"s{number}", '"event": "EngineLine"', 1.0) for number in range(3)]
+    store.events.append("job-1", [StageStarted(Stage.STAGE_IN, ""), *steps, EngineLine("info", "StepStarted")])
+    assert store.events.count("job-1") == 5
+    assert store.events.read_last("job-1", (StepStarted,), 2) == steps[1:]
+    both = store.events.read_last("job-1", (EngineLine, StageStarted), 9)
+    assert both == [StageStarted(Stage.STAGE_IN, ""), EngineLine("info", "StepStarted")]
+    assert store.events.read_last("job-1", (StepReused,), 9) == []
 
 
 def test_entries_of_the_audit_log_are_added_and_neither_changed_nor_removed(store: SqlStore) -> None:

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-from zoo_runner.server.access.actions import ACTIONS
-
 OPEN = ("/", "/conformance", "/health", "/health/live", "/health/ready", "/metrics", "/api", "/api/3.0")
 """Paths that ask nobody who calls."""
 NOTHING, PUBLIC, LISTED = "nothing", "what is public", "the list of what is public"
@@ -31,6 +29,10 @@ OTHERS: Mapping[str, str] = {
     "GET /jobs/{job_id}/results": PUBLIC,
     "POST /jobs/{job_id}/results": NOTHING,
     "POST /jobs/{job_id}/retry": NOTHING,
+    "POST /jobs/{job_id}/dismiss": NOTHING,
+    "POST /jobs/{job_id}/start": NOTHING,
+    "POST /jobs/{job_id}/again": NOTHING,
+    "GET /jobs/{job_id}/edit": NOTHING,
     "GET /jobs/{job_id}/results/{output}": PUBLIC,
     "GET /jobs/{job_id}/results/{output}/{number}": PUBLIC,
     "GET /jobs/{job_id}/files/{path}": PUBLIC,
@@ -55,9 +57,11 @@ OTHERS: Mapping[str, str] = {
 _HEAD = """# Who may do what
 
 Every operation of the API below a workspace, under [deploy/opa/policy.rego](../deploy/opa/policy.rego). Members do all
-of it in their own workspace. This page is written by the test that tries each of them
-(`tests/live/test_isolation.py`); an operation without a row fails it. *Denied* is the same answer for what is there and
-for what is not. *Not found*, which a member gets for what is another workspace's, is the answer for what is nowhere.
+of it in their own workspace. An operation without a row fails `tests/unit/test_isolation_page.py`, which writes this
+page; `tests/live/test_isolation.py` tries each of them. `/dismiss`, `/start`, `/again` and `/edit` are what the
+buttons of pages send; `/again` needs `job.inputs` too, and `/edit` needs `process.read` too. *Denied* is the same
+answer for what is there and for what is not. *Not found*, which a member gets for what is another workspace's, is the
+answer for what is nowhere.
 Without a token all of it is refused with 401.
 
 `/login`, `/login/callback` and `/logout` are open and of no workspace; `/session` shows callers what is known of
@@ -79,8 +83,3 @@ def build_page(actions: Mapping[str, str]) -> str:
         public = {NOTHING: "denied", OPERATORS: "denied", PUBLIC: "allowed", LISTED: "listed"}[allowed]
         rows.append(f"| `{operation}` | `{actions[operation]}` | {foreign} | {private} | {public} |")
     return _HEAD + "\n".join(rows) + "\n"
-
-
-def find_action(operation_id: str) -> str:
-    """Return what an operation of the OpenAPI document is called in policies; FastAPI's ids begin with the function."""
-    return ACTIONS[max((name for name in ACTIONS if operation_id.startswith(name)), key=len)]

@@ -1,10 +1,9 @@
 """No workspace sees, guesses or touches what is another's: every operation, asked by everybody, of all that there is.
 
-The operations come from the server's OpenAPI document; one without a row in tests/live/isolation.py fails.
+The operations are those of tests/live/isolation.py; tests/unit/test_isolation_page.py finds one without a row.
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,13 +13,11 @@ import pytest
 
 from tests.forms import build_form
 from tests.live.hub import PREFIX, Hub, hub, read_code
-from tests.live.isolation import LISTED, NOTHING, OPEN, OPERATORS, OTHERS, build_page, find_action
+from tests.live.isolation import LISTED, NOTHING, OPEN, OPERATORS, OTHERS
 from tests.serving import Answer
 from tests.site import Site
-from tests.values import ROOT
 from tests.waiting import wait_for
 
-PAGE = ROOT / "docs" / "isolation.md"
 # as long as the ids that there are, so that what is written of them differs in nothing else
 ABSENT = {"process_id": "absent", "job_id": "0" * 36, "upload_id": "0" * 32, "token_id": "0" * 32}
 PARTS = {
@@ -74,16 +71,6 @@ def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
         yield Tenants(running, found["hidden"], found["shown"], found["service"], found["inner"])
 
 
-def list_operations(tenants: Tenants) -> Iterator[tuple[str, str]]:
-    """List the operations below a workspace, as its own paths have them, and what they are called in policies."""
-    begin = f"{PREFIX}/{{workspace}}"
-    for template, operations in tenants.hub.server.openapi["paths"].items():
-        if template.startswith(begin):
-            for method, described in operations.items():
-                action = find_action(described["operationId"])
-                yield f"{method.upper()} {template.removeprefix(begin)}", action
-
-
 def describe(answer: Answer, ids: Mapping[str, str]) -> tuple[int, dict[str, str], str]:
     """Return all that an answer says, without the ids that were asked for, and what is new in each answer."""
     new = ("date", "x-request-id", "content-length")
@@ -92,15 +79,6 @@ def describe(answer: Answer, ids: Mapping[str, str]) -> tuple[int, dict[str, str
     for value in sorted(ids.values(), key=len, reverse=True):
         text = text.replace(value, "…")
     return answer.status, headers, text
-
-
-def test_every_operation_has_a_row(tenants: Tenants) -> None:
-    found = dict(list_operations(tenants))
-    assert set(found) == set(OTHERS), "tests/live/isolation.py says for each operation what others may do"
-    page = build_page(found)
-    if os.environ.get("UPDATE_DOCS"):  # noqa: TID251 what a person asks of this run
-        PAGE.write_text(page)
-    assert PAGE.read_text() == page, "UPDATE_DOCS=1 writes docs/isolation.md"
 
 
 def test_without_a_token_everything_is_refused(tenants: Tenants) -> None:

@@ -14,12 +14,12 @@ from zoo_runner.config.configuration import load_configuration
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.errors import InputError
-from zoo_runner.model.events import StepEnded, StepStarted
+from zoo_runner.model.events import EngineLine, StepEnded, StepStarted
 from zoo_runner.model.job import Job, Outcome, Status
 from zoo_runner.model.problems import Problem
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.installation import open_context
-from zoo_runner.server.jobs import describe_job, repeat_job
+from zoo_runner.server.jobs import describe_job, get_repeated, repeat_job
 from zoo_runner.server.pages.frame import build_frame
 from zoo_runner.server.pages.job_page import JobPage, read_job_page
 from zoo_runner.server.pages.rendering import render
@@ -105,6 +105,34 @@ def test_nobody_sees_on_the_page_what_the_path_of_its_own_would_refuse(api: Api,
     assert show(api, job, call("job.inputs"))[0].list_shown() == {"job.logs"}
     assert show(api, job, call())[0].list_shown() == {"job.logs", "job.inputs"}
     assert Page(page).list_all("form") == []
+
+
+def test_of_many_events_the_last_steps_are_shown(api: Api, tmp_path: Path) -> None:
+    job = fail(api, tmp_path)
+    api.store.events.append(job.id, [EngineLine("info", "x")] * 3)
+    view, page = show(api, job, call())
+    assert (view.last_event, view.is_cut, [row.bar.name for row in view.timeline.rows]) == (5, False, ["Queue", "clip"])
+    api.store.events.append(job.id, [StepEnded(f"s{number}", BEGIN, BEGIN, 0, None, None) for number in range(2000)])
+    view, page = show(api, job, call())
+    assert (view.last_event, view.is_cut, len(view.timeline.rows)) == (2005, True, 2001)
+    assert "only the last ones are shown" in page
+
+
+def test_inputs_are_edited_where_the_process_may_be_read_and_is_of_this_workspace(api: Api, tmp_path: Path) -> None:
+    job = create(api, tmp_path, status=Status.SUCCESSFUL)
+    asked = call("process.read")
+    assert [action.title for action in show(api, job, asked)[0].actions] == ["Run again", "Remove"]
+    with pytest.raises(InputError) as caught:
+        get_repeated(api, asked, job.id, "job.inputs", "process.read")
+    assert (caught.value.diagnosis.code, "the process of job" in caught.value.diagnosis.cause) == (
+        "policy.denied",
+        True,
+    )
+    other = create(api, tmp_path, 2, status=Status.SUCCESSFUL, deployed_in="other")
+    with pytest.raises(InputError) as caught:
+        get_repeated(api, call(), other.id, "job.inputs", "process.read")
+    assert caught.value.diagnosis.code == "request.invalid"
+    assert get_repeated(api, call(), job.id, "job.inputs", "process.read") == job
 
 
 def test_what_a_job_has_written_is_text(api: Api, tmp_path: Path) -> None:

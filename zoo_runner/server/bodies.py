@@ -58,7 +58,7 @@ async def read_deployment(request: Request, api: Api, workflow: str | None) -> d
     body, media_type = await read_body(request, api), find_media_type(request)
 
     def read() -> deploying.Deployment:
-        if media_type != deploying.FORM_TYPE:
+        if media_type != deploying.MULTIPART_FORM:
             return deploying.read_deployment(body, media_type, workflow)
         return deploying.read_form(read_parts(request.headers, body), workflow)
 

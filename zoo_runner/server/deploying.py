@@ -18,7 +18,7 @@ from zoo_runner.server.requests import read_json
 CWL_TYPES = ("application/cwl", "application/cwl+yaml", "application/cwl+json")
 PACKAGE_TYPES = ("application/ogcapppkg+json", "application/json")
 TEMPLATE_UNIT = "argo-workflow-template"
-FORM_TYPE = "multipart/form-data"
+MULTIPART_FORM = "multipart/form-data"
 _NAME = "package.cwl"
 _LONGEST_NAME = 255
 # neither `.` nor `..`, nor what an address could mean otherwise
@@ -49,7 +49,7 @@ def read_deployment(body: bytes, media_type: str, workflow: str | None) -> Deplo
         return _read_package(body, workflow)
     raise InputError(
         f"the body is {media_type or 'of no declared type'}",
-        f"Send one of: {', '.join((*CWL_TYPES, *PACKAGE_TYPES, FORM_TYPE))}.",
+        f"Send one of: {', '.join((*CWL_TYPES, *PACKAGE_TYPES, MULTIPART_FORM))}.",
         code="request.media-type",
     )
 

@@ -44,6 +44,7 @@ RESULTS_REL = "http://www.opengis.net/def/rel/ogc/1.0/results"
 MOST_PER_PAGE = 1000
 _LEASE_TO_DISMISS_SECONDS = 30.0
 _LINES_AT_ONCE = 500
+_READ_AGAIN: Mapping[str, str] = {"job.inputs": "the inputs", "process.read": "the process"}
 
 logger = logging.getLogger(__name__)
 
@@ -137,21 +138,31 @@ def repeat_job(api: Api, call: Call, job_id: str) -> Job:
 
     Whoever has the new job can read its inputs. Nobody is called back about it.
     """
+    job = get_repeated(api, call, job_id, "job.inputs")
+    request = {name: value for name, value in show_request(job).items() if name != "subscriber"}
+    return accept_execution(api, call, job.process_id, request)
+
+
+def get_repeated(api: Api, call: Call, job_id: str, *actions: str) -> Job:
+    """Return a job whose process is to be executed once more, by a caller who may do all of `actions` with it.
+
+    Raises `JobNotFoundError`, `InputError` for who may not, and for a job of a process of another workspace.
+    """
     job = get_job(api, call, job_id)
-    if not call.may("job.inputs"):
-        raise InputError(
-            f"the inputs of job {job_id} may not be read by this caller, and so not be used again",
-            "Execute the process with inputs of your own.",
-            code="policy.denied",
-        )
+    for action in actions:
+        if not call.may(action):
+            raise InputError(
+                f"{_READ_AGAIN[action]} of job {job_id} may not be read by this caller, and so not be used again",
+                "Execute the process with inputs of your own.",
+                code="policy.denied",
+            )
     if job.deployed_in not in (None, call.workspace):
         raise InputError(
             f"job {job_id} ran a process of the workspace {job.deployed_in}",
             "Execute the process there, with the inputs of the job.",
             code="request.invalid",
         )
-    request = {name: value for name, value in show_request(job).items() if name != "subscriber"}
-    return accept_execution(api, call, job.process_id, request)
+    return job
 
 
 def keep_callback(api: Api, call: Call, job_id: str, request: Mapping[str, Any]) -> None:

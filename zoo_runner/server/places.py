@@ -31,6 +31,9 @@ class Limit:
         return taken.total() < self.most and taken[workspace] < self.share
 
 
+_NO_QUEUE = Limit(0, 0)
+
+
 @dataclass(eq=False)
 class _Waiter:
     workspace: str
@@ -43,7 +46,7 @@ class Places:
     Whoever waits longest is next, unless its workspace has its share.
     """
 
-    def __init__(self, places: Limit, queue: Limit) -> None:
+    def __init__(self, places: Limit, queue: Limit = _NO_QUEUE) -> None:
         self._places, self._queue = places, queue
         self._taken, self._waiting = Counter[str](), list[_Waiter]()
         # threads of their own: what takes long must not take those that answer

@@ -17,7 +17,7 @@ from python_multipart.multipart import parse_options_header
 
 from zoo_runner.model.errors import EngineError, InputError
 from zoo_runner.model.upload import UploadedFile
-from zoo_runner.server.deploying import FORM_TYPE, is_plain_path
+from zoo_runner.server.deploying import MULTIPART_FORM, is_plain_path
 
 _MOST_FILES = 200
 _LONGEST_BOUNDARY = 70
@@ -182,7 +182,7 @@ class _Part:
 
 def _read_boundary(request: Request) -> bytes:
     media_type, options = parse_options_header(request.headers.get("content-type"))
-    if media_type.decode("latin-1") != FORM_TYPE:
+    if media_type.decode("latin-1") != MULTIPART_FORM:
         raise InputError(
             f"the body is {media_type.decode('latin-1') or 'of no declared type'}", _REMEDY, code="request.media-type"
         )

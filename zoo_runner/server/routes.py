@@ -302,7 +302,8 @@ def _add_forms(router: APIRouter, api: Api, of: Any) -> None:
     @router.get("/jobs/{job_id}/edit", include_in_schema=False)
     def edit_by_form(call: of, job_id: str) -> Response:
         """Show the form of the process of a job, with the inputs of the job filled in."""
-        job, inputs = jobs.get_job(api, call, job_id), unstarted.get_inputs(api, call, job_id)
+        job = jobs.get_repeated(api, call, job_id, "job.inputs", "process.read")
+        inputs = unstarted.get_inputs(api, call, job_id)
         process = processes.describe_process(api, call, job.process_id)
         return Document(process, "process", call.base, view=lambda: build_process_page(process, call, inputs, job_id))
 
@@ -517,11 +518,11 @@ _EXECUTED: dict[int | str, dict[str, Any]] = _answer(StatusInfo, 201) | {
     200: _VALUES,
     204: {"description": "The result, as a link in the header."},
 }
-_DEPLOY = _describe_body(*deploying.PACKAGE_TYPES, *deploying.CWL_TYPES, deploying.FORM_TYPE)
+_DEPLOY = _describe_body(*deploying.PACKAGE_TYPES, *deploying.CWL_TYPES, deploying.MULTIPART_FORM)
 _EXECUTE = _describe_body("application/json")
 _DOCUMENT = _describe_body("application/json")
 _JOB = _describe_body(*requests.JOB_TYPES)
-_UPLOAD = _describe_body(deploying.FORM_TYPE)
+_UPLOAD = _describe_body(deploying.MULTIPART_FORM)
 _HAS_IT: dict[str, Any] = {"description": "The client has it, by its entity tag or its time."}
 _ONE_FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"*/*": {}}},

@@ -21,7 +21,7 @@ class Endings:
     def __init__(self) -> None:
         self._lock, self._waiting, self._stopping = threading.Lock(), dict[str, list[threading.Event]](), False
         # threads of their own: those who wait must not take those that answer
-        self._limiter, self._places = CapacityLimiter(_WAITING.most), Places(_WAITING, Limit(0, 0))
+        self._limiter, self._places = CapacityLimiter(_WAITING.most), Places(_WAITING)
 
     def notify(self, job_id: str) -> None:
         """Wake those who wait for a job: it may have ended."""

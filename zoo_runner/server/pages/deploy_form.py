@@ -12,7 +12,7 @@ from zoo_runner.server.access.audit import Note, find_note
 from zoo_runner.server.answers import see_other
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.bodies import find_media_type, read_body
-from zoo_runner.server.deploying import FORM_TYPE, Deployment, read_form
+from zoo_runner.server.deploying import MULTIPART_FORM, Deployment, read_form
 from zoo_runner.server.documents import Preflight
 from zoo_runner.server.forms import read_parts
 from zoo_runner.server.pages.document import Document, prefers_html
@@ -36,7 +36,7 @@ class DeployPage:
 
 def is_deploy_form(request: Request) -> bool:
     """Whether a request is the form of the page; programs send forms as well."""
-    return find_media_type(request) == FORM_TYPE and prefers_html(request.scope)
+    return find_media_type(request) == MULTIPART_FORM and prefers_html(request.scope)
 
 
 async def submit_deployment(api: Api, call: Call, request: Request, *, dry_run: bool) -> Response:

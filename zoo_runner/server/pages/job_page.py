@@ -10,6 +10,7 @@ from zoo_runner.config.folders import STAGE_LOGS
 from zoo_runner.model import clock
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.errors import RunnerError
+from zoo_runner.model.events import StageStarted, StepEnded, StepReused, StepStarted
 from zoo_runner.model.ids import file_name
 from zoo_runner.model.job import FINAL, Job, Status
 from zoo_runner.server import unstarted
@@ -24,6 +25,9 @@ WHO_ACTS: Mapping[Level, str] = {
     Level.ENGINE: "The operator of the engine can correct this.",
     Level.PLATFORM: "The platform did not do its part: the cluster, the network or a store.",
 }
+
+
+_MOST_EVENTS = 2000
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class ShownLog:
 class JobPage:
     """What the page of a job shows beside its status document; `log` and `inputs` are None for who may not see them.
 
-    `ahead` is how many jobs of the workspace wait before it, None where it does not wait.
+    `ahead` is how many jobs of the workspace wait before it, None where it does not wait. `is_cut` says whether steps
+    may be missing from the begin of the timeline.
     """
 
     goes_on: bool
@@ -65,6 +70,7 @@ class JobPage:
     inputs: Mapping[str, Any] | None
     actions: tuple[Action, ...]
     last_event: int
+    is_cut: bool = False
 
     def list_shown(self) -> set[str]:
         """List the actions whose content is shown beside the status."""
@@ -74,9 +80,11 @@ class JobPage:
 
 def read_job_page(api: Api, call: Call, job: Job) -> JobPage:
     """Read what the page of a job shows; its request chooses the log (`log`), a part of it (`before`) or `find`."""
-    numbered = list(api.store.events.read(job.id))
-    events = [event for _, event in numbered]
-    timeline = build_timeline(job, events, _load_requests(api, job), time())
+    # before the events: what happens meanwhile is reported once more
+    last = api.store.events.count(job.id)
+    stages = api.store.events.read_last(job.id, (StageStarted,), _MOST_EVENTS)
+    steps = api.store.events.read_last(job.id, (StepStarted, StepEnded, StepReused), _MOST_EVENTS)
+    timeline = build_timeline(job, [*stages, *steps], _load_requests(api, job), time())
     asked, diagnosis = dict(call.query), job.outcome.diagnosis if job.outcome else None
     names = list_names(job)
     log_of = map_logs(timeline, names)
@@ -91,7 +99,8 @@ def read_job_page(api: Api, call: Call, job: Job) -> JobPage:
         log=_read_log(job, call, chosen, names, asked) if call.may("job.logs") else None,
         inputs=unstarted.get_inputs(api, call, job.id) if call.may("job.inputs") else None,
         actions=list_actions(job, call),
-        last_event=numbered[-1][0] if numbered else 0,
+        last_event=last,
+        is_cut=len(steps) == _MOST_EVENTS,
     )
 
 
@@ -172,8 +181,9 @@ def list_actions(job: Job, call: Call) -> tuple[Action, ...]:
             "    -H 'Content-Type: application/json' -d @-"
         )
         actions.append(Action("Run again", f"{own}/again", again))
-        edit = f"curl -s {quote(f'{own}/inputs')}"
-        actions.append(Action("Edit inputs", f"{own}/edit", edit, method="get"))
+        if call.may("process.read"):
+            edit = f"curl -s {quote(f'{own}/inputs')}"
+            actions.append(Action("Edit inputs", f"{own}/edit", edit, method="get"))
     if job.status is Status.CREATED and call.may("job.start"):
         start = f"curl -X POST {quote(f'{own}/results')} -H 'Prefer: respond-async'"
         actions.append(Action("Start", f"{own}/start", start))

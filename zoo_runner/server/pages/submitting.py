@@ -19,13 +19,13 @@ from zoo_runner.server.pages.document import Document, prefers_html
 from zoo_runner.server.pages.process_form import build_query
 from zoo_runner.server.pages.process_page import build_refused_page
 
-FORM_TYPE = "application/x-www-form-urlencoded"
+URLENCODED_FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 10_000
 
 
 def is_form(request: Request) -> bool:
     """Whether a request is the form of a page; programs that send JSON as a form learn that it is none."""
-    return find_media_type(request) == FORM_TYPE and prefers_html(request.scope)
+    return find_media_type(request) == URLENCODED_FORM and prefers_html(request.scope)
 
 
 async def submit_form(api: Api, call: Call, process_id: str, request: Request, *, dry_run: bool) -> Response:

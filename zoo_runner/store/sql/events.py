@@ -1,9 +1,9 @@
 """What happened in jobs, in a database."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 
 from zoo_runner.model.codec import event_from_plain, event_to_plain
 from zoo_runner.model.events import Event
@@ -45,6 +45,20 @@ class SqlEvents:
             if len(page) < size:
                 return
             after, left = page[-1][0], None if left is None else left - len(page)
+
+    def read_last(self, job_id: str, kinds: Collection[type[Event]], limit: int) -> list[Event]:
+        """Return the last events of some kinds, in their order."""
+        # `event_to_plain` writes the kind first
+        begins = [EVENTS.c.body.startswith(f'{{"event": "{kind.__name__}"', autoescape=True) for kind in kinds]
+        statement = select(EVENTS.c.body).where(EVENTS.c.job_id == job_id, or_(*begins))
+        with self._database.reading() as connection:
+            found = connection.execute(statement.order_by(EVENTS.c.number.desc()).limit(limit)).scalars().all()
+        return [event_from_plain(json.loads(body)) for body in reversed(found)]
+
+    def count(self, job_id: str) -> int:
+        """Return the number of the last event, 0 where there is none."""
+        with self._database.reading() as connection:
+            return connection.execute(select(JOBS.c.event_count).where(JOBS.c.id == job_id)).scalar() or 0
 
     def _read_page(self, job_id: str, after: int, size: int) -> list[tuple[int, Event]]:
         statement = select(EVENTS.c.number, EVENTS.c.body).where(EVENTS.c.job_id == job_id, EVENTS.c.number > after)
