@@ -165,25 +165,18 @@ class Preflight:
         return f"{len(data)} values"
 
     def assert_environment(self, name: str = "") -> str:
-        """Check the ConfigMap with the environment of the cluster: a volume claim that it names is there.
+        """Check the ConfigMap with the environment of the cluster: each volume claim that it names is there.
 
-        Where the configuration names one too, it is the same.
+        Where it names one, and the configuration names one too, it is the same; of several, one may be for a cache.
         """
         name = name or self._configuration.get("KUBECONFIGMAP")
         about = self.assert_configmap(name)
         data = (self._cluster.get("ConfigMap", self._namespace, name) or {}).get("data") or {}
-        wanted = self._configuration.get("KUBEVOLUMECLAIMNAME")
         named = list_named_claims(data)
-        for key, claim in named.items():
-            if wanted and claim != wanted:
-                raise EngineError(
-                    f"the ConfigMap {name} names the volume claim {claim!r} ({key}), and the configuration {wanted!r}",
-                    f"Set KUBEVOLUMECLAIMNAME={claim}, or correct {key} of the ConfigMap.",
-                    level=Level.USER,
-                    code="cluster.volume",
-                )
+        for claim in dict.fromkeys(named.values()):
             self.assert_volume_claim(claim)
-        return f"{about}, names {', '.join(named.values()) or 'no volume claim'}"
+        note = judge_named_claims(named, self._configuration.get("KUBEVOLUMECLAIMNAME"), name)
+        return f"{about}, names {', '.join(dict.fromkeys(named.values())) or 'no volume claim'}{note}"
 
     def assert_secret(self, name: str) -> str:
         """Check that a Secret exists, if the account may see it; its values are not read by anything here."""
@@ -313,6 +306,28 @@ def list_named_claims(data: Mapping[str, str]) -> dict[str, str]:
     {'PVC_NAME': 'data'}
     """
     return {key: text.strip() for key, text in sorted(data.items()) if _CLAIM_VARIABLE.search(key) and text.strip()}
+
+
+def judge_named_claims(named: Mapping[str, str], wanted: str, name: str) -> str:
+    """Compare the claims that the ConfigMap `name` names by variable with that of the configuration; pure.
+
+    Return what is odd and may be meant, as the end of a line; empty where nothing is. Raises `EngineError`.
+
+    >>> judge_named_claims({"CACHE_PVC": "cache", "PVC_NAME": "data"}, "data", "environment")
+    ''
+    """
+    claims = dict.fromkeys(named.values())
+    if not wanted or not claims or wanted in claims:
+        return ""
+    if len(claims) > 1:
+        return f"; none of them is {wanted}, which KUBEVOLUMECLAIMNAME names"
+    key, claim = next(iter(named.items()))
+    raise EngineError(
+        f"the ConfigMap {name} names the volume claim {claim!r} ({key}), and the configuration {wanted!r}",
+        f"Set KUBEVOLUMECLAIMNAME={claim}, or correct {key} of the ConfigMap.",
+        level=Level.USER,
+        code="cluster.volume",
+    )
 
 
 def read_end(token: str) -> float | None:
