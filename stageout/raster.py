@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,11 +91,13 @@ def _read_reference(crs: Any) -> Mapping[str, str]:
     """Return the code of a reference system if there is one for exactly this system, else its definition (WKT2)."""
     from rasterio.crs import CRS  # type: ignore[import-untyped]  # it ships none
     from rasterio.enums import WktVersion  # type: ignore[import-untyped]  # as above
+    from rasterio.errors import CRSError  # type: ignore[import-untyped]  # as above
 
-    # the library takes what is similar, too
     authority = crs.to_authority()
-    if authority and CRS.from_authority(*authority) == crs:
-        return {"proj:code": ":".join(authority)}
+    # the database of the library may lack the code; it also takes what is similar
+    with suppress(CRSError):
+        if authority and CRS.from_authority(*authority) == crs:
+            return {"proj:code": ":".join(authority)}
     return {"proj:wkt2": crs.to_wkt(version=WktVersion.WKT2_2019)}
 
 

@@ -6,6 +6,7 @@ import numpy
 import pytest
 import rasterio  # type: ignore[import-untyped]  # it ships none
 from rasterio.crs import CRS  # type: ignore[import-untyped]  # as above
+from rasterio.errors import CRSError  # type: ignore[import-untyped]  # as above
 from rasterio.transform import Affine  # type: ignore[import-untyped]  # as above
 
 from stageout.model import RasterFacts
@@ -74,3 +75,17 @@ def test_a_raster_in_a_local_system_has_bands_and_no_place(tmp_path: Path) -> No
     local = CRS.from_wkt('LOCAL_CS["Arbitrary",UNIT["metre",1]]')
     facts = write(tmp_path / "drone.tif", local, Affine(10, 0, 5e5, 0, -10, 5e6))
     assert (facts.bbox, facts.geometry, len(facts.bands)) == (None, None, 1)
+
+
+def test_a_code_that_the_database_does_not_have_leaves_all_other_facts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Older:
+        @staticmethod
+        def from_authority(*_: str) -> None:
+            raise CRSError("crs not found")
+
+    monkeypatch.setattr("rasterio.crs.CRS", Older)
+    facts = write(tmp_path / "a.tif", CRS.from_epsg(32632), Affine(10, 0, 5e5, 0, -10, 5e6))
+    assert facts.projection["proj:wkt2"].startswith("PROJCRS[")
+    assert (facts.bbox is not None, len(facts.bands)) == (True, 1)
