@@ -41,13 +41,13 @@ class S3Source:
         options, found = self._options, []
         with _naming_settings(scheme):
             opened, timeout = self._open_bucket(scheme, bucket), options.read_timeout_seconds
-            async for listed in list_objects(opened, prefix, href, read_timeout_seconds=timeout):
-                found.append(listed)
-                check_files(len(found), href, options.max_files)
+            async for key, size in list_objects(opened, prefix, href, read_timeout_seconds=timeout):
+                # consoles and Hadoop mark folders by objects
+                if key != prefix and not key.endswith("/"):
+                    found.append((key, size))
+                    check_files(len(found), href, options.max_files)
         return [
-            Entry(f"{scheme}://{bucket}/{quote(key)}", key.removeprefix(prefix), size)
-            for key, size in sorted(found)
-            if key != prefix and not key.endswith("/")
+            Entry(f"{scheme}://{bucket}/{quote(key)}", key.removeprefix(prefix), size) for key, size in sorted(found)
         ]
 
     @asynccontextmanager
