@@ -14,15 +14,15 @@ from zoo_staging.pool import run_pool
 from zoo_staging.stac import StacType
 
 ReadDocument = Callable[[Query], Awaitable[Document]]
-# the items of public catalogs have 10 to 60 kB
-DOCUMENT_BYTES_PER_ITEM = 64 << 10
+# the items of public catalogs have 10 to 60 kB, those with all assets and histograms of their bands 200 kB
+DOCUMENT_BYTES_PER_ITEM = 256 << 10
 
 
 class DocumentBudget:
     """Counts the bytes of all documents of a stage-in, which are held in memory until it ends.
 
-    They may have 64 KiB for each item that a catalog may have and for each reference, and the size of one large
-    document; and no more than all inputs may have.
+    They may have what the options allow, else 256 KiB for each item that a catalog may have and for each reference, and
+    the size of one large document; and no more than all inputs may have.
     """
 
     def __init__(self, options: StageInOptions) -> None:
@@ -56,13 +56,14 @@ class DocumentBudget:
 
     def _check(self, href: str) -> None:
         check_bytes(self._bytes, href, self._options.max_bytes)
-        most = LARGEST_DOCUMENT_BYTES + DOCUMENT_BYTES_PER_ITEM * (self._options.max_items + self._references)
+        usual = LARGEST_DOCUMENT_BYTES + DOCUMENT_BYTES_PER_ITEM * (self._options.max_items + self._references)
+        most = self._options.max_document_bytes or usual
         if self._bytes > most:
             raise StagingError(
                 Kind.REFUSED,
                 href,
-                f"with it the STAC documents of this job have more than {most} bytes",
-                "Use a smaller collection or single items, or raise STAGEIN_MAX_ITEMS.",
+                f"with it the STAC documents of this job exceed the limit of {most} bytes",
+                "Use a smaller collection or single items, or ask the operator to raise STAGEIN_MAX_DOCUMENT_BYTES.",
             )
 
 

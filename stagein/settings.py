@@ -188,6 +188,13 @@ class StageInOptions:
     read_timeout_seconds: float = _setting("READ_TIMEOUT_SECONDS", 60.0, _parse_seconds, "Longest wait for bytes.")
     max_items: int = _setting("MAX_ITEMS", 1000, _parse_positive, "Most items of one catalog.")
     max_bytes: int | None = _setting("MAX_BYTES", None, _parse_positive, "Most bytes of one job; unset: no limit.")
+    max_document_bytes: int | None = _setting(
+        "MAX_DOCUMENT_BYTES",
+        None,
+        _parse_positive,
+        "Most bytes of the STAC documents of one job, which stay in memory; unset: 64 MiB, and 256 KiB for each "
+        "reference and each of STAGEIN_MAX_ITEMS.",
+    )
     max_files: int | None = _setting(
         "MAX_FILES", None, _parse_positive, "Most files of one job, assets included; unset: no limit."
     )

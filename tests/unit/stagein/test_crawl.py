@@ -128,7 +128,18 @@ def test_the_documents_of_a_job_are_limited_as_a_whole() -> None:
     read_documents(budget, LARGEST_DOCUMENT_BYTES, most - LARGEST_DOCUMENT_BYTES)
     with pytest.raises(StagingError, match=rf"https://h/0\.json: .* {most} bytes") as caught:
         read_documents(budget, 1)
-    assert (caught.value.kind, "STAGEIN_MAX_ITEMS" in caught.value.remedy) == (Kind.REFUSED, True)
+    assert (caught.value.kind, "STAGEIN_MAX_DOCUMENT_BYTES" in caught.value.remedy) == (Kind.REFUSED, True)
+
+
+def test_a_thousand_items_of_200_kb_are_within_the_limits() -> None:
+    read_documents(DocumentBudget(StageInOptions()), *[200_000] * StageInOptions().max_items)
+
+
+def test_the_limit_of_documents_is_a_setting_of_its_own() -> None:
+    budget = DocumentBudget(StageInOptions(max_document_bytes=100))
+    read_documents(budget, 100)
+    with pytest.raises(StagingError, match="limit of 100 bytes"):
+        read_documents(budget, 1)
 
 
 def test_documents_count_towards_the_bytes_of_the_inputs() -> None:
