@@ -4,10 +4,9 @@ import asyncio
 import logging
 import secrets
 import shutil
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
 from stagein.asset_paths import fix_part
@@ -19,6 +18,7 @@ from stagein.sources import Entry, SourceTable
 from zoo_staging.checksum import Checksum
 from zoo_staging.destination import STORES
 from zoo_staging.errors import Kind, StagingError, merge_errors
+from zoo_staging.folders import ignores_case
 from zoo_staging.hrefs import get_scheme
 from zoo_staging.pool import run_pool
 from zoo_staging.progress import Report
@@ -89,31 +89,59 @@ def _put_strictest_first(group: list[Transfer]) -> list[Transfer]:
     return [replace(first, media_type=media_type), *others]
 
 
-def plan_folder(entries: Iterable[Entry], place: Path) -> list[Transfer]:
+def plan_folder(
+    entries: Iterable[Entry], place: Path, ignores_case: Callable[[Path], bool] = ignores_case
+) -> list[Transfer]:
     """Plan the files of a remote folder below `place`, under their own names where a disk accepts them.
 
-    A warning names those that get another name: what refers to them does not find them.
+    A warning names those that get another name: what refers to them does not find them. The disk is asked by
+    `ignores_case` only where names differ in nothing else.
     """
     files = [(entry, "/".join(map(fix_part, entry.path.split("/")))) for entry in entries]
-    taken = {path[:end] for _, path in files for end, letter in enumerate(path) if letter == "/"}
-    transfers, renamed = [], []
-    for entry, wanted in files:
-        path = _number(wanted, taken)
-        taken.add(path)
-        if path != entry.path:
-            renamed.append(f"{entry.path!r:.100} as {path!r:.100}")
-        transfers.append(Transfer(entry.href, place / path, entry.size_bytes, may_be_missing=entry.may_be_missing))
+    paths = _choose_paths([(entry.path, wanted) for entry, wanted in files], place, ignores_case)
+    renamed = [
+        f"{entry.path!r:.100} as {path!r:.100}"
+        for (entry, _), path in zip(files, paths, strict=True)
+        if path != entry.path
+    ]
     if renamed:
         shown = ", ".join(renamed[:5])
         logger.warning("%s: files with names that a disk does not take: %d, stored %s", place.name, len(renamed), shown)
-    return transfers
+    return [
+        Transfer(entry.href, place / path, entry.size_bytes, may_be_missing=entry.may_be_missing)
+        for (entry, _), path in zip(files, paths, strict=True)
+    ]
 
 
-def _number(wanted: str, taken: Container[str]) -> str:
-    """Return a path, or another like it where it is a file or folder already, as `a` beside `a/b` in object storage."""
-    path = PurePosixPath(wanted)
-    numbered = (str(path.with_name(f"{path.stem}-{number}{path.suffix}")) for number in count(2))
-    return next(each for each in chain([wanted], numbered) if each not in taken)
+def _choose_paths(files: Sequence[tuple[str, str]], place: Path, ignores_case: Callable[[Path], bool]) -> list[str]:
+    """Choose a path for each file, given by its own and the wanted path; those that keep their own come first."""
+    wanted_paths = {wanted for _, wanted in files}
+    folds = len({wanted.casefold() for wanted in wanted_paths}) < len(wanted_paths) and ignores_case(place)
+    fold = str.casefold if folds else str
+    folders = {fold(path[:end]) for path in wanted_paths for end, letter in enumerate(path) if letter == "/"}
+    keeps = [own == wanted and fold(wanted) not in folders for own, wanted in files]
+    names, chosen = _Names(set(folders), fold), dict[int, str]()
+    for number in sorted(range(len(files)), key=lambda number: not keeps[number]):
+        chosen[number] = names.claim(files[number][1])
+    return [chosen[number] for number in range(len(files))]
+
+
+class _Names:
+    """The paths of files and folders, each for one: `a-2` where `a` is taken; a disk tells apart what `fold` does."""
+
+    def __init__(self, folders: set[str], fold: Callable[[str], str]) -> None:
+        self._taken, self._fold = folders, fold
+        self._next: dict[str, int] = {}
+
+    def claim(self, wanted: str) -> str:
+        """Return `wanted`, or with a number where it is taken; as many calls take as many steps."""
+        path, claimed = PurePosixPath(wanted), wanted
+        number = self._next.get(self._fold(wanted), 2)
+        while self._fold(claimed) in self._taken:
+            claimed, number = str(path.with_name(f"{path.stem}-{number}{path.suffix}")), number + 1
+        self._next[self._fold(wanted)] = number
+        self._taken.add(self._fold(claimed))
+        return claimed
 
 
 @dataclass

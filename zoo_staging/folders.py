@@ -5,11 +5,27 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 MOST_LINKED_FOLDERS = 10_000
 """Folders that link to each other have more paths than anything can list."""
+
+
+@cache
+def _probe_case(folder: Path) -> bool:
+    with TemporaryDirectory(prefix=".case-", dir=folder) as probe:
+        return Path(probe).with_name(Path(probe).name.swapcase()).exists()
+
+
+def ignores_case(folder: Path) -> bool:
+    """Whether the disk of a folder, which may not exist yet, has one file for `a` and `A`, as SMB and macOS have."""
+    try:
+        return _probe_case(next(each for each in (folder, *folder.parents) if each.is_dir()))
+    except OSError:
+        return False  # nothing can be written there, which the first file reports
 
 
 def resolve(path: Path) -> Path:

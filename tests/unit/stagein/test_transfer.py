@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -62,8 +63,9 @@ def test_a_small_file_of_several_chunks_arrives_as_a_whole(tmp_path: Path) -> No
     assert (tmp_path / "x.tif").read_bytes() == b"II*\0"
 
 
-def plan(*paths: str) -> list[str]:
-    planned = plan_folder([Entry(f"s3://b/p/{path}", path, 1) for path in paths], Path("/in/x"))
+def plan(*paths: str, ignores_case: bool = False) -> list[str]:
+    entries = [Entry(f"s3://b/p/{path}", path, 1) for path in paths]
+    planned = plan_folder(entries, Path("/in/x"), lambda _: ignores_case)
     return [one.target.relative_to("/in/x").as_posix() for one in planned]
 
 
@@ -73,7 +75,19 @@ def test_files_of_a_folder_keep_their_names(caplog: pytest.LogCaptureFixture) ->
     assert caplog.records == []
 
 
-def test_a_file_that_gets_another_name_is_reported(caplog: pytest.LogCaptureFixture) -> None:
-    assert plan("a", "a/b", "a-2", "x\ny.tif", "x_y.tif") == ["a-2", "a/b", "a-2-2", "x_y.tif", "x_y-2.tif"]
+def test_names_that_differ_in_case_are_numbered_on_a_disk_that_ignores_it(caplog: pytest.LogCaptureFixture) -> None:
+    assert plan("aB.json", "Ab.json", "c", "C/x", ignores_case=True) == ["aB.json", "Ab-2.json", "c-2", "C/x"]
     (record,) = caplog.records
-    assert all(name in record.getMessage() for name in ("4", "'a' as 'a-2'", "'x_y.tif' as 'x_y-2.tif'"))
+    assert "'Ab.json' as 'Ab-2.json'" in record.getMessage()
+
+
+def test_a_file_that_gets_another_name_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    names = ["a", "a/b", "a-2", "x\ny.tif", "x_y.tif"]
+    assert plan(*names) == ["a-3", "a/b", "a-2", "x_y-2.tif", "x_y.tif"]
+    (record,) = caplog.records
+    assert all(name in record.getMessage() for name in ("2", "'a' as 'a-3'", "as 'x_y-2.tif'"))
+
+
+def test_very_many_files_of_one_name_are_numbered_one_after_the_other() -> None:
+    names = ["".join(letters) for letters in product("\1\2\3\4\5\6\7", repeat=4)]
+    assert plan(*names) == ["unnamed", *(f"unnamed-{number}" for number in range(2, len(names) + 1))]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from zoo_staging import folders
-from zoo_staging.folders import walk
+from zoo_staging.folders import ignores_case, walk
 
 pytestmark = pytest.mark.unit
 
@@ -83,3 +83,9 @@ def test_the_disk_is_asked_for_links_only(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(os.path, "isdir", look)
     assert [entry.name for entry in walk(tmp_path)] == ["a/b", "c", "link/b"]
     assert asked == [str(tmp_path / "link")]
+
+
+def test_a_disk_is_asked_whether_it_ignores_case(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    assert ignores_case(tmp_path / "not/yet") == (tmp_path / "A").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
