@@ -35,6 +35,12 @@ def test_the_last_line_of_a_failed_step_is_its_cause(check: Check) -> None:
     assert diagnosis.evidence == ("one", "no band red ", "")
 
 
+def test_a_cause_in_the_middle_of_very_many_complaints_is_found() -> None:
+    noise = [complaint(f"a module of step {number} is deprecated: {'x' * 150}") for number in range(500)]
+    cause = complaint("[job a] ran out of memory at its limit of 32 MiB")
+    assert diagnose(*noise, cause, *noise, ended("a", 139)).diagnosis.code == "step.out-of-memory"
+
+
 def test_a_failed_step_that_printed_nothing_is_reported_as_such(check: Check) -> None:
     check(diagnose(ended("a", 1)), "step.exit-code", "nothing", step="a")
 

@@ -8,6 +8,7 @@ import pytest
 from tests.unit.messages import Check
 from tests.values import job_paths
 from zoo_runner.config.folders import JobPaths
+from zoo_runner.execution import job_log
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.events import EngineLine, StageStarted, StepEnded, StepLines, StepReused, StepStarted
@@ -184,16 +185,36 @@ def test_of_a_step_that_prints_without_end_the_log_has_a_limit_and_counts_the_re
     assert len(paths.job_log.read_text()) < 3000
 
 
-def test_of_all_steps_of_a_job_the_log_has_a_limit_too(paths: JobPaths) -> None:
+def test_of_all_steps_of_a_job_the_log_has_a_limit_too_and_a_share_for_those_that_come_later(
+    paths: JobPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_log, "_LATE_BYTES", 200)
     log = JobLog(paths, Masker(), most_bytes=1000)
     for number in range(20):
         log(StepLines(f"s{number}", ("x" * 99,) * 20))
         log(StepEnded(f"s{number}", 0.0, 1.0, 0, None, None))
     steps = [path.read_text() for path in paths.log_folder.glob("*.log")]
-    assert sum(text.count("x" * 99) for text in steps) == 80
-    assert paths.job_log.read_text().count("x" * 99) == 80
-    assert paths.step_log("s19").read_text().startswith("20 more ")
-    assert "8 times ZOO_RUNNER_LOG_MAX_MIB" in paths.step_log("s7").read_text()
+    assert sum(text.count("x" * 99) for text in steps) == 80 + 12 * 2
+    assert paths.job_log.read_text().count("x" * 99) == 80 + 12 * 2
+    for number in range(20):
+        line, rest = paths.step_log(f"s{number}").read_text().splitlines()[2 if number > 7 else 10 :][:2]
+        assert ("8 times ZOO_RUNNER_LOG_MAX_MIB" in line) == (number > 7)
+        assert "ZOO_RUNNER_LOG_MAX_MIB" in line
+        assert rest.startswith("18 more " if number > 7 else "10 more ")
+
+
+def test_a_step_that_others_left_no_room_for_says_so_once(paths: JobPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_log, "_LATE_BYTES", 200)
+    log = JobLog(paths, Masker(), most_bytes=1000)
+    log(StepLines("early", ("e" * 99,) * 5))
+    for number in range(8):
+        log(StepLines(f"s{number}", ("x" * 99,) * 10))
+    for _ in range(3):
+        log(StepLines("early", ("e" * 99,)))
+    log(StepEnded("early", 0.0, 1.0, 0, None, None))
+    lines = paths.step_log("early").read_text().splitlines()
+    assert [line[0] for line in lines[:5]] == ["e"] * 5
+    assert "8 times" in lines[5] and lines[6].startswith("3 more ")
 
 
 def test_a_pipe_in_the_place_of_a_log_stops_no_job(log: JobLog, paths: JobPaths, tmp_path: Path) -> None:

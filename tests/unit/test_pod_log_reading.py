@@ -92,6 +92,19 @@ def test_the_times_of_a_node_that_is_not_in_utc_are_compared_in_utc() -> None:
     assert asked == ["", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:30:00Z"]
 
 
+def test_a_line_of_kubelet_without_a_time_ends_no_log() -> None:
+    odd = "unable to retrieve container logs for containerd://1"
+    answers: Answers = [[line(1, "one"), odd], [odd], [line(1, "one"), line(2, "two")], [line(2, "two")]]
+    with serve(answers) as (cluster, asked):
+        assert sorted(follow(cluster, ended_after="two")) == ["one", "two", odd]
+    assert asked == ["", *["2026-01-01T00:00:01Z"] * 2, "2026-01-01T00:00:02Z"]
+
+
+@pytest.mark.parametrize("stamp", ["unable", "QUIZ", "", "2026-13-01T00:00:00Z"])
+def test_what_is_no_time_is_none(stamp: str) -> None:
+    assert logs.read_time(stamp) is None
+
+
 def test_the_example_of_the_module_is_right() -> None:
     assert doctest.testmod(logs).failed == 0
 

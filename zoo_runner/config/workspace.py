@@ -47,7 +47,7 @@ class _Variables:
         "ZOO_RUNNER_LOG_MAX_MIB",
         MOST_LOG_BYTES / 2**20,
         "Most of what a step prints that its log and the job log keep, in MiB, and of all steps of a job 8 times as"
-        " much; of the rest they have the number of lines.",
+        " much, then 16 KiB of each further step; of the rest they have the number of lines.",
     )
     retention_days: float | None = setting(
         "ZOO_RUNNER_RETENTION_DAYS",

@@ -36,14 +36,17 @@ from zoo_staging.progress import Transferred
 _LONG_TEXT = 1 << 20
 # a scattered package may have thousands of steps, and each of them may print without end
 _FULL_STEPS = 8
+# of each step that comes after those: one of them may be the one that fails
+_LATE_BYTES = 16 << 10
 
 
 @dataclass
 class Printed:
-    """What a step has printed so far: bytes in its log, and lines that are not."""
+    """What a step has printed so far: bytes in its log, and lines that are not, after it was cut."""
 
     kept_bytes: int = 0
     more_lines: int = 0
+    is_cut: bool = False
 
 
 class JobLog:
@@ -51,8 +54,9 @@ class JobLog:
 
     Nothing gets into a file unmasked. The job log is one file with two names, in `temp` and in the job's private
     folder: where `temp` is emptied by others while the job runs, it gets its name there again, and step logs are
-    created anew. Of what a step prints, `most_bytes` are kept, of all steps together eight times as much; the number of
-    further lines is logged. Raises `SettingsError` where the logs' folder cannot be created.
+    created anew. Of what a step prints, `most_bytes` are kept, of all steps together eight times as much,
+    and 16 KiB of each further step; the number of lines that are not kept is logged. Raises `SettingsError` where the
+    logs' folder cannot be created.
     """
 
     def __init__(self, paths: JobPaths, masker: Masker, most_bytes: int = MOST_LOG_BYTES) -> None:
@@ -128,19 +132,18 @@ class JobLog:
     @_write_event.register
     def _(self, event: StepLines) -> None:
         printed = self._printed.setdefault(event.step, Printed())
-        room = min(self._most_bytes - printed.kept_bytes, self._left_bytes)
-        if room <= 0:
+        if printed.is_cut:
             printed.more_lines += len(event.lines)
             return
+        room = min(self._most_bytes, max(_LATE_BYTES, printed.kept_bytes + self._left_bytes)) - printed.kept_bytes
         lines = self._clean_lines(event.lines)
         kept = _take_lines(lines, room)
-        self._write_step(event.step, kept)
         size = sum(map(len, kept)) + len(kept)
         printed.kept_bytes += size
         self._left_bytes -= size
         printed.more_lines += len(lines) - len(kept)
-        if size >= room:
-            self._write_step(event.step, [self._explain_limit()])
+        printed.is_cut = size >= room
+        self._write_step(event.step, [*kept, self._explain_limit(printed)] if printed.is_cut else kept)
 
     @_write_event.register
     def _(self, event: StepEnded) -> None:
@@ -224,12 +227,12 @@ class JobLog:
         ]
         self._replace(self.paths.usage, {"job": self.paths.job_id, "steps": steps})
 
-    def _explain_limit(self) -> str:
+    def _explain_limit(self, printed: Printed) -> str:
         mebibytes = self._most_bytes / 2**20
         limit = f"its limit is {mebibytes:g} MiB (ZOO_RUNNER_LOG_MAX_MIB)"
-        if self._left_bytes <= 0:
+        if printed.kept_bytes < self._most_bytes:
             limit = f"that of all steps of a job is {_FULL_STEPS * mebibytes:g} MiB ({_FULL_STEPS} times"
-            limit += " ZOO_RUNNER_LOG_MAX_MIB)"
+            limit += f" ZOO_RUNNER_LOG_MAX_MIB), and {_LATE_BYTES >> 10} KiB for each further step"
         return f"what the step prints from here on is not kept: {limit}"
 
     def _stage_log(self, stage: Stage) -> Path | None:
@@ -297,6 +300,8 @@ def _make_folder(folder: Path, mode: int, variable: str) -> None:
 
 def _take_lines(lines: Sequence[str], size: int) -> Sequence[str]:
     """Take lines until they have a size; a batch may have thousands."""
+    if size <= 0:
+        return ()
     if sum(map(len, lines)) + len(lines) <= size:
         return lines
     ends = accumulate(len(line) + 1 for line in lines)

@@ -19,6 +19,12 @@ _COMPLAINT = words(r"\b(?:error|fatal|failed|failure|cannot|\w*exception)\b|[a-z
 _FRAME = words(r"""\s+(?:File "|at \S|[\^~]+$)|Traceback""")
 _ENDED = words(r"\[(?:job|step|workflow) ?[^]]*\] completed \w+|Cannot collect workflow output")
 _REFUSED_STEP = words(r"\[(?:job|step) (?P<step>[^]]+)\] (?:completed (?:permanent|temporary)Fail|Cannot make job)")
+# of causes that may come before the words of very many other steps
+_TELLING = (
+    *("ran out of memory at its limit", "changed its input: ", "exceeded time limit of ", "Outside of the job: "),
+    *("leads out of the job", "No space left on device", "Disk quota exceeded", "' not found: "),
+    *("executable file not found", "Error: plugin type=", "Error: netavark"),
+)
 _RESOURCES = {"ram": "MiB of memory", "cores": "cores", "tmpdir": "MiB of temporary disk", "outdir": "MiB of disk"}
 
 
@@ -62,7 +68,7 @@ class Findings:
 def diagnose_execution(findings: Findings) -> RunnerError:
     """Build the error for an execution that failed."""
     failed = findings.failed
-    text = cut_text("\n".join((*findings.complaints, *_tail(findings, failed))))
+    text = cut_text("\n".join((*findings.complaints, *_tail(findings, failed))), _TELLING)
     for pattern, explain in _CAUSES:
         match = pattern.search(text)
         if match and not (explain in (_glob_nothing, _wrong_type) and _was_refused(findings, failed)):

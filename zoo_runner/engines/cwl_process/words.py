@@ -6,7 +6,7 @@ the text as a whole: the time of a search is linear in the text, and the text is
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 LONGEST_LINE = 2000
 """Characters of a line that are looked at, and shown as evidence."""
@@ -31,9 +31,19 @@ def cut_lines(lines: Iterable[str]) -> Iterable[str]:
     return (line[:LONGEST_LINE] for line in lines)
 
 
-def cut_text(text: str) -> str:
-    """Cut each line of a text, and leave out the middle of a very long one."""
+def cut_text(text: str, telling: Collection[str] = ()) -> str:
+    """Cut each line of a text, and leave out the middle of a very long one, but for lines that have a `telling` phrase.
+
+    >>> lines = ["a warning"] * 9000
+    >>> lines[4000] = "[job s] ran out of memory"
+    >>> "out of memory" in cut_text("\\n".join(lines), ["out of memory"])
+    True
+    """
     short = "\n".join(cut_lines(text.splitlines()))
     if len(short) <= _LONGEST_START + _LONGEST_END:
         return short
-    return f"{short[:_LONGEST_START]}\n{short[-_LONGEST_END:]}"
+    start = short.index("\n", _LONGEST_START)
+    end = max(start, short.rindex("\n", 0, len(short) - _LONGEST_END))
+    kept = [line for line in short[start:end].splitlines() if any(one in line for one in telling)]
+    middle = "\n".join(kept)[:_LONGEST_START]
+    return f"{short[:start]}\n{middle}{short[end:]}"

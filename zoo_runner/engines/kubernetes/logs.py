@@ -57,20 +57,19 @@ async def read_log(
     """
     path, what = f"{build_path('Pod', namespace, pod)}/log", f"reading the log of pod {pod}"
     named = {"container": container} if container else {}
-    last, patience = "", Patience()
+    position, patience = _Position(), Patience()
     while True:
         over = whole = ended.is_set()
-        since = {"sinceTime": f"{last[:19]}Z"} if last else {}
+        since = {"sinceTime": f"{position.last[:19]}Z"} if position.last else {}
         query = {"follow": "true", "timestamps": "true", **named, **since}
         try:
             async for lines in connection.read_stream(path, what, query, _SILENCE_SECONDS):
-                stamped = [line.partition(" ") for line in lines]
-                timed = [(read_time(stamp), text) for stamp, _, text in stamped]
-                fresh = [(time, text) for time, text in timed if time > last]
-                if fresh:
-                    patience.note_success()
-                    last = fresh[-1][0]
-                    yield [text for _, text in fresh]
+                before = position.last
+                if new := position.take_new(lines):
+                    # not for what only kubelet says
+                    if position.last != before:
+                        patience.note_success()
+                    yield new
         except ApiError as error:
             over = whole and error.status == 404
             if not over and not patience.retries(error.status):
@@ -80,25 +79,49 @@ async def read_log(
         await _wait(ended, patience.next_wait_seconds(), whole)
 
 
-def read_time(stamp: str) -> str:
-    """Return the time that kubelet puts before a line, in UTC, as a text that sorts as times do.
+class _Position:
+    """How far a log was read: up to the line of the time `last`."""
+
+    def __init__(self) -> None:
+        self.last, self._untimed = "", ""
+
+    def take_new(self, lines: list[str]) -> list[str]:
+        """Select the lines that were not read before, without their times.
+
+        Those without a time are kubelet's own, such as that it cannot read the log now, and come with each stream.
+        """
+        new, last = [], self.last
+        for line in lines:
+            stamp, _, text = line.partition(" ")
+            time = read_time(stamp)
+            if time is None:
+                new += [line] if line != self._untimed else []
+                self._untimed = line
+            elif time > last:
+                new.append(text)
+                self.last = time
+        return new
+
+
+def read_time(stamp: str) -> str | None:
+    """Return the time that kubelet puts before a line, in UTC, as a text that sorts as times do; None where it is none.
 
     Containers write the local time of their node, whose offset changes where it has summer time.
 
     >>> read_time("2026-11-29T18:00:00.000000001+08:00")
     '2026-11-29T10:00:00.000000001'
     """
-    if stamp.endswith("Z"):
-        return stamp[:-1]
-    return f"{_to_utc(stamp[:19], stamp[-6:])}{stamp[19:-6]}"
+    end = -1 if stamp.endswith("Z") else -6
+    seconds = _to_utc(stamp[:19], stamp[end:].replace("Z", "+00:00"))
+    return seconds and f"{seconds}{stamp[19:end]}"
 
 
 @lru_cache(maxsize=16)
-def _to_utc(seconds: str, offset: str) -> str:
+def _to_utc(seconds: str, offset: str) -> str | None:
     try:
         return datetime.fromisoformat(f"{seconds}{offset}").astimezone(timezone.utc).isoformat()[:19]
-    except ValueError:  # no time
-        return seconds
+    except ValueError:
+        return None
 
 
 async def _wait(ended: asyncio.Event, seconds: float, whole: bool) -> None:

@@ -280,7 +280,7 @@ class Run:
             findings.add(event)
             self._report(event)
 
-        said = EngineLines(note)
+        said = EngineLines(note, findings.add)
 
         def on_lines(lines: list[str]) -> None:
             for event in read_events(lines):

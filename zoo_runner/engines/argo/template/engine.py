@@ -96,7 +96,11 @@ class TemplateEngine:
     def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> None:
         """Stage files in, and create the Workflow, suspended, or adopt the one that an earlier attempt created."""
         cancellation.check()
-        names, cluster, use = Names(**plan.handle.data["names"]), connect(self._cluster), _require_template(plan.job.package)
+        names, cluster, use = (
+            Names(**plan.handle.data["names"]),
+            connect(self._cluster),
+            _require_template(plan.job.package),
+        )
         with reaching():
             ensure_unchanged(self._configuration, use)
         addresses: dict[str, str] = {}
@@ -133,7 +137,7 @@ class TemplateEngine:
             self._open_root(cluster, Names(**handle.data["names"])).dismiss()
 
     def remove(self, handle: Handle) -> None:
-        """Delete the Workflow, what was downloaded of it, and the files that it got."""
+        """Delete the Workflow, what was downloaded of it, and, where that is possible, the files that it got."""
         data = handle.data
         shutil.rmtree(self._build_job(handle).paths.scratch, ignore_errors=True)
         cluster = connect(self._cluster)
@@ -253,7 +257,8 @@ def _ensure_open(job: JobSpec, use: TemplateUse, workspace: Workspace) -> None:
     """Refuse secrets: whoever may read Workflows reads the parameters of one. Raises `PackageError`, `InputError`."""
     if named := sorted(find_secret_inputs(job.package)):
         raise PackageError(
-            f"the package {job.workflow_id!r} calls its input {named[0]!r} secret, and parameters of a Workflow are not",
+            f"the package {job.workflow_id!r} calls its input {named[0]!r} secret, and parameters of a Workflow are"
+            " not",
             "Remove cwltool:Secrets; let the template read a Secret of its namespace.",
             code="package.unsupported",
         )

@@ -5,6 +5,7 @@ so pods of a template need no credentials, and the template no repository. A fol
 unpacks.
 """
 
+import logging
 import shutil
 import tarfile
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,8 @@ from zoo_runner.model.workspace import StorageProfile
 from zoo_staging.destination import is_object_storage
 
 _FOLDER = ".inputs"
+
+logger = logging.getLogger(__name__)
 
 
 def find_given(artifacts: Iterable[str], order: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,16 +57,17 @@ def stage_artifacts(
     """
     from stageout.signed import put_signed
 
-    order = run_stage_in(job, storage, report, cancellation).order
-    cancellation.check()
-    packed = job.paths.scratch / "packed"
-    packed.mkdir(parents=True, exist_ok=True)
-    files = {name: _pack(Path(order[name]["path"]), packed / f"{name}.tgz") for name in given}
-    with translated(StageInError), switching(cancellation) as switch:
-        options = load_stage_out_options(storage, job.id, job.workflow_id)
-        addresses = put_signed(files, _name_folder(job.destination), options, switch)
-    shutil.rmtree(job.paths.scratch, ignore_errors=True)
-    return addresses
+    try:
+        order = run_stage_in(job, storage, report, cancellation).order
+        cancellation.check()
+        packed = job.paths.scratch / "packed"
+        packed.mkdir(parents=True, exist_ok=True)
+        files = {name: _pack(Path(order[name]["path"]), packed / f"{name}.tgz") for name in given}
+        with translated(StageInError), switching(cancellation) as switch:
+            options = load_stage_out_options(storage, job.id, job.workflow_id)
+            return put_signed(files, name_inputs_folder(job.destination, job.id), options, switch)
+    finally:
+        shutil.rmtree(job.paths.scratch, ignore_errors=True)
 
 
 def _pack(path: Path, archive: Path) -> Path:
@@ -75,14 +79,26 @@ def _pack(path: Path, archive: Path) -> Path:
 
 
 def remove_artifacts(names: Iterable[str], destination: str, storage: StorageProfile, job_id: str) -> None:
-    """Remove what was stored for a job. Raises `StageOutError`."""
+    """Remove what was stored for a job; where that is not possible, log where it stays.
+
+    The job itself may be gone by then, and its removal must not fail for ever.
+    """
     if not (keys := list(names)):
         return
     from stageout.signed import remove_signed
 
-    with translated(StageOutError):
-        remove_signed(keys, _name_folder(destination), load_stage_out_options(storage, job_id, job_id))
+    folder = name_inputs_folder(destination, job_id)
+    try:
+        with translated(StageOutError):
+            remove_signed(keys, folder, load_stage_out_options(storage, job_id, job_id))
+    except StageOutError as error:
+        logger.warning("the file inputs of job %s stay in %s: %s", job_id, folder, error)
 
 
-def _name_folder(destination: str) -> str:
-    return f"{destination.rstrip('/')}/{_FOLDER}"
+def name_inputs_folder(destination: str, job_id: str) -> str:
+    """Name the folder of the files of a job: jobs may have the same destination.
+
+    >>> name_inputs_folder("s3://results/maps/", "j1")
+    's3://results/maps/.inputs/j1'
+    """
+    return f"{destination.rstrip('/')}/{_FOLDER}/{job_id}"

@@ -73,6 +73,11 @@ class Observer:
             self.findings.add(event)
             self._emit(event)
 
+    def keep(self, event: Event) -> None:
+        """Keep what a diagnosis may need of an event that is not reported."""
+        with self._lock:
+            self.findings.add(event)
+
 
 class Execution:
     """The evaluation of one package: offered early, so that the package is loaded while its inputs are staged.
@@ -90,7 +95,7 @@ class Execution:
     ) -> None:
         self._spec, self._broker, self._observe, self._explain = spec, broker, observe, explain
         self._complaints: list[str] = []
-        self._engine_lines = EngineLines(observe)
+        self._engine_lines = EngineLines(observe, observe.keep)
         self._offer = Offer(folder)
         self._channel: Channel | None = None
         self._joined: Future[Channel] = Future()
