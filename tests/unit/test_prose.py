@@ -34,6 +34,8 @@ OTHER_PROGRAMS = (
     "maximum storage usage per PersistentVolumeClaim is 500Mi",
     "unable to start container process",
     "The container could not be located",
+    # podman, docker, runc
+    "executable file not found",
     # Argo Workflows
     "Workflow processing has been postponed because too many workflows are already running",
     "offload node status is not supported",
