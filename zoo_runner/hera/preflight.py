@@ -173,9 +173,9 @@ class Preflight:
         about = self.assert_configmap(name)
         data = (self._cluster.get("ConfigMap", self._namespace, name) or {}).get("data") or {}
         named = list_named_claims(data)
+        note = judge_named_claims(named, self._configuration.get("KUBEVOLUMECLAIMNAME"), name)
         for claim in dict.fromkeys(named.values()):
             self.assert_volume_claim(claim)
-        note = judge_named_claims(named, self._configuration.get("KUBEVOLUMECLAIMNAME"), name)
         return f"{about}, names {', '.join(dict.fromkeys(named.values())) or 'no volume claim'}{note}"
 
     def assert_secret(self, name: str) -> str:
