@@ -86,7 +86,7 @@ def test_a_proxy_of_the_process_is_none_of_a_workspace(
     web: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    assert bring(web.put("a.tif", b"direct"), tmp_path, {}) == b"direct"
+    assert bring(web.put("a.tif", DATA), tmp_path, {}) == DATA
 
 
 @pytest.mark.parametrize("host", ["169.254.169.254", "[fd00:ec2::254]", "100.100.100.200"])
@@ -99,7 +99,7 @@ def test_a_metadata_address_is_refused_before_the_proxy_is_asked(proxy: Proxy, h
 
 def test_a_host_that_needs_no_proxy_is_asked_itself(proxy: Proxy, web: FileServer, tmp_path: Path) -> None:
     variables = {**proxy.variables, "no_proxy": "127.0.0.1"}
-    assert bring(web.put("a.tif", b"direct"), tmp_path, variables) == b"direct"
+    assert bring(web.put("a.tif", DATA), tmp_path, variables) == DATA
     assert proxy.asked == []
 
 

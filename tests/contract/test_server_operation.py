@@ -156,7 +156,7 @@ def test_a_worker_starts_anew_after_its_limit_and_loses_no_job(
         lines = [line for line in read_lines(server) if line["part"] == "worker"]
     ended = [line["job"] for line in lines if line.get("status") == "successful"]
     assert ended == jobs
-    assert len([line for line in lines if line["logger"] == "zoo_runner.server.serving"]) >= 2
+    assert len([line for line in lines if line["logger"] == "zoo_runner.server.working"]) >= 2
 
 
 def test_a_separate_worker_starts_anew_and_goes_on(site: Site, tmp_path: Path) -> None:
