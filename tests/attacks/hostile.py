@@ -32,6 +32,8 @@ from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.events import EngineLine, Event, Report
 
 CANARY = "canary-7f3a9c51"
+KEYS = Path("~root/.ssh").expanduser()
+"""Where the keys of root are on any machine: what attacks look for."""
 Document = dict[str, Any]
 _MEMORY_MIB = 4096
 _FOLDERS = (".", "inputs", "tmp", "out", "outputs", "cids", "monitors")

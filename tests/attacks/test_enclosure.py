@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.attacks.hostile import CANARY, Host, listening_on_sockets, tool
+from tests.attacks.hostile import CANARY, KEYS, Host, listening_on_sockets, tool
 from tests.ordinary import as_ordinary_user
 from tests.site import Site
 from zoo_runner.engines.cwl_process.supervisor import descendants
@@ -91,7 +91,7 @@ READING = {
     "hosts": "read('/etc/hosts'); read('/etc/resolv.conf')",
     "the name of its machine": "print(os.uname().nodename.replace('launcher', ''))",
     "homes": "names('/home')",
-    "keys": "names('/root/.ssh'); names('/etc/ssh')",
+    "keys": f"names('{KEYS}'); names('/etc/ssh')",
     "folders of servers": "names('/run'); names('/var')",
     "mounts of the machine": "names('/mnt')",
     "devices": "names('/dev', 'null', 'zero', 'full', 'random', 'urandom', 'fd')",

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.attacks.hostile import CANARY, Document, Host, find_canary, output, run_here, tool
+from tests.attacks.hostile import CANARY, KEYS, Document, Host, find_canary, output, run_here, tool
 from tests.features import FEATURES, WORKING, run_package, show
 from tests.site import Site
 from zoo_runner.engines.local.sandbox import Sandbox
@@ -27,7 +27,7 @@ REACHING = {
     "the environment of processes": "cat /proc/[0-9]*/environ | tr '\\0' '\\n' | grep canary",
     "processes of the host": "ls -d /proc/[0-9]* | wc -l | grep -vE '^[1-9]$'",
     "users of the host": "cat /etc/passwd /etc/shadow | grep root",
-    "the keys of the host": "cat /etc/ssh/* /root/.ssh/* /etc/ssl/private/* | grep .",
+    "the keys of the host": f"cat /etc/ssh/* {KEYS}/* /etc/ssl/private/* | grep .",
     "homes": "find /home /root -maxdepth 1 -mindepth 1 | grep .",
     "records of jobs": "find / -name 'job.json' -not -path '/proc/*' | grep .",
     "sockets of servers": "find /run /var -type s | grep .",

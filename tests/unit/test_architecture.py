@@ -43,35 +43,35 @@ def test_a_package_declares_that_it_is_typed(package: str) -> None:
 
 # whoever is not named here is given settings and workspace as values
 READS_AN_ENVIRONMENT = {
-    "config/configuration.py": "reads all of it for a door",
-    "config/service.py": "reads all of it for the door of a service",
+    "config/configuration.py": "reads all of it for an entry point",
+    "config/service.py": "reads all of it for the entry point of a service",
     "config/settings.py": "reads its part",
     "config/kubernetes.py": "reads its part",
     "config/workspace.py": "reads its part",
     "config/argo.py": "reads its part",
     "config/identity.py": "reads its part",
     "config/server.py": "reads its part",
-    "cli/options.py": "door: the command line",
-    "cli/hera.py": "door: what it runs inherits its environment",
-    "cli/hera_options.py": "door: the commands for Hera workflows, whose configuration is another one",
+    "cli/options.py": "entry point: the command line",
+    "cli/hera.py": "entry point: what it runs inherits its environment",
+    "cli/hera_options.py": "entry point: the commands for Hera workflows, whose configuration is another one",
     "hera/configuration.py": "reads its part",
-    "hera/lent/zoo_runner_hera_start.py": "door: the process of a user's script",
+    "hera/lent/zoo_runner_hera_start.py": "entry point: the process of a user's script",
     "hera/lent/hera_utils/parser.py": "lent to that process: defaults of the script's options",
-    "cli/access.py": "door: the commands of what a server keeps for its workspaces",
-    "cli/credentials.py": "door: the commands of tokens and secrets that a server keeps",
-    "cli/serve.py": "door: the commands of the server, whose workers inherit it",
-    "zoo/ahead.py": "door: the first moment of a service of a ZOO kernel",
-    "zoo/service.py": "door: a service of a ZOO kernel",
+    "cli/access.py": "entry point: the commands of what a server keeps for its workspaces",
+    "cli/credentials.py": "entry point: the commands of tokens and secrets that a server keeps",
+    "cli/serve.py": "entry point: the commands of the server, whose workers inherit it",
+    "zoo/ahead.py": "entry point: the first moment of a service of a ZOO kernel",
+    "zoo/service.py": "entry point: a service of a ZOO kernel",
     "zoo/conf.py": "merges the environment with what the kernel and the site's handler say, for that door",
     "zoo/process.py": "takes the proxy of the Kubernetes API out of the kernel's environment while a job runs",
-    "zoo/dismiss.py": "door: the service runDismiss of a ZOO kernel",
-    "calrissian_runner.py": "door: names of zoo-calrissian-runner, whose defaults installations set there",
+    "zoo/dismiss.py": "entry point: the service runDismiss of a ZOO kernel",
+    "calrissian_runner.py": "entry point: names of zoo-calrissian-runner, whose defaults installations set there",
     "engines/local/launcher.py": "takes on the environment that its job has",
-    "engines/calrissian/job_pod.py": "door: main program of the job pod",
-    "engines/kubernetes/job_pod/publishing.py": "door: main program of the pod that publishes kept results",
-    "engines/argo/job_pod.py": "door: main program of each node of a Workflow",
-    "engines/kubernetes/job_pod/pod.py": "door: shared by both job pods",
-    "engines/kubernetes/job_pod/smoke_test.py": "door: main program of the pod that doctor starts",
+    "engines/calrissian/job_pod.py": "entry point: main program of the job pod",
+    "engines/kubernetes/job_pod/publishing.py": "entry point: main program of the pod that publishes kept results",
+    "engines/argo/job_pod.py": "entry point: main program of each node of a Workflow",
+    "engines/kubernetes/job_pod/pod.py": "entry point: shared by both job pods",
+    "engines/kubernetes/job_pod/smoke_test.py": "entry point: main program of the pod that doctor starts",
     "testing/kernel.py": "sets the environment of the processes that it starts",
 }
 
@@ -105,7 +105,7 @@ def find_hidden_reads(module: Path) -> Iterator[str]:
             yield f"{module.relative_to(ROOT)}: {name}"
 
 
-def test_nothing_below_the_doors_reads_an_environment_behind_the_back_of_the_settings() -> None:
+def test_nothing_below_the_entry_points_reads_an_environment_behind_the_back_of_the_settings() -> None:
     packages = ("zoo_runner", "zoo_staging", "stagein", "stageout")
     modules = [path for package in packages for path in (ROOT / package).rglob("*.py")]
     found = {read for module in modules for read in find_hidden_reads(module)}
@@ -122,7 +122,7 @@ def find_environments(module: Path) -> Iterator[str]:
                     yield f"{module.relative_to(ROOT / 'zoo_runner')}:{node.lineno}"
 
 
-def test_nothing_below_the_doors_takes_an_environment() -> None:
+def test_nothing_below_the_entry_points_takes_an_environment() -> None:
     modules = [path for path in (ROOT / "zoo_runner").rglob("*.py")]
     found = {place.rpartition(":")[0]: place for module in modules for place in find_environments(module)}
     assert {name: place for name, place in found.items() if name not in READS_AN_ENVIRONMENT} == {}

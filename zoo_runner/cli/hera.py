@@ -194,7 +194,7 @@ def _find_workflow(configuration: "HeraConfiguration", target: str, command: tup
 
     if target.endswith(".py"):
         _ensure_script(target)
-        request = read_first_workflow(configuration, Tokens(configuration), command, os.environ)  # noqa: TID251 the door
+        request = read_first_workflow(configuration, Tokens(configuration), command, os.environ)  # noqa: TID251 the entry point
         if "workflow" in request:
             workflow: Workflow = request["workflow"]
             return workflow

@@ -9,7 +9,7 @@ from zoo_staging.ranges import ByteRange
 
 
 class Memory:
-    """Files by address, each a list of chunks; `sized` tells their sizes before they come; all others are missing."""
+    """Files by address, each a list of chunks; `sized` gives their sizes before they come; all others are missing."""
 
     def __init__(self, files: Mapping[str, Sequence[bytes]], *, sized: bool = True) -> None:
         self._files = files

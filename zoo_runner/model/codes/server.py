@@ -78,7 +78,9 @@ IDENTITY = (
     Code(
         "secret.key", _E, "A secret cannot be decrypted.", "List the key that it was encrypted with, or set it again."
     ),
-    Code("token.no-owner", _U, "The server asks nobody who calls, so tokens have no owner.", "Ask the operator."),
+    Code(
+        "token.no-owner", _U, "The server does not identify its callers, so tokens have no owner.", "Ask the operator."
+    ),
     Code("token.not-found", _U, "There is no such personal token of the caller.", "List those that there are."),
     Code("token.too-many", _U, "A caller has as many personal tokens as may be.", "Revoke some."),
     Code("login.state", _U, "A login comes back to a browser that has not begun it.", "Log in again."),

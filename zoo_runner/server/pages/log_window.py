@@ -116,7 +116,7 @@ def _build_line(place: int, text: str, searched: str) -> Line:
 
 
 def find_kind(text: str) -> str:
-    """Tell an error or a warning by the first words of a line, after its time and source."""
+    """Recognise an error or a warning by the first words of a line, after its time and source."""
     first = _SOURCE.sub("", text)[:60].lower().replace(":", " ").replace("[", " ").replace("]", " ").split()[:3]
     if any(word in _ERRORS for word in first):
         return "error"
