@@ -9,21 +9,18 @@ import pytest
 
 from tests.contract.stores import PACKAGE, build_job
 from tests.markup import EVIL, Page
+from tests.server_api import opened_api
 from tests.unit.messages import Check
-from zoo_runner.config.configuration import load_configuration
-from zoo_runner.config.server import ServerSettings
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.events import EngineLine, StepEnded, StepStarted
 from zoo_runner.model.job import Job, Outcome, Status
 from zoo_runner.model.problems import Problem
 from zoo_runner.server.api import Api, Call
-from zoo_runner.server.installation import open_context
 from zoo_runner.server.jobs import describe_job, get_repeated, repeat_job
 from zoo_runner.server.pages.frame import build_frame
 from zoo_runner.server.pages.job_page import JobPage, read_job_page
 from zoo_runner.server.pages.rendering import render
-from zoo_runner.store.sql import open_sql_store
 
 BASE = "http://eo.example"
 BEGIN = 1767225601.0
@@ -31,11 +28,8 @@ BEGIN = 1767225601.0
 
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Api]:
-    store = open_sql_store(f"sqlite:///{tmp_path / 'runner.db'}")
-    configuration = load_configuration({"ZOO_RUNNER_STATE": str(tmp_path / "state")})
-    settings = ServerSettings(results=tmp_path / "results")
-    yield Api(store, settings, configuration, open_context(store, settings, configuration))
-    store.close()
+    with opened_api(tmp_path) as opened:
+        yield opened
 
 
 def call(*forbidden: str, **query: str) -> Call:

@@ -8,32 +8,26 @@ from typing import Any
 import pytest
 
 from tests.contract.stores import PACKAGE, build_job
+from tests.server_api import opened_api
 from tests.unit.messages import Check
-from zoo_runner.config.configuration import load_configuration
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.config.profiles import parse_profiles
-from zoo_runner.config.server import ServerSettings
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.job import Status
 from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Quota
 from zoo_runner.server.api import Api, Call
-from zoo_runner.server.installation import open_context
 from zoo_runner.server.quotas import describe_usage, ensure_within
 from zoo_runner.store.protocol import Share
-from zoo_runner.store.sql import open_sql_store
 
 NAME = "default"
 
 
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Api]:
-    store = open_sql_store(f"sqlite:///{tmp_path / 'runner.db'}")
-    configuration = load_configuration({"ZOO_RUNNER_STATE": str(tmp_path / "state")})
-    settings = ServerSettings(results=tmp_path / "results")
-    yield Api(store, settings, configuration, open_context(store, settings, configuration))
-    store.close()
+    with opened_api(tmp_path) as opened:
+        yield opened
 
 
 def build_draft(tmp_path: Path, **needs: Any) -> JobSpec:

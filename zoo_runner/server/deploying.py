@@ -13,6 +13,7 @@ from zoo_runner.model.errors import InputError, PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.package.prepare import LONGEST_REQUEST_SECONDS, prepare_public, prepare_upload
 from zoo_runner.package.resolver import Resolve
+from zoo_runner.server.invalid_requests import build_invalid
 from zoo_runner.server.requests import read_json
 
 CWL_TYPES = ("application/cwl", "application/cwl+yaml", "application/cwl+json")
@@ -66,12 +67,12 @@ def read_form(parts: Iterable[tuple[str, str | None, bytes]], workflow: str | No
             fields[name] = _decode(content, f"the part {name}")
             continue
         if not is_plain_path(file_name) or file_name in files:
-            raise _invalid(
+            raise build_invalid(
                 f"{file_name!r} is not the name of one document", "Give each a name of its own, such as lib/tool.cwl."
             )
         files[file_name] = _decode(content, f"the document {file_name}")
     if not files:
-        raise _invalid(
+        raise build_invalid(
             "the form has no part with a file name", "Send each document as a file; the first is the package."
         )
     return Deployment(files, workflow=workflow or fields.get("w"), process_id=fields.get("id"))
@@ -113,13 +114,13 @@ def _decode(body: bytes, what: str) -> str:
     try:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _invalid(f"{what} is not UTF-8", "Send the document in UTF-8.") from error
+        raise build_invalid(f"{what} is not UTF-8", "Send the document in UTF-8.") from error
 
 
 def _read_package(body: bytes, workflow: str | None) -> Deployment:
     document = read_json(body)
     if not isinstance(document, dict) or "executionUnit" not in document:
-        raise _invalid("the body lacks executionUnit", "Send an object with the member executionUnit.")
+        raise build_invalid("the body lacks executionUnit", "Send an object with the member executionUnit.")
     described = document.get("processDescription", {})
     described = described.get("process", described) if isinstance(described, dict) else {}
     described = described if isinstance(described, dict) else {}
@@ -130,7 +131,7 @@ def _read_package(body: bytes, workflow: str | None) -> Deployment:
     files, href = ({}, None) if template else _read_unit(unit)
     for name, value in (("processDescription.id", process_id), ("w", chosen)):
         if value is not None and not isinstance(value, str):
-            raise _invalid(f"{name} is not a string", "Give a string, or leave it out.")
+            raise build_invalid(f"{name} is not a string", "Give a string, or leave it out.")
     return Deployment(files, href, template, chosen, process_id, texts)
 
 
@@ -140,7 +141,7 @@ def _read_template(unit: Any) -> str | None:
         return None
     if not isinstance(unit.get("name"), str) or not unit["name"]:
         remedy = f'Write {{"type": "{TEMPLATE_UNIT}", "name": "…"}}.'
-        raise _invalid("the execution unit does not name its WorkflowTemplate", remedy)
+        raise build_invalid("the execution unit does not name its WorkflowTemplate", remedy)
     return str(unit["name"])
 
 
@@ -153,11 +154,7 @@ def _read_unit(unit: Any) -> tuple[Mapping[str, str], str | None]:
         return {_NAME: inline}, None
     if isinstance(inline, dict):
         return {_NAME: json.dumps(inline)}, None
-    raise _invalid(
+    raise build_invalid(
         "executionUnit has neither an href nor CWL in unit or value",
         'Write {"href": "https://…"} or {"unit": {…}, "type": "application/cwl"}, once.',
     )
-
-
-def _invalid(cause: str, remedy: str) -> InputError:
-    return InputError(cause, remedy, code="request.invalid")

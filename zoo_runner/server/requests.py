@@ -8,6 +8,7 @@ from typing import Any
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.job import Status
 from zoo_runner.model.portable import find_unportable
+from zoo_runner.server.invalid_requests import build_invalid
 from zoo_runner.server.parameters import JobParameters
 from zoo_runner.store.protocol import JobQuery
 
@@ -50,7 +51,7 @@ def read_job(body: bytes, media_type: str, schema: str) -> Mapping[str, Any]:
 def _read_object(body: bytes) -> Mapping[str, Any]:
     request = read_json(body or b"{}")
     if not isinstance(request, dict):
-        raise _invalid("the body is not an object", 'Send an object such as {"inputs": {…}}.')
+        raise build_invalid("the body is not an object", 'Send an object such as {"inputs": {…}}.')
     return request
 
 
@@ -60,21 +61,21 @@ def read_json(body: bytes) -> Any:
         document = json.loads(body.decode("utf-8-sig"))
         ensure_portable(document, "the body")
     except (ValueError, RecursionError) as error:
-        raise _invalid(f"the body is not JSON: {error}", "Correct the syntax.") from error
+        raise build_invalid(f"the body is not JSON: {error}", "Correct the syntax.") from error
     return document
 
 
 def check_execute(request: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return an execute request whose `response` there is; raises `InputError`."""
     if request.get("response", "document") not in _RESPONSES:
-        raise _invalid(f"response is {request['response']!r}", "Use raw or document.")
+        raise build_invalid(f"response is {request['response']!r}", "Use raw or document.")
     return request
 
 
 def ensure_portable(document: Any, what: str) -> None:
     """Refuse what not every store and reader of JSON can hold; raises `InputError`."""
     if found := find_unportable(document):
-        raise _invalid(
+        raise build_invalid(
             f"{what}: {found.reason}, at {found.pointer or 'its top'}",
             "Send complete characters, none of which is U+0000, and finite numbers (RFC 7493).",
         )
@@ -144,7 +145,7 @@ def build_query(parameters: JobParameters) -> JobQuery:
     known = {status.value for status in Status}
     for name, given, allowed in (("type", parameters.kinds, {"process"}), ("status", parameters.statuses, known)):
         if unknown := [word for word in _split(given) if word not in allowed]:
-            raise _invalid(f"{name} is {unknown[0]!r}", f"Use: {', '.join(sorted(allowed))}.")
+            raise build_invalid(f"{name} is {unknown[0]!r}", f"Use: {', '.join(sorted(allowed))}.")
     start, end = _read_interval(parameters.datetime)
     return JobQuery(
         process_ids=_split(parameters.process_ids),
@@ -174,11 +175,7 @@ def _read_interval(text: str | None) -> tuple[str | None, str | None]:
     start, slash, end = text.partition("/")
     parts = (start, end if slash else start)
     if any(part not in ("", "..") and not _TIME.fullmatch(part) for part in parts) or parts == ("", ""):
-        raise _invalid(f"datetime is {text[:60]!r}", "Write 2026-01-31T00:00:00Z/.., with .. for an open end.")
+        raise build_invalid(f"datetime is {text[:60]!r}", "Write 2026-01-31T00:00:00Z/.., with .. for an open end.")
     first, last = (None if part in ("", "..") else part for part in parts)
     # whole seconds and days include all that lies in them
     return first and first.removesuffix("Z"), last and f"{last.removesuffix('Z')}~"
-
-
-def _invalid(cause: str, remedy: str) -> InputError:
-    return InputError(cause, remedy, code="request.invalid")

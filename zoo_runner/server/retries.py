@@ -8,10 +8,10 @@ from typing import Any
 from zoo_runner.execution.accept import Origin, accept
 from zoo_runner.execution.retry import find_continued
 from zoo_runner.inputs.memory import read_memory, set_memory
-from zoo_runner.model.errors import InputError
 from zoo_runner.model.job import Job
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.definitions import keep_request, show_request
+from zoo_runner.server.invalid_requests import build_invalid
 from zoo_runner.server.jobs import get_job, keep_callback, place_job, prepare_execution
 from zoo_runner.server.log_lines import about
 from zoo_runner.server.tracing import read_context
@@ -51,14 +51,10 @@ def retry_job(api: Api, call: Call, job_id: str, changes: Mapping[str, Any]) -> 
 
 def _read(changes: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, str]]:
     if unknown := sorted(changes.keys() - set(_MEMBERS)):
-        raise _invalid(f"unknown member of a retry: {unknown[0]!r}", f"Members are: {', '.join(_MEMBERS)}.")
+        raise build_invalid(f"unknown member of a retry: {unknown[0]!r}", f"Members are: {', '.join(_MEMBERS)}.")
     inputs, memory = (changes.get(name, {}) for name in _MEMBERS)
     if not isinstance(inputs, Mapping):
-        raise _invalid("inputs is not an object", "Give an object with one member per input that changes.")
+        raise build_invalid("inputs is not an object", "Give an object with one member per input that changes.")
     if not (isinstance(memory, Mapping) and all(isinstance(amount, str) for amount in memory.values())):
-        raise _invalid("memory is not an object of texts", 'Write it like {"memory": {"mosaic": "8Gi"}}.')
+        raise build_invalid("memory is not an object of texts", 'Write it like {"memory": {"mosaic": "8Gi"}}.')
     return inputs, memory
-
-
-def _invalid(cause: str, remedy: str) -> InputError:
-    return InputError(cause, remedy, code="request.invalid")

@@ -19,6 +19,7 @@ from zoo_runner.model.job import Job, Status
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.definitions import MEMBERS, keep_request, show_request
 from zoo_runner.server.documents import Definition
+from zoo_runner.server.invalid_requests import build_invalid
 from zoo_runner.server.jobs import (
     draft_execution,
     ensure_storable,
@@ -53,7 +54,7 @@ def edit_job(api: Api, call: Call, job_id: str, changes: Mapping[str, Any]) -> J
     """
     job, request = _get_unstarted(api, call, job_id)
     if "process" in changes and _read_process(call, changes["process"]) != job.process_id:
-        raise _invalid("process is that of another job", "Create a job of that process.")
+        raise build_invalid("process is that of another job", "Create a job of that process.")
     given = {key: value for key, value in changes.items() if key != "process"}
     inputs = {**request["inputs"], **_check(api, given)["inputs"]}
     kept = _check(api, {**request, **given, "inputs": {key: one for key, one in inputs.items() if one is not None}})
@@ -132,10 +133,10 @@ def _read_process(call: Call, process: Any) -> str:
     """Read the id of a process from its address, or as it is."""
     own = call.link("processes", "")
     if not isinstance(process, str) or not process:
-        raise _invalid("the member process is missing", f'Write {{"process": "{own}…", "inputs": {{…}}}}.')
+        raise build_invalid("the member process is missing", f'Write {{"process": "{own}…", "inputs": {{…}}}}.')
     process_id = unquote(process.removeprefix(own).rstrip("/"))
     if "/" in process_id:
-        raise _invalid(f"{process[:200]!r} is not a process of this workspace", f"Give an address below {own}")
+        raise build_invalid(f"{process[:200]!r} is not a process of this workspace", f"Give an address below {own}")
     return process_id
 
 
@@ -143,10 +144,6 @@ def _check(api: Api, request: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is kept of a request."""
     inputs = request.get("inputs") or {}
     if not isinstance(inputs, Mapping):
-        raise _invalid("inputs is not an object", "Give an object with one member per input.")
+        raise build_invalid("inputs is not an object", "Give an object with one member per input.")
     read_subscriber(request, find_reach(api.settings))
     return {"inputs": dict(inputs), **{name: request[name] for name in MEMBERS if name in request}}
-
-
-def _invalid(cause: str, remedy: str) -> InputError:
-    return InputError(cause, remedy, code="request.invalid")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from zoo_runner.config.profiles import REGISTRIES, is_credential
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.model import clock
-from zoo_runner.model.errors import InputError, SettingsError
+from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.secret import StoredSecret
+from zoo_runner.server.invalid_requests import build_invalid
 from zoo_runner.store.sql.secrets import SqlSecrets
 
 # a server without keys has no use for it, and neither have its workers
@@ -44,14 +45,14 @@ class Vault:
                 code="secret.off",
             )
         if not is_credential(name):
-            raise _invalid(
+            raise build_invalid(
                 f"invalid name of a secret: {name[:100]!r}",
                 "Use a key, token or key id of stage-in or stage-out, such as AWS_SECRET_ACCESS_KEY or"
                 f" STAGEIN_AWS_ACCESS_KEY_ID, or {REGISTRIES}.",
             )
         if not isinstance(value, str) or not _LEAST_CHARACTERS <= len(value) <= _MOST_CHARACTERS:
             wanted = f"Send {_LEAST_CHARACTERS} to {_MOST_CHARACTERS} characters as `value`."
-            raise _invalid(f"the value of {name} is not a text, too short or too long", wanted)
+            raise build_invalid(f"the value of {name} is not a text, too short or too long", wanted)
         if name == REGISTRIES:
             _ensure_registries(value)
         plain = json.dumps([workspace, name, value]).encode()
@@ -133,11 +134,7 @@ def _ensure_registries(value: str) -> None:
     except ValueError:
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("auths"), dict):
-        raise _invalid(
+        raise build_invalid(
             f"the value of {REGISTRIES} is not a Docker configuration",
             'Send {"auths": {"<registry>": {"auth": "…"}}} as a text.',
         )
-
-
-def _invalid(cause: str, remedy: str) -> InputError:
-    return InputError(cause, remedy, code="request.invalid")

@@ -16,6 +16,7 @@ from zoo_runner.server.access.actions import ACTIONS
 from zoo_runner.server.access.tokens import Caller
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import MadeToken, TokenInfo, TokenList
+from zoo_runner.server.invalid_requests import build_invalid
 
 PREFIX = "zrt_"
 """How a personal token begins, so that it differs from one of the provider, and found where it was published."""
@@ -59,12 +60,12 @@ def build_token(
     Raises `InputError` (`request.invalid`).
     """
     if unknown := sorted(set(request) - {"title", "scopes", "days"}):
-        raise _invalid(f"{unknown[0]} is unknown", "Give title, scopes and days.")
+        raise build_invalid(f"{unknown[0]} is unknown", "Give title, scopes and days.")
     title, scopes, days = request.get("title", ""), request.get("scopes"), request.get("days", most_days)
     if not isinstance(title, str) or len(title) > _MOST_TITLE or not (title or " ").isprintable():
-        raise _invalid("title is not a text of one line", f"Give at most {_MOST_TITLE} characters.")
+        raise build_invalid("title is not a text of one line", f"Give at most {_MOST_TITLE} characters.")
     if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= most_days:
-        raise _invalid(f"days is {str(days)[:60]}", f"Give a number above 0, and at most {most_days:g}.")
+        raise build_invalid(f"days is {str(days)[:60]}", f"Give a number above 0, and at most {most_days:g}.")
     text = PREFIX + secrets.token_urlsafe(32)
     expires = clock.after(days * _SECONDS_PER_DAY)
     token = PersonalToken(new_uid(), workspace, owner, title, _read_scopes(scopes), clock.now(), expires)
@@ -74,14 +75,10 @@ def build_token(
 def _read_scopes(given: Any) -> tuple[str, ...]:
     known = list_scopes()
     if not isinstance(given, list) or not given or not all(isinstance(one, str) for one in given):
-        raise _invalid("scopes is not a list of texts", f"Give one or more of {', '.join(sorted(known))}.")
+        raise build_invalid("scopes is not a list of texts", f"Give one or more of {', '.join(sorted(known))}.")
     if unknown := sorted(set(given) - known):
-        raise _invalid(f"invalid scope {unknown[0][:60]!r}", f"Give one or more of {', '.join(sorted(known))}.")
+        raise build_invalid(f"invalid scope {unknown[0][:60]!r}", f"Give one or more of {', '.join(sorted(known))}.")
     return tuple(sorted(set(given)))
-
-
-def _invalid(cause: str, remedy: str) -> InputError:
-    return InputError(cause, remedy, code="request.invalid")
 
 
 def digest_token(text: str) -> str:
