@@ -53,6 +53,12 @@ _BINARY = re.compile(
 )
 _HTML = re.compile(rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)?<(!doctype\s+html|html|head|body|script|title)\b", re.I | re.S)
 _MESSAGE = re.compile(rb"(\xef\xbb\xbf)?\s*(\{|<\?xml|<error)", re.I)
+# how the text of a refusal begins, and the pointer that stands for a file of Git LFS
+_REFUSAL = re.compile(
+    rb"\s*([<{]|(http/\S+ )?[45]\d\d\b|version https://git-lfs"
+    rb"|.{0,80}\b(error|denied|forbidden|not found|unauthori[sz]ed|expired|quota|limit|unavailable|try again)\b)",
+    re.I,
+)
 _LOGIN_WORDS = re.compile(r"log-?in|sign-?in|oauth|openid|saml|/sso|/auth", re.I)
 _LOGIN_TITLE = re.compile(rb"<title[^>]*>[^<]*(log|sign)\s?-?(in|on)\b", re.I)
 _PASSWORD = re.compile(rb"""type\s*=\s*["']?password""", re.I)
@@ -94,12 +100,13 @@ def find_foreign(content: Content, href: str, announced: str | None, start: byte
         return None
     if content.media_type in _MESSAGES and _BINARY.match(expected) and _MESSAGE.match(start):
         return _foreign(content, href, expected, "a message", start)
-    # data of another kind than its publisher says may be good; text in place of it is a message
-    formats = _SIGNATURES if content.media_type == expected else (*_SIGNATURES, *_BEGINNINGS)
-    beginning = _find(formats, expected)
-    if beginning is not None and not beginning.match(start) and not _CONTROLS.search(start[:_TEXT_BYTES]):
-        return _foreign(content, href, expected, "text", start)
-    return None
+    # data of another kind than its publisher says may be good; text in place of it is a message, unless the server
+    # calls it data and its words are those of no message
+    is_named = content.media_type == expected
+    beginning = _find(_SIGNATURES if is_named else (*_SIGNATURES, *_BEGINNINGS), expected)
+    if beginning is None or beginning.match(start) or _CONTROLS.search(start[:_TEXT_BYTES]):
+        return None
+    return None if is_named and not _REFUSAL.match(start) else _foreign(content, href, expected, "text", start)
 
 
 def _find(formats: _Formats, expected: str) -> re.Pattern[bytes] | None:

@@ -135,9 +135,15 @@ def test_a_page_or_message_in_place_of_data_is_found_whatever_the_server_calls_i
 def test_text_is_found_under_the_media_type_of_the_data_too(name: str, media_type: str) -> None:
     href = f"https://h/{name}"
     assert is_suspicious(serve(media_type, href), href, media_type)
-    for start in (b"Error: request limit reached", PAGE):
+    for start in (
+        b"Error: request limit reached",
+        b"429 Too Many Requests\n",
+        b"version https://git-lfs.github.com",
+        PAGE,
+    ):
         assert judge(start, media_type, media_type, href=href) == "content"
-    assert judge(b"\0\1 not text", media_type, media_type, href=href) is None
+    for start in (b"\0\1 not text", b"measurement/iw-vv.tiff\n"):
+        assert judge(start, media_type, media_type, href=href) is None
 
 
 def test_a_table_that_begins_as_a_message_is_data_where_the_server_calls_it_a_table() -> None:
