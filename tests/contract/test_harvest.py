@@ -188,7 +188,7 @@ def test_a_server_that_is_away_is_asked_again_by_the_next_run(field: Field) -> N
     field.repository.push({"a.cwl": TOOL.format(id="a", doc="one")})
     away = Server(find_free_port(), field.site.environ, field.site.folder / "away.log")
     field.write(server=away.url, url=field.url)
-    assert field.harvest(works=False)["problem"]["code"] == "harvest.unreachable"
+    assert field.harvest(works=False)["problem"]["code"] == "api.unreachable"
     (record,) = (field.site.folder / "records").glob("*.json")
     # nothing was sent: what is there by the next run is somebody else's
     assert json.loads(record.read_text())["deployed"] == {}

@@ -22,6 +22,7 @@ from zoo_runner.cli.rerun import add_rerun
 from zoo_runner.cli.running import run_draft
 from zoo_runner.cli.serve import add_server
 from zoo_runner.cli.show import print_json, print_message, print_objects, read_version, show_failure
+from zoo_runner.cli.system_test import add_system_test
 from zoo_runner.model.errors import RunnerError
 from zoo_staging.command import end_with
 
@@ -192,6 +193,7 @@ add_diagnose(cli, read_configuration)
 add_jobs(cli, read_configuration)
 add_rerun(cli, read_configuration)
 add_harvest(cli, read_configuration)
+add_system_test(cli, read_configuration)
 add_completion(cli)
 add_server(cli, read_configuration)
 add_access(cli, read_configuration)

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 
+from zoo_runner.api_client import UnansweredError
 from zoo_runner.config.settings import Settings
 from zoo_runner.harvest.fetching import find_commit, read_commit
 from zoo_runner.harvest.patterns import build_matcher
 from zoo_runner.harvest.planning import Change, Deployed, Kind, follow_renames, list_given_up, list_left, plan_changes
 from zoo_runner.harvest.records import Record, Records
-from zoo_runner.harvest.server import ProcessServer, UnansweredError
+from zoo_runner.harvest.server import ProcessServer
 from zoo_runner.harvest.sources import Harvest, Source
 from zoo_runner.harvest.workflows import Finding, Found, find_workflows
 from zoo_runner.model.diagnosis import Diagnosis

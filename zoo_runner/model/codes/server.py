@@ -1,4 +1,4 @@
-"""The codes of what a server answers, of its store, of backups, and of harvesting."""
+"""The codes of what a server answers, of its store, of backups, of harvesting, and of asking servers."""
 
 from zoo_runner.model.codes.code import Code
 from zoo_runner.model.diagnosis import Level
@@ -10,12 +10,12 @@ PROCESS = (
     Code("process.exists", _U, "A process with this id is deployed already.", "Replace it, or choose another id."),
     Code("process.immutable", _U, "The process is part of the server and stays as it is.", "Choose another id."),
 )
+API = (Code("api.unreachable", _P, "A server that is asked as an API does not answer.", "Check address and network."),)
 HARVEST = (
     Code("harvest.sources", _E, "The file of sources, or a file that it names, is invalid.", "Correct what is shown."),
     Code("harvest.repository", _P, "A git repository cannot be read.", "Check address, branch, login and network."),
     Code("harvest.records", _E, "What was deployed before cannot be read.", "Restore the record."),
     Code("harvest.busy", _E, "Another process harvests with the same records.", "Wait for it, or use other records."),
-    Code("harvest.unreachable", _P, "The server does not answer.", "Check the address; the next run does the rest."),
     Code("harvest.refused", _U, "The server refuses to change a process.", "See what it says."),
     Code("harvest.unread", _U, "A document of a repository was not read.", "See the reason."),
     Code("harvest.same-id", _U, "Two workflows of a source have the same id.", "Give each an id of its own."),

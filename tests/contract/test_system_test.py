@@ -1,0 +1,56 @@
+"""The system test of an operator, against the server that is running, and against none."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.serving import Server, find_free_port, serving
+from tests.site import Site
+from zoo_runner.files import write_atomically
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, package_cache: Path) -> Iterator[tuple[Site, Server]]:
+    folder = tmp_path_factory.mktemp("system-test")
+    site = Site(folder, package_cache)
+    with serving(site.environ, folder) as server:
+        yield site, server
+
+
+def test_a_deployment_that_works_passes_and_is_left_as_it_was(running: tuple[Site, Server], tmp_path: Path) -> None:
+    site, server = running
+    write_atomically(tmp_path / "backups" / "db.zip", b"")
+    done = site.command("system-test", server.url, "--junit", tmp_path / "r.xml", "--backup", tmp_path / "backups")
+    assert done.returncode == 0, done.stdout + done.stderr
+    verdicts = {line.split()[1]: line.split()[0] for line in done.stdout.splitlines() if line[0] != " "}
+    passed = ("landing", "deploy", "run", "results", "logs", "failure", "dismiss", "backup", "undeploy")
+    assert verdicts == dict.fromkeys(passed, "passed") | {"login": "skipped", "isolation": "skipped"}
+    suite = ElementTree.parse(tmp_path / "r.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("11", "0", "2")
+    assert server.request("GET", "/processes").json["processes"] == []
+
+
+def test_each_check_that_fails_says_what_was_found_and_what_to_do(running: tuple[Site, Server], tmp_path: Path) -> None:
+    site, server = running
+    done = site.command("system-test", server.url, "--longest", "0", "--backup", tmp_path, "--format", "json")
+    assert done.returncode == 7
+    found = {one["name"]: one for one in map(json.loads, done.stdout.splitlines())}
+    failed = {name for name, one in found.items() if one["verdict"] == "failed"}
+    assert failed >= {"run", "backup"}
+    assert all(found[name]["found"] and found[name]["remedy"] for name in failed)
+    assert "no back-up at" in found["backup"]["found"]
+    # its jobs are dismissed and its processes removed whatever was found
+    assert found["undeploy"]["verdict"] == "passed"
+
+
+def test_a_server_that_does_not_answer_is_one_finding(tmp_path: Path, package_cache: Path) -> None:
+    url = f"http://127.0.0.1:{find_free_port()}"
+    done = Site(tmp_path, package_cache).command("system-test", url, "--format", "json")
+    assert done.returncode == 7
+    first, *others = map(json.loads, done.stdout.splitlines())
+    assert (first["name"], first["verdict"]) == ("landing", "failed")
+    assert url in first["found"]
+    assert {one["verdict"] for one in others} == {"skipped"}

@@ -1,0 +1,1 @@
+"""Tests of a deployment from outside, for its operator: `zoo-runner system-test`."""

@@ -1,0 +1,341 @@
+"""The checks of a system test: each uses a deployment as a client does, and says what it found."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, time
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
+
+from zoo_runner.api_client import Answer, ApiClient
+from zoo_runner.model.errors import RunnerError
+from zoo_runner.system_test.packages import build_package
+from zoo_runner.system_test.report import Finding, Verdict
+
+_FINAL = ("successful", "failed", "dismissed")
+_REFUSED, _GONE = (401, 403, 404), (404, 410)
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 5.0
+_CWL, _JSON, _ANY = "Content-Type: application/cwl+yaml", "Content-Type: application/json", "Accept: */*"
+_DEPLOYING = "http://www.opengis.net/spec/ogcapi-processes-2/1.0/conf/deploy-replace-undeploy"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is tested: the API of one workspace; and what else the operator has named, for the checks that need it.
+
+    `other` reaches the API of another workspace as a member of that one; `intruder` has the same login, and asks at the
+    tested API. `stamp` is part of all ids, so that runs at the same time do not meet.
+    """
+
+    client: ApiClient
+    base: str
+    stamp: str
+    longest_seconds: float
+    has_token: bool = False
+    image: str | None = None
+    other: ApiClient | None = None
+    intruder: ApiClient | None = None
+    backup: Path | None = None
+    backup_hours: float = 26.0
+
+
+class _FailedError(Exception):
+    def __init__(self, found: str, remedy: str) -> None:
+        super().__init__(found)
+        self.remedy = remedy
+
+
+class _SkippedError(Exception):
+    pass
+
+
+@dataclass
+class _Trial:
+    """What the checks of one run have made so far."""
+
+    subject: Subject
+    processes: dict[str, str] = field(default_factory=dict)
+    jobs: dict[str, str] = field(default_factory=dict)
+
+    def ask(self, method: str, path: str, body: bytes | None = None, *fields: str) -> Answer:
+        return self.subject.client.call(method, path, body, *fields)
+
+    def deploy(self, kind: str) -> str:
+        """Deploy a package of this kind, once; return the path of the process."""
+        if kind not in self.processes:
+            name = f"system-test-{self.subject.stamp}-{kind}"
+            package = build_package(kind, name, self.subject.image)
+            # before the answer: one that is deployed and not answered is removed too
+            self.processes[kind] = f"/processes/{name}"
+            answer = self.ask("POST", f"/processes?w={name}", package, _CWL)
+            _ensure(answer, (200, 201), f"deploy {name}")
+            described = self.ask("GET", self.processes[kind])
+            _ensure(described, (200,), f"describe {name}")
+            if "word" not in described.read_object().get("inputs", {}):
+                raise _FailedError(f"the description of {name} lacks its input", "See the log of the server.")
+        return self.processes[kind]
+
+    def start(self, kind: str) -> str:
+        """Start a job of this kind; return the address of its status."""
+        process = self.deploy(kind)
+        request = json.dumps({"inputs": {"word": self.subject.stamp}, "response": "document"}).encode()
+        answer = self.ask("POST", f"{process}/execution", request, _JSON, "Prefer: respond-async")
+        _ensure(answer, (200, 201), f"start a job of {process}")
+        job = answer.read_object().get("jobID")
+        location = f"/jobs/{quote(str(job), safe='')}" if job else answer.headers.get("location", "")
+        if not location:
+            raise _FailedError("the answer names no job", "The server has to answer asynchronous requests with a job.")
+        self.jobs[kind] = location
+        return location
+
+    def wait(self, job: str, *states: str) -> Mapping[str, Any]:
+        """Wait until a job has one of these states; return its status document."""
+        until, pause = monotonic() + self.subject.longest_seconds, _FIRST_PAUSE_SECONDS
+        while True:
+            answer = self.ask("GET", job)
+            _ensure(answer, (200,), f"read the status of {job}")
+            status = answer.read_object()
+            if status.get("status") in states:
+                return status
+            if monotonic() > until or status.get("status") in _FINAL:
+                said = f"job {job} is {status.get('status')!r}, and not {' or '.join(states)}"
+                said += f" after {self.subject.longest_seconds:.0f} s" if status.get("status") not in _FINAL else ""
+                why = str(status.get("message") or "")
+                raise _FailedError(f"{said}: {why}" if why else said, _advise(status))
+            # other servers have nothing to wait for
+            threading.Event().wait(pause)
+            pause = min(1.5 * pause, _LONGEST_PAUSE_SECONDS)
+
+    def find_job(self, kind: str) -> str:
+        if kind not in self.jobs:
+            raise _SkippedError("there is no job to look at")
+        return self.jobs[kind]
+
+
+def _advise(status: Mapping[str, Any]) -> str:
+    diagnosis = status.get("diagnosis")
+    remedy = diagnosis.get("remedy") if isinstance(diagnosis, dict) else None
+    return str(remedy or "See the logs of the job and of the server.")
+
+
+def _ensure(answer: Answer, expected: tuple[int, ...], what: str) -> None:
+    if answer.status in expected:
+        return
+    said = answer.read_cause()
+    remedy = "See the log of the server."
+    if answer.status in (401, 403):
+        remedy = "Give the token of a member of the workspace who may do that (--token-file)."
+    raise _FailedError(f"cannot {what}: HTTP {answer.status}{f': {said}' if said else ''}", remedy)
+
+
+def _check_landing(trial: _Trial) -> str:
+    answer = trial.ask("GET", "/conformance")
+    _ensure(answer, (200,), "read the conformance declaration")
+    classes = answer.read_object().get("conformsTo")
+    if not isinstance(classes, list) or _DEPLOYING not in classes:
+        raise _FailedError("the server does not declare Part 2 of the standard", "Check the address of the API.")
+    return f"{len(classes)} conformance classes"
+
+
+def _check_deploy(trial: _Trial) -> str:
+    return f"process {trial.deploy('echo').rpartition('/')[2]}"
+
+
+def _check_run(trial: _Trial) -> str:
+    job = trial.start("echo")
+    trial.wait(job, "successful")
+    return f"job {job.rpartition('/')[2]} is successful"
+
+
+def _check_results(trial: _Trial) -> str:
+    job = trial.find_job("echo")
+    answer = trial.ask("GET", f"{job}/results")
+    _ensure(answer, (200,), "read the results")
+    document = answer.read_object()
+    if not document:
+        raise _FailedError("the results are empty", "See the logs of the job, and where the results are stored.")
+    hrefs = list(_find_hrefs(document))
+    for href in hrefs:
+        url = urljoin(f"{trial.subject.base}/", href)
+        if urlsplit(url).netloc != urlsplit(trial.subject.base).netloc:
+            continue
+        content = trial.ask("GET", url, None, _ANY)
+        _ensure(content, (200,), f"read the result {href}")
+        if f"said: {trial.subject.stamp}".encode() in content.body:
+            return f"the file has what was said: {href}"
+    if f"said: {trial.subject.stamp}" in json.dumps(document):
+        return "the document has what was said"
+    if not hrefs:
+        raise _FailedError("the results name no file", "See the logs of the job, and where the results are stored.")
+    return f"results lie elsewhere and were not read: {hrefs[0]}"
+
+
+def _find_hrefs(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("href"), str) and value.get("rel") not in ("self", "root", "parent"):
+            yield value["href"]
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from _find_hrefs(one)
+
+
+def _check_logs(trial: _Trial) -> str:
+    status = trial.ask("GET", trial.find_job("echo")).read_object()
+    links = [link for link in status.get("links", []) if isinstance(link, dict)]
+    logs = [str(link.get("href")) for link in links if "log" in str(link.get("title", "")).lower()]
+    if not logs:
+        raise _FailedError("the status of the job has no link to a log", "See the settings of logs of the server.")
+    wanted = f"system test says {trial.subject.stamp}".encode()
+    for href in logs:
+        answer = trial.ask("GET", href, None, _ANY)
+        if answer.status == 200 and wanted in answer.body:
+            return f"what the tool printed is in {href}"
+    raise _FailedError(f"what the tool printed is in none of {len(logs)} logs", "See the log of the server.")
+
+
+def _check_failure(trial: _Trial) -> str:
+    status = trial.wait(trial.start("fails"), "failed")
+    diagnosis = status.get("diagnosis")
+    if isinstance(diagnosis, dict) and all(diagnosis.get(name) for name in ("code", "level", "cause", "remedy")):
+        return f"{diagnosis['code']}: {diagnosis['cause']}"
+    if message := status.get("message"):
+        return f"message: {message}"
+    raise _FailedError("the status of a failed job gives no reason", "See the log of the server.")
+
+
+def _check_dismiss(trial: _Trial) -> str:
+    job = trial.start("waits")
+    trial.wait(job, "running")
+    answer = trial.ask("DELETE", job)
+    _ensure(answer, (200, 202, 204), "dismiss a running job")
+    begun = monotonic()
+    if trial.ask("GET", job).status not in _GONE:
+        trial.wait(job, "dismissed")
+    return f"dismissed after {monotonic() - begun:.1f} s"
+
+
+def _check_login(trial: _Trial) -> str:
+    if not trial.subject.has_token:
+        raise _SkippedError("no token was given: who may reach the server may use it")
+    job = trial.find_job("echo")
+    for what, client in (
+        ("without a token", ApiClient(trial.subject.base)),
+        ("with a wrong token", ApiClient(trial.subject.base, "wrong.token.here")),
+    ):
+        for path in (job, f"{job}/results", "/jobs"):
+            answer = client.call("GET", path)
+            if answer.status not in _REFUSED:
+                raise _FailedError(
+                    f"GET {path} {what} answers HTTP {answer.status}", "Check the settings of identity of the server."
+                )
+    return "requests without a token, and with a wrong one, are refused"
+
+
+def _check_isolation(trial: _Trial) -> str:
+    subject = trial.subject
+    if subject.other is None or subject.intruder is None:
+        raise _SkippedError("no other workspace was named (--other-url, --other-token-file)")
+    job, process = trial.find_job("echo"), trial.processes["echo"]
+    for where, client in (("at its own API", subject.other), ("at the tested API", subject.intruder)):
+        for path in (process, job, f"{job}/results", f"{job}/logs"):
+            answer = client.call("GET", path)
+            if answer.status not in _REFUSED:
+                raise _FailedError(
+                    f"the other workspace reads {path} {where}: HTTP {answer.status}",
+                    "Check the policy, and who are members of both workspaces.",
+                )
+        listed = client.call("GET", "/jobs")
+        if listed.status == 200 and job.rpartition("/")[2].encode() in listed.body:
+            raise _FailedError(f"the other workspace finds {job} in its list {where}", "Check the policy.")
+        dismissed = client.call("DELETE", job)
+        if dismissed.status not in _REFUSED:
+            raise _FailedError(f"the other workspace may dismiss {job} {where}", "Check the policy.")
+    return "the other workspace finds neither process nor job, results or logs"
+
+
+def _check_backup(trial: _Trial) -> str:
+    path = trial.subject.backup
+    if path is None:
+        raise _SkippedError("no back-up was named (--backup)")
+    try:
+        files = [one for one in path.iterdir() if one.is_file()] if path.is_dir() else [path]
+        newest = max((one.stat().st_mtime, one) for one in files)
+    except (OSError, ValueError) as error:
+        raise _FailedError(f"there is no back-up at {path}", "Write one with `zoo-runner backup`.") from error
+    hours = (time() - newest[0]) / 3600
+    if hours > trial.subject.backup_hours:
+        raise _FailedError(
+            f"the newest back-up, {newest[1]}, is {hours:.1f} hours old, and may have {trial.subject.backup_hours:g}",
+            "See why no newer one was written.",
+        )
+    return f"{newest[1]} is {hours:.1f} hours old"
+
+
+def _check_undeploy(trial: _Trial) -> str:
+    for process in trial.processes.values():
+        answer = trial.ask("DELETE", process)
+        _ensure(answer, (200, 204, *_GONE), f"undeploy {process}")
+        if trial.ask("GET", process).status == 200:
+            raise _FailedError(f"{process} is still described", "Remove it by hand.")
+    removed, trial.processes = len(trial.processes), {}
+    return f"{removed} processes removed"
+
+
+CHECKS: tuple[tuple[str, str, Callable[[_Trial], str]], ...] = (
+    ("landing", "the API answers and declares what it conforms to", _check_landing),
+    ("deploy", "a package is deployed and described", _check_deploy),
+    ("run", "a job ends with success", _check_run),
+    ("results", "its results can be read", _check_results),
+    ("logs", "what its tool printed is in its logs", _check_logs),
+    ("failure", "a job that fails says why", _check_failure),
+    ("dismiss", "a running job can be dismissed", _check_dismiss),
+    ("login", "others are refused", _check_login),
+    ("isolation", "another workspace sees nothing of it", _check_isolation),
+    ("backup", "there is a recent back-up", _check_backup),
+    ("undeploy", "what was deployed can be removed", _check_undeploy),
+)
+
+
+def run_checks(subject: Subject) -> Iterator[Finding]:
+    """Run all checks, one after the other; what a run has deployed and started is gone at its end.
+
+    Where the API does not answer, or a package cannot be deployed, what needs it is skipped.
+    """
+    trial, stopped = _Trial(subject), ""
+    try:
+        for name, shows, check in CHECKS:
+            begun = monotonic()
+            if stopped and check is not _check_backup:
+                verdict, found, remedy = Verdict.SKIPPED, f"the check {stopped!r} failed", ""
+            else:
+                verdict, found, remedy = _try(check, trial)
+            if verdict is Verdict.FAILED and check in (_check_landing, _check_deploy):
+                stopped = name
+            mask = subject.client.mask
+            yield Finding(name, shows, verdict, mask(found), mask(remedy), monotonic() - begun)
+    finally:
+        _clean_up(trial)
+
+
+def _try(check: Callable[[_Trial], str], trial: _Trial) -> tuple[Verdict, str, str]:
+    """Run a check; return how it ended, what it found, and what to do."""
+    try:
+        return Verdict.PASSED, check(trial), ""
+    except _SkippedError as error:
+        return Verdict.SKIPPED, str(error), ""
+    except _FailedError as error:
+        return Verdict.FAILED, str(error), error.remedy
+    except RunnerError as error:
+        return Verdict.FAILED, error.diagnosis.cause, error.diagnosis.remedy
+
+
+def _clean_up(trial: _Trial) -> None:
+    """Remove what is left after a check that failed, as far as the server lets it."""
+    for method, paths in (("DELETE", trial.jobs.values()), ("DELETE", trial.processes.values())):
+        for path in paths:
+            with suppress(RunnerError):
+                trial.ask(method, path)
