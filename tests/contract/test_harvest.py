@@ -1,16 +1,22 @@
 """Workflows of a git repository that git serves, harvested to the server that is running."""
 
+import hmac
 import json
+import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
 from tests.gitserver import PASSWORD, USER, Repository, create_repository, serving_git
 from tests.serving import Server, find_free_port, serving
 from tests.site import Site
+from tests.waiting import wait_for
 from zoo_runner.cli.harvest import describe_report
 from zoo_runner.harvest.harvester import Harvester
 from zoo_runner.harvest.records import Records
@@ -309,3 +315,73 @@ def test_text_for_people_says_what_was_done_and_a_file_has_the_report(field: Fie
     assert "deploy a (a.cwl)" in done.stdout
     (report,) = json.loads((tmp_path / "report.json").read_text())
     assert (report["workflows"], report["succeeded"]) == (["a"], True)
+
+
+@contextmanager
+def serving_statuses() -> Iterator[tuple[str, list[tuple[str, str, dict[str, str]]]]]:
+    """Be the status API of a git server; yields its address, and what was sent to it."""
+    got: list[tuple[str, str, dict[str, str]]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            got.append((self.path, self.headers.get("Authorization", ""), body))
+            self.send_response(201 if self.headers.get("Authorization") == "Bearer status-token" else 403)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/api/v1", got
+        server.shutdown()
+
+
+def test_the_outcome_is_shown_at_the_commit(field: Field, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("status-token")
+    with serving_statuses() as (api, got):
+        status = {"commit-status": "gitea", "status-api": api, "status-token-file": "token"}
+        field.write(url=field.url, **status)
+        commit = field.repository.push({"a.cwl": TOOL.format(id="a", doc="one")})
+        assert field.harvest()["unposted"] is None
+        assert field.harvest()["unchanged"]
+        ((path, _, document),) = got
+        assert path == f"/api/v1/repos/repository/statuses/{commit}"
+        assert document["state"] == "success"
+        field.repository.push({"a.cwl": "cwlVersion: v1.2\nclass: ["})
+        field.harvest()
+        assert (got[-1][2]["state"], got[-1][2]["description"].startswith("a.cwl: ")) == ("failure", True)
+        # what the git server refuses fails no harvest
+        (tmp_path / "token").write_text("another")
+        field.repository.push({"a.cwl": TOOL.format(id="a", doc="two")})
+        report = field.harvest()
+        assert (report["unposted"]["code"], list_changes(report)) == ("harvest.status", [("replace", "a")])
+        assert "another" not in json.dumps(report)
+
+
+def send_push(port: int, url: str, secret: str) -> int:
+    body = json.dumps({"ref": "refs/heads/main", "repository": {"clone_url": url}}).encode()
+    signature = hmac.new(secret.encode(), body, "sha256").hexdigest()
+    headers = {"Content-Type": "application/json", "X-Hub-Signature-256": f"sha256={signature}"}
+    try:
+        with urlopen(Request(f"http://127.0.0.1:{port}/webhook", body, headers), timeout=60) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        return error.code
+
+
+def test_what_is_pushed_is_deployed_at_once_if_the_message_is_genuine(field: Field, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("of the hook\n")
+    sources = {"server": field.server.url, "webhook-secret-file": "secret", "sources": [{"url": field.url}]}
+    field.file.write_text(json.dumps(sources))
+    field.repository.push({"a.cwl": TOOL.format(id="a", doc="one")})
+    port = find_free_port()
+    with field.site.started("harvest", field.file, "--listen", f"127.0.0.1:{port}"):
+        wait_for(lambda: field.list_processes() == ["a"], 60)
+        field.repository.push({"b.cwl": TOOL.format(id="b", doc="one")})
+        assert send_push(port, field.url, "a guess") == 401
+        assert field.list_processes() == ["a"]
+        assert send_push(port, field.url, "of the hook") == 202
+        wait_for(lambda: field.list_processes() == ["a", "b"], 60)

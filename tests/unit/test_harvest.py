@@ -1,5 +1,7 @@
-"""Which changes a harvest plans, which documents it sends, and which files of sources it reads."""
+"""Which changes a harvest plans, which documents it sends, which files of sources and messages it reads."""
 
+import hmac
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,11 +9,13 @@ from typing import Any
 import pytest
 
 from tests.unit.messages import Check
+from zoo_runner.harvest.commit_status import build_status
 from zoo_runner.harvest.git import Tree
+from zoo_runner.harvest.hooks import find_place, find_pushed, is_genuine
 from zoo_runner.harvest.packed import rename_process
 from zoo_runner.harvest.patterns import build_matcher
 from zoo_runner.harvest.planning import MOST_ATTEMPTS, Change, Deployed, Kind, list_left, plan_changes
-from zoo_runner.harvest.sources import Harvest, parse_harvest
+from zoo_runner.harvest.sources import Harvest, Source, parse_harvest
 from zoo_runner.harvest.workflows import LONGEST_SECONDS, Found, Workflow, find_workflows
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.package import Package
@@ -153,3 +157,68 @@ def test_a_file_of_sources_that_is_wrong_is_refused_with_the_place(document: dic
         read(**document)
     check(caught.value, code="harvest.sources")
     assert "secret" not in caught.value.diagnosis.cause
+
+
+BODY = b'{"ref": "refs/heads/main"}'
+SIGNED = hmac.new(b"hook", BODY, "sha256").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("headers", "genuine"),
+    [
+        ({"x-hub-signature-256": f"sha256={SIGNED}"}, True),
+        ({"x-gitea-signature": SIGNED}, True),
+        ({"x-gitlab-token": "hook"}, True),
+        ({"x-hub-signature-256": f"sha256={SIGNED[:-1]}0"}, False),
+        # a signature that is there is not passed by
+        ({"x-hub-signature-256": "sha256=0", "x-gitlab-token": "hook"}, False),
+        ({"x-gitlab-token": "h\u00e9"}, False),
+        ({}, False),
+    ],
+)
+def test_a_message_counts_if_its_sender_knows_the_secret(headers: dict[str, str], genuine: bool) -> None:
+    assert is_genuine(headers, BODY, "hook") is genuine
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://Git.example.org/eo/Flows.git",
+        "https://reader@git.example.org/eo/flows",
+        "ssh://git@git.example.org:22/eo/flows.git",
+        "git@git.example.org:eo/flows.git",
+    ],
+)
+def test_a_repository_has_one_place_whatever_its_address(url: str) -> None:
+    assert find_place(url) == ("git.example.org", "eo/flows")
+
+
+@pytest.mark.parametrize(
+    ("holder", "member"), [("repository", "clone_url"), ("project", "git_http_url"), ("repository", "ssh_url")]
+)
+def test_a_push_concerns_the_sources_of_its_repository_and_branch(holder: str, member: str) -> None:
+    url = "https://git.example.org/eo/flows"
+    sources = (Source(url), Source(url, branch="main"), Source(url, branch="old"), Source(f"{url}-other"))
+    message = {"ref": "refs/heads/main", holder: {member: f"{url}.git"}}
+    assert find_pushed(json.dumps(message).encode(), sources) == sources[:2]
+    assert find_pushed(json.dumps(message | {"ref": "refs/tags/v1"}).encode(), sources) == ()
+    for body in (b"payload=%7B%7D", b"[]", b"[" * 100_000):
+        with pytest.raises(ValueError, match=r"."):
+            find_pushed(body, sources)
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "address", "state"),
+    [
+        ("https://github.com/EO/flows.git", "github", "https://api.github.com/repos/EO/flows/statuses/c0", "failure"),
+        ("https://git.example.org/eo/f", "github", "https://git.example.org/api/v3/repos/eo/f/statuses/c0", "failure"),
+        ("ssh://git@git.example.org/eo/f", "gitea", "https://git.example.org/api/v1/repos/eo/f/statuses/c0", "failure"),
+        ("http://h:3000/a/b/f", "gitlab", "http://h:3000/api/v4/projects/a%2Fb%2Ff/statuses/c0", "failed"),
+    ],
+)
+def test_a_status_is_sent_as_each_git_server_takes_it(url: str, kind: str, address: str, state: str) -> None:
+    base, path, document = build_status(Source(url, commit_status=kind), "c0", False, "x" * 200)
+    assert (base + path, document["state"], len(document["description"])) == (address, state, 140)
+    other = Source(url, commit_status=kind, status_api="https://api.example.org")
+    assert build_status(other, "c0", True, "good")[0] == "https://api.example.org"
+    assert build_status(other, "c0", True, "good")[2]["state"] == "success"

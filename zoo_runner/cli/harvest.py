@@ -2,9 +2,8 @@
 
 import json
 import sys
-import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from zoo_runner.cli.show import print_json_line, print_message
 if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
     from zoo_runner.harvest.harvester import Report
+    from zoo_runner.harvest.pushes import Pushes
 
 _NOT_ALL = 7
 
@@ -25,6 +25,11 @@ def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
     @cli.command()
     @click.argument("sources", type=click.Path(path_type=Path, dir_okay=False))
     @click.option("--every", type=click.FloatRange(min=1), metavar="SECONDS", help="Go on, in this interval.")
+    @click.option(
+        "--listen",
+        metavar="HOST:PORT",
+        help="Go on, and receive webhooks at /webhook: what is pushed to comes at once.",
+    )
     @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
     @click.option("--again", is_flag=True, help="Look at every commit again, and try what was given up.")
     @click.option(
@@ -34,9 +39,10 @@ def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
     @click.option(
         "--format", "form", type=click.Choice(["text", "json"]), default="text", help="json: a line a source."
     )
-    def harvest(
+    def harvest(  # noqa: PLR0913, PLR0917 the options of the command
         sources: Path,
         every: float | None,
+        listen: str | None,
         dry_run: bool,
         again: bool,
         records: Path | None,
@@ -57,7 +63,7 @@ def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
             include: ["*.cwl"]
             exclude: [tests/]
         """
-        _harvest(read(for_service=True), sources, records, report, form, every, dry_run, again)
+        _harvest(read(for_service=True), sources, records, report, form, every, listen, dry_run, again)
 
 
 def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
@@ -67,6 +73,7 @@ def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
     file: Path | None,
     form: str,
     every: float | None,
+    listen: str | None,
     dry: bool,
     again: bool,
 ) -> None:
@@ -74,6 +81,7 @@ def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
 
     with extra("dulwich"):
         from zoo_runner.harvest.harvester import Harvester
+        from zoo_runner.harvest.pushes import Pushes
         from zoo_runner.harvest.records import Records
         from zoo_runner.harvest.sources import load_harvest
     from zoo_runner.model.cancellation import Cancellation, cancelling_on_signals
@@ -81,22 +89,38 @@ def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
 
     show = _show if form == "text" else lambda report: print_json_line(describe_report(report))
     folder = records or configuration.workspace.folders.state / ".harvest"
-    stop, stopped = Cancellation(), threading.Event()
-    stop.when_cancelled(stopped.set)
-    with closing(WarmResolver()) as resolver, cancelling_on_signals(stop):
-        while True:
+    stop, pushes = Cancellation(), Pushes()
+    stop.when_cancelled(pushes.stop)
+    only: frozenset[tuple[str, ...]] | None = frozenset()
+    with closing(WarmResolver()) as resolver, cancelling_on_signals(stop), _listening(pushes, listen):
+        while only is not None:
             # read each time: a source may be added while this goes on
             harvest = load_harvest(path)
+            pushes.set_harvest(harvest)
             harvester = Harvester(harvest, configuration.settings, Records(folder), resolver, again=again, dry=dry)
             reports = []
-            for report in harvester.run():
+            for report in harvester.run(only):
                 reports.append(report)
                 show(report)
             if file:
                 _write(file, reports)
-            if every is None or stopped.wait(every):
+            if every is None and listen is None:
                 break
+            only = pushes.wait(every)
     sys.exit(0 if all(report.succeeded for report in reports) else _NOT_ALL)
+
+
+def _listening(pushes: "Pushes", address: str | None) -> AbstractContextManager[None]:
+    if address is None:
+        return nullcontext()
+    from zoo_runner.config.extras import extra
+
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise click.BadParameter(f"{address!r} is not HOST:PORT", param_hint="--listen")
+    with extra("uvicorn"):
+        from zoo_runner.harvest.listening import listening
+    return listening(pushes, host.strip("[]"), int(port))
 
 
 def _write(file: Path, reports: "list[Report]") -> None:
@@ -131,7 +155,7 @@ def _show(report: "Report") -> None:
         say(f"  {done.change.kind} {done.change.name} ({done.change.path}){failed}")
     for name in report.given_up:
         print_message(f"  given up: {name} failed too often; --again tries it once more")
-    if report.problem:
-        say(f"  {report.problem.cause} ({report.problem.code})\n    {report.problem.remedy}")
-    elif not report.done:
+    for problem in filter(None, (report.problem, report.unposted)):
+        say(f"  {problem.cause} ({problem.code})\n    {problem.remedy}")
+    if not (report.problem or report.done):
         say("  nothing to do")

@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from zoo_runner.api_client import UnansweredError
 from zoo_runner.config.settings import Settings
+from zoo_runner.harvest.commit_status import post_status
 from zoo_runner.harvest.fetching import find_commit, read_commit
 from zoo_runner.harvest.patterns import build_matcher
 from zoo_runner.harvest.planning import Change, Deployed, Kind, follow_renames, list_given_up, list_left, plan_changes
@@ -34,7 +35,7 @@ class Report:
     """What a run found and did for a source. `commit`, empty: it could not be found; `problem` says why.
 
     `unchanged`: it is the commit of the last run, and nothing was left to do. `given_up` are workflows whose change
-    failed too often to be tried again.
+    failed too often to be tried again. `unposted` says why the git server does not show the outcome at the commit.
     """
 
     source: str
@@ -46,6 +47,7 @@ class Report:
     done: tuple[Done, ...] = ()
     given_up: tuple[str, ...] = ()
     problem: Diagnosis | None = None
+    unposted: Diagnosis | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -69,10 +71,30 @@ class Harvester:
         self._harvest, self._settings, self._records, self._resolve = harvest, settings, records, resolve
         self._again, self._dry = again, dry
 
-    def run(self) -> Iterator[Report]:
-        """Harvest all sources once, and yield the report of each; a source that fails stops no other."""
+    def run(self, only: frozenset[tuple[str, ...]] = frozenset()) -> Iterator[Report]:
+        """Harvest all sources, or those of some places; yield the report of each: one that fails stops no other."""
         with self._records.locked():
-            yield from map(self._run_source, self._harvest.sources)
+            for source in self._harvest.sources:
+                if not only or source.place in only:
+                    yield self._post(source, self._run_source(source))
+
+    def _post(self, source: Source, report: Report) -> Report:
+        """Have the git server show the outcome at the commit, unless it does from the last run."""
+        if not source.commit_status or not report.commit or report.unchanged or self._dry:
+            return report
+        errors = [one for one in report.findings if one.severity == "error"]
+        problem = report.problem or next((one.problem for one in report.done if one.problem), None)
+        if problem:
+            said = problem.cause
+        elif errors:
+            said = f"{errors[0].path}: {errors[0].message}" + (f" (and {len(errors) - 1} more)" if errors[1:] else "")
+        else:
+            said = f"{len(report.workflows)} workflows are deployed"
+        try:
+            post_status(source, report.commit, problem is None and not errors, said, self._settings.proxies)
+        except RunnerError as error:
+            return replace(report, unposted=error.diagnosis)
+        return report
 
     def _run_source(self, source: Source) -> Report:
         report, key = Report(str(source), source.workspace), self._harvest.build_key(source)

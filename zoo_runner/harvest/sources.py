@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any, get_origin
 from urllib.parse import quote, urlsplit
 
+from zoo_runner.api_client import read_token
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.masking import Masker
 from zoo_runner.package.parsing import parse_document
 
 _WORKSPACE = "{workspace}"
+HOSTS = ("github", "gitlab", "gitea")
+"""Kinds of git servers that show a status at a commit."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,9 @@ class Source:
 
     `branch`, empty: the default branch of the repository. `folder`: only what is below it. `include` and `exclude` are
     patterns as in .gitignore, relative to the folder; the documents that match are workflows if they are CWL and no
-    other workflow is made of them. The password (or token) is in a file.
+    other workflow is made of them. The password (or token) is in a file. `commit_status`: the kind of git server that
+    shows the outcome of each run at its commit, by the API at `status_api` (empty: at the host of the repository), with
+    the token in `status_token_file`.
     """
 
     url: str
@@ -31,6 +36,9 @@ class Source:
     exclude: tuple[str, ...] = ()
     user: str = ""
     password_file: str = field(default="", repr=False)
+    commit_status: str = ""
+    status_api: str = ""
+    status_token_file: str = field(default="", repr=False)
 
     @property
     def place(self) -> tuple[str, ...]:
@@ -44,11 +52,26 @@ class Source:
 
 @dataclass(frozen=True)
 class Harvest:
-    """Where workflows are deployed and which. `{workspace}` in the address is that of a source; the token in a file."""
+    """Where workflows are deployed and which. `{workspace}` in the address is that of a source.
+
+    The token for the server is in a file, and so is the secret of webhooks.
+    """
 
     server: str
     sources: tuple[Source, ...]
     token_file: str = field(default="", repr=False)
+    webhook_secret_file: str = field(default="", repr=False)
+
+    def read_webhook_secret(self) -> str:
+        """Read the secret with which git servers sign their messages; raises `SettingsError`."""
+        secret = read_token(self.webhook_secret_file, "harvest.sources")
+        if not secret:
+            raise SettingsError(
+                "webhook-secret-file is not set, or the file is empty",
+                "Write a secret into a file, name it in the file of sources, and set it at the git server.",
+                code="harvest.sources",
+            )
+        return secret
 
     def build_base(self, workspace: str) -> str:
         """Build the address of the API of a workspace."""
@@ -73,7 +96,7 @@ def load_harvest(path: Path) -> Harvest:
 
 def parse_harvest(document: Mapping[str, Any], path: Path) -> Harvest:
     """Read the content of a file of sources; pure. Raises `SettingsError`."""
-    _check_names(path, document, {"server", "token-file", "sources"}, "")
+    _check_names(path, document, {"server", "token-file", "webhook-secret-file", "sources"}, "")
     server, given = document.get("server"), document.get("sources")
     if not isinstance(server, str) or urlsplit(server).scheme not in ("http", "https"):
         raise _invalid(path, f"server is {server!r}; expected the http or https address of an API")
@@ -86,7 +109,8 @@ def parse_harvest(document: Mapping[str, Any], path: Path) -> Harvest:
         raise _invalid(path, f"the sources have several workspaces, and server has no {_WORKSPACE}")
     if len({source.place for source in sources}) < len(sources):
         raise _invalid(path, "two sources are the same branch and folder for the same workspace")
-    return Harvest(server, sources, _find_file(path, str(document.get("token-file") or "")))
+    token, secret = (_find_file(path, str(document.get(name) or "")) for name in ("token-file", "webhook-secret-file"))
+    return Harvest(server, sources, token, secret)
 
 
 def _parse_source(path: Path, given: Any, place: str) -> Source:
@@ -104,7 +128,10 @@ def _parse_source(path: Path, given: Any, place: str) -> Source:
     if urlsplit(values["url"]).password:
         raise _invalid(path, f"{place}.url holds a password; write it into a file, and name that in password-file")
     values["folder"] = values.get("folder", "").strip("/")
-    values["password_file"] = _find_file(path, values.get("password_file", ""))
+    if values.get("commit_status", "") not in ("", *HOSTS):
+        raise _invalid(path, f"{place}.commit-status is {values['commit_status']!r}; known are {', '.join(HOSTS)}")
+    for name in ("password_file", "status_token_file"):
+        values[name] = _find_file(path, values.get(name, ""))
     return Source(**values)
 
 
