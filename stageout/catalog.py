@@ -15,7 +15,7 @@ from stageout.roots import PARENT, get_self_href
 from zoo_staging.errors import Kind, StagingError
 from zoo_staging.folders import resolve, walk
 from zoo_staging.hrefs import build_relative_href
-from zoo_staging.media import JSON, get_media_type
+from zoo_staging.media import GEOJSON, JSON, get_media_type
 from zoo_staging.stac import StacType, check_stac, invalid_stac
 
 _MEMBERS = ("child", "item")
@@ -26,7 +26,7 @@ _VALID = "Let the tool write valid STAC 1.0 or 1.1, for example with pystac."
 def read_catalog(folder: Path, roots: Sequence[Path], href: str, warnings: list[str], extent: Extent) -> FoundCatalog:
     """Read the catalogs of a folder and all that they refer to in it; `href` names the output in errors.
 
-    To several ones, a catalog is added that leads to them.
+    To several ones, or to items, a catalog is added that leads to them. Other files of the folder are results too.
     Raises StagingError: STAC_INVALID names the document and what is wrong with it; REFUSED names an href that
     leads out of the folder, or more files than `extent` allows.
     """
@@ -39,7 +39,8 @@ class _CatalogReader:
 
     def __init__(self, path: Path, roots: Sequence[str], href: str, warnings: list[str], extent: Extent) -> None:
         self._roots = roots
-        self._root = roots[0] if len(roots) == 1 else PARENT
+        self._has_parent = len(roots) > 1 or _read_kind(path / roots[0]) == StacType.ITEM
+        self._root = PARENT if self._has_parent else roots[0]
         self._extent = extent
         self._path = path
         self._href = href
@@ -61,15 +62,16 @@ class _CatalogReader:
         if not any(document.type is StacType.ITEM for document in documents) and not self._files:
             self._warn(self._root, "has no items and no assets")
         self._warn_of_twins(documents)
-        self._warn_of_left_files()
+        self._add_left_files()
         files = [file for name, file in self._files.items() if name not in self._documents]
         return FoundCatalog(documents, tuple(files))
 
     def _begin(self) -> None:
         """Begin with the root documents; several get a parent."""
-        parent = None if len(self._roots) == 1 else self._root
+        parent = self._root if self._has_parent else None
         if parent:
-            self._documents[parent] = _build_parent(self._roots, self._href)
+            kinds = {root: _read_kind(self._path / root) for root in self._roots}
+            self._documents[parent] = _build_parent(kinds, self._href)
         for root in self._roots:
             self._folders[root] = self._folder
             self._locate_member(root, Path(root).name, "the catalog")
@@ -200,12 +202,19 @@ class _CatalogReader:
             if count > 1 and name.strip():
                 self._warn(self._root, f"leads to {count} items with the id {name!r}; an API keeps only one of them")
 
-    def _warn_of_left_files(self) -> None:
+    def _add_left_files(self) -> None:
+        """Add the files that nothing links to: they are results all the same."""
         known = self._documents.keys() | self._files.keys()
-        left = [one.name for one in walk(self._path) if one.name not in known and Path(one.path).is_file()]
+        left = [one for one in walk(self._path) if one.name not in known and Path(one.path).is_file()]
+        allowed = resolve(self._path)
+        for one in left:
+            if one.is_link and not resolve(Path(one.path)).is_relative_to(allowed):
+                raise _outside(self._href, f"{one.name!r} leads out of the output folder through a symbolic link")
+            self._add_file(one.name, None)
         if left:
             files = "file" if len(left) == 1 else "files"
-            self._warn(self._root, f"does not link to {len(left)} {files}, not published: {', '.join(left[:5])}")
+            names = ", ".join(one.name for one in left[:5])
+            self._warn(self._root, f"does not link to {len(left)} {files}, published beside it: {names}")
 
     def _warn(self, path: str, what: str) -> None:
         self._warnings.append(f"{self._href}/{path} {what}")
@@ -220,14 +229,29 @@ def _outside(href: str, reason: str) -> StagingError:
     )
 
 
-def _build_parent(roots: Iterable[str], href: str) -> StacDocument:
-    """Build the catalog that leads to several ones of an output, so that one link does; the job gives it its id."""
-    hrefs = {build_relative_href(root, PARENT): root for root in roots}
+def _read_kind(path: Path) -> object:
+    """Read what kind of document there is; None for what is no JSON object, which its reader says."""
+    try:
+        body = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    return body.get("type") if isinstance(body, dict) else None
+
+
+def _build_parent(kinds: Mapping[str, object], href: str) -> StacDocument:
+    """Build the catalog that leads to several documents of an output; the job gives it its id."""
+    hrefs = {build_relative_href(root, PARENT): root for root in kinds}
+    links = [
+        {"rel": "item", "type": GEOJSON, "href": each}
+        if kinds[root] == StacType.ITEM
+        else {"rel": "child", "type": JSON, "href": each}
+        for each, root in hrefs.items()
+    ]
     body = {
         "type": StacType.CATALOG,
         "stac_version": STAC_VERSION,
         "id": "",
-        "description": f"Catalogs of the output {href}.",
-        "links": [{"rel": "child", "type": JSON, "href": each} for each in hrefs],
+        "description": f"Catalogs and items of the output {href}.",
+        "links": links,
     }
     return StacDocument(PARENT, StacType.CATALOG, body, 0, None, dict(hrefs))

@@ -1,7 +1,8 @@
 """Reads what the outputs of a CWL run refer to (CWL v1.2, File and Directory) into plain values."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,19 +10,29 @@ from urllib.parse import unquote, urlsplit
 
 from stageout.catalog import read_catalog
 from stageout.extent import Extent
-from stageout.model import Found, FoundArray, FoundData, FoundFile, FoundLiteral, FoundRecord, StageOutOptions
+from stageout.model import (
+    Found,
+    FoundArray,
+    FoundCatalog,
+    FoundData,
+    FoundFile,
+    FoundLiteral,
+    FoundRecord,
+    StageOutOptions,
+)
 from stageout.names import Ids, check_relative_name
 from stageout.raster import read_raster
 from stageout.roots import find_catalogs
 from zoo_staging.cancel import Cancellation
 from zoo_staging.errors import Kind, StagingError
-from zoo_staging.folders import resolve, walk
+from zoo_staging.folders import find_empty_folders, resolve, walk
 from zoo_staging.media import COG, GEOTIFF, get_media_type
 from zoo_staging.names import find_folder, is_folder_name
 
 _CLASSES = ("File", "Directory")
 _SMALL_BYTES = 1 << 12
 _BLOCK_BYTES = 1 << 20
+_MOST_NAMED = 5
 
 
 def read_outputs(
@@ -106,12 +117,28 @@ class _OutputReader:
         folder = self._get_path(value, href)
         if not folder.is_dir():
             raise _missing(href, folder, "folder")
-        roots = find_catalogs(folder, href, self._warnings)
-        if roots:
-            return replace(read_catalog(folder, roots, href, self._warnings, self._extent), title=title)
+        roots = find_catalogs(folder)
+        if roots.catalogs:
+            return replace(read_catalog(folder, roots.catalogs, href, self._warnings, self._extent), title=title)
+        if roots.items and (found := self._read_items(folder, roots.items, href)):
+            return replace(found, title=title)
         # a store or product keeps its name, which would be lost with its files alone
         below = f"{title}/" if is_folder_name(title) else ""
         return FoundData("Directory", title, tuple(self._read_folder(folder, href, below)))
+
+    def _read_items(self, folder: Path, items: Sequence[Path], href: str) -> FoundCatalog | None:
+        """Read items that no catalog links to; None where they are incomplete, and published as plain files."""
+        extent, warnings = copy(self._extent), list[str]()
+        try:
+            found = read_catalog(folder, items, href, warnings, extent)
+        except StagingError as error:
+            if error.kind not in (Kind.STAC_INVALID, Kind.REFUSED):
+                raise
+            self._warnings.append(f"{href} has STAC items without a catalog, published as plain files: {error.reason}")
+            return None
+        self._extent = extent
+        self._warnings += warnings
+        return found
 
     def _read_with_secondary(self, value: Mapping[str, Any], href: str, names: "_Names") -> Iterator[FoundFile]:
         path = self._get_path(value, href)
@@ -140,6 +167,11 @@ class _OutputReader:
                 raise _outside(href, f"{entry.name!r} leads out of the output folder through a symbolic link")
             if path.is_file():
                 yield self._read_file(path, f"{below}{entry.name}", href, None)
+            else:
+                self._warnings.append(f"{href}: {entry.name!r} is neither a file nor a folder, and was left out")
+        if empty := find_empty_folders(folder):
+            names = ", ".join(empty[:_MOST_NAMED]) + (", …" if empty[_MOST_NAMED:] else "")
+            self._warnings.append(f"{href} has {len(empty)} empty folders, which were left out: {names}")
 
     def _read_file(self, path: Path, name: str, href: str, cwl_format: object) -> FoundFile:
         if self._cancellation.cancelled:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,26 @@ from zoo_staging.stac import StacType, get_type
 PARENT = "catalog.json"
 """The catalog at the top of an output."""
 _ROOTS = (StacType.CATALOG, StacType.COLLECTION)
-# folders below this depth are not searched for a catalog
-_DEEPEST = 3
+# folders below this depth are not searched for a catalog: every JSON file on the way is read
+_DEEPEST = 8
 
 
-def find_catalogs(folder: Path, href: str, warnings: list[str]) -> list[Path]:
-    """Return the root catalogs of an output folder; none where it has no catalog.
+@dataclass(frozen=True)
+class Roots:
+    """The catalogs that a reader begins with, and where there is none the items that nothing links to."""
+
+    catalogs: tuple[Path, ...] = ()
+    items: tuple[Path, ...] = ()
+
+
+def find_catalogs(folder: Path) -> Roots:
+    """Return the root documents of an output folder; none where it has no STAC.
 
     That is `catalog.json`, else in each of its folders the catalogs and collections nearest to the top to which no
-    other one leads. Items that nothing leads to are named in `warnings`: the folder is then published as plain files.
+    other one leads, else all items.
     """
     if (folder / PARENT).is_file():
-        return [folder / PARENT]
+        return Roots((folder / PARENT,))
     roots: list[Path] = []
     items: list[Path] = []
     level = [folder]
@@ -37,12 +46,7 @@ def find_catalogs(folder: Path, href: str, warnings: list[str]) -> list[Path]:
             roots += _choose_roots(here)
             below += [] if here else _list_folders(each)
         level = below
-    if items and not roots:
-        names = ", ".join(path.relative_to(folder).as_posix() for path in items[:5])
-        warnings.append(
-            f"{href} has STAC items ({names}) but no catalog.json that links to them; published as plain files"
-        )
-    return _leave_out_linked(folder, roots)
+    return Roots(tuple(_leave_out_linked(folder, roots))) if roots else Roots(items=tuple(items))
 
 
 def get_self_href(body: Mapping[str, Any]) -> str | None:

@@ -118,7 +118,7 @@ def about(side: Side) -> Iterator[None]:
 
 def mask_href(href: str) -> str:
     """Mask the secrets in an address: a password, the signature of a signed URL, data in a `data:` URL."""
-    if "@" not in href and "?" not in href and "," not in href:
+    if not any(mark in href for mark in "@?,#;"):
         return href  # nothing to hide; checked first because this runs for each of thousands of files
     if href[:5].lower() == "data:":
         return f"{href.partition(',')[0][:60]},..."

@@ -83,6 +83,12 @@ def walk(folder: Path, check_link: CheckLink | None = None, *, skips_unreadable:
                 levels.append(_Level(place, f"{name}/", _list(entry.path)))
 
 
+def find_empty_folders(folder: Path) -> list[str]:
+    """Return the paths of the folders below a folder that have nothing in them, in order; links are not followed."""
+    found = (Path(place) for place, folders, files in os.walk(folder) if not folders and not files)
+    return sorted(path.relative_to(folder).as_posix() for path in found if path != folder)
+
+
 def _find_place(level: _Level, entry: "os.DirEntry[str]", *, is_link: bool) -> str | None:
     """Return where a folder is after all links; None for what is none. The disk is asked for links only."""
     if not is_link:

@@ -9,8 +9,10 @@ from urllib.parse import unquote, unquote_plus
 
 SECRET_PARAMETERS = (
     *("signature", "sig", "token", "key", "secret", "passw", "passphrase", "pwd", "credential"),
-    *("auth", "jwt", "sas", "session", "hmac"),
+    *("auth", "jwt", "sas", "session", "hmac", "ticket", "saml", "hdnts", "hdnea"),
 )
+# words that are parts of others which are not secret, as pass is of bypass
+_SECRET_NAMES = frozenset({"pass", "pw", "sid", "code", "policy"})
 
 # what JSON writes for `/` and `&` in some languages stands for them
 _ADDRESS = re.compile(r"(https?|):(//|\\/\\/)([^\s\"'<>]+)", re.IGNORECASE)
@@ -87,7 +89,7 @@ def _mask_value(name: str, value: str, mask: str) -> str:
 
 def _is_secret(name: str) -> bool:
     plain = _decode(unquote_plus(name)).lower()
-    return any(word in plain for word in SECRET_PARAMETERS)
+    return plain in _SECRET_NAMES or any(word in plain for word in SECRET_PARAMETERS)
 
 
 def _decode(text: str) -> str:

@@ -52,6 +52,19 @@ def test_very_short_values_are_no_secrets_because_they_would_blacken_everything(
         f"https://h/x?a=1;sig={SECRET}",
         f"https://h/x?url={quote(f'https://i/y?sig={SECRET}', safe='')}",
         f"see (https://h/x?sig={SECRET}), then",
+        f"https://h/x?ticket={SECRET}",
+        f"https://h/x?code={SECRET}&state=1",
+        f"https://h/x?SAMLResponse={SECRET}",
+        f"https://h/x?pass={SECRET}",
+        f"https://h/x?hdnts={SECRET}",
+        f"GDAL_HTTP_USERPWD=user:{SECRET}",
+        f"GDAL_HTTP_BEARER={SECRET}",
+        f"AccountName=a;AccountKey={SECRET};EndpointSuffix=x",
+        f"curl -s -u user:{SECRET} https://h",
+        f"<wsse:Password Type='x'>{SECRET}</wsse:Password>",
+        f"machine h login u password {SECRET}",
+        f'{{\\"token\\":\\"{SECRET}\\"}}',
+        f"-----BEGIN RSA PRIVATE KEY-----\\n{SECRET}\\n-----END",
     ],
 )
 def test_what_looks_like_a_secret_is_masked_without_being_known(text: str) -> None:
@@ -71,6 +84,9 @@ def test_what_looks_like_a_secret_is_masked_without_being_known(text: str) -> No
         "http://[::1]:80/a@b",
         "https://host:8080/a@b",
         "tokens are counted",
+        "https://h/x?bypass=1&encode=utf-8",
+        "the password is wrong",
+        "curl -s https://h:80/x",
     ],
 )
 def test_ordinary_text_stays_as_it_is(text: str) -> None:
@@ -91,6 +107,14 @@ def test_a_known_secret_is_gone_in_base64_wherever_it_begins(before: bytes, afte
 
 
 HOSTILE = (
+    "curl ",
+    "curl -u a",
+    "machine ",
+    "machine a login ",
+    "<password",
+    "<token a",
+    "-----BEGIN A PRIVATE KEY-----",
+    "github_pat_",
     "token",
     "password_",
     "authorization ",
@@ -336,6 +360,7 @@ def test_a_known_secret_is_gone_where_only_some_of_its_characters_are_encoded(se
         f"token eyJhbGciOiJIUzI1NiJ9.{CANARY}-payload.signature",
         f"X=1&Signature={CANARY}",
         f"?sv=2022&sig={CANARY}&se=2030",
+        f"remote: ghp_{CANARY.replace('-', '')}{'0' * 20}",
     ],
 )
 def test_headers_and_parts_of_addresses_are_masked(text: str) -> None:

@@ -30,6 +30,8 @@ class _Form:
     pattern: "re.Pattern[str]"
 
 
+# GDAL_HTTP_USERPWD and GDAL_HTTP_BEARER of GDAL; AccountKey of Azure's connection strings
+_SETTINGS_OF_TOOLS = ("userpwd", "http_bearer", "accountkey", "account_key")
 # what may be repeated has a limit: otherwise a long line of such words takes time by the square of its length
 _FORMS = (
     # parameters of a signed URL, without the URL
@@ -45,9 +47,10 @@ _FORMS = (
         ),
     ),
     _Form(
-        ("secret", "passw", "token", "apikey", "api_key", "api-key"),
+        (*("secret", "passw", "token", "apikey", "api_key", "api-key"), *_SETTINGS_OF_TOOLS),
         re.compile(
-            r"(?i)((?:secret|passw(?:or)?d|token|api[_-]?key)[a-z_-]{0,40}[\"']?\s{0,8}[:=]\s{0,8}[\"']?)"
+            rf"(?i)((?:secret|passw(?:or)?d|token|api[_-]?key|{'|'.join(_SETTINGS_OF_TOOLS)})[a-z_-]{{0,40}}"
+            r"(?:\\{0,4}[\"'])?\s{0,8}[:=]\s{0,8}(?:\\{0,4}[\"'])?)"
             r"(?!(?:true|false|null)\b|[\[{])[^\s\"',}]+"
         ),
     ),
@@ -56,6 +59,19 @@ _FORMS = (
         re.compile(r"(?i)(--(?:secret|passw(?:or)?d|token|api[_-]?key)[a-z_-]{0,40}\s{1,8})[^\s\"'-][^\s\"']*"),
     ),
     _Form(("cookie",), re.compile(r"(?i)(cookie[\"']?:\s{0,8}[\"']?)(?=[^\s=;,\"']{1,80}=)[^\r\n\"']+")),
+    # elements of XML, entries of .netrc, users of curl
+    _Form(
+        ("<password", "<secret", "<token", ":password>", ":secret>", ":token>"),
+        re.compile(r"(?i)(<(?:\w{1,40}:)?(?:password|secret|token)\w{0,40}(?:\s[^<>]{0,200})?>)[^<]+"),
+    ),
+    _Form(
+        ("machine",),
+        re.compile(r"(?i)(\bmachine\s{1,8}\S{1,255}\s{1,8}login\s{1,8}\S{1,255}\s{1,8}password\s{1,8})\S+"),
+    ),
+    _Form(("curl",), re.compile(r"(\bcurl\b[^\r\n]{0,200}?\s(?:-u|--user)[\s=]{0,8}[\"']?[^\s:\"']{1,255}:)[^\s\"']+")),
+    _Form(("private key",), re.compile(r"(-----BEGIN (?:[A-Z]{1,20} ){0,3}PRIVATE KEY-----)[^-]+")),
+    # tokens of GitHub and GitLab begin with their kind
+    _Form(("gh", "glpat"), re.compile(r"(?<![\w-])()(?:gh[opsu]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,})")),
     # a JSON Web Token (RFC 7519): its header begins with {"
     _Form(("eyj",), re.compile(r"(?<![\w-])()eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*")),
 )

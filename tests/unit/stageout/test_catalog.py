@@ -1,6 +1,7 @@
 """What stage-out makes of the STAC catalog that a tool wrote."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -164,13 +165,23 @@ def test_a_link_to_nothing_in_the_output_is_left_out_with_a_warning(tmp_path: Pa
     check.words(warning, "out/scene/scene.json", "derived_from", "'/staged/in/source.json'")
 
 
-def test_files_that_the_catalog_does_not_lead_to_are_named_in_a_warning(tmp_path: Path) -> None:
+def test_files_that_the_catalog_does_not_lead_to_are_results_too_and_named_in_a_warning(
+    tmp_path: Path, check: Check
+) -> None:
     made = write_catalog(tmp_path / "made")
     (made / "debug.log").write_text("x")
     results = put(made, tmp_path / "to")
     (warning,) = results.warnings
-    assert "1 file, not published: debug.log" in warning
-    assert not (tmp_path / "to/out/debug.log").exists()
+    check.words(warning, "debug.log")
+    assert (tmp_path / "to/out/debug.log").read_text() == "x"
+
+
+def test_a_link_out_of_the_output_beside_the_catalog_is_refused(tmp_path: Path) -> None:
+    made = write_catalog(tmp_path / "made")
+    (tmp_path / "secret").write_text("s")
+    (made / "stolen").symlink_to(tmp_path / "secret")
+    assert refuse(made, tmp_path / "to").kind is Kind.REFUSED
+    assert not (tmp_path / "to/out/stolen").exists()
 
 
 def test_items_of_one_id_are_reported_in_a_warning(tmp_path: Path, check: Check) -> None:
@@ -328,11 +339,42 @@ def test_a_document_nested_too_deeply_is_refused(tmp_path: Path) -> None:
     assert refuse(made, tmp_path / "to").kind is Kind.STAC_INVALID
 
 
-def test_items_without_a_catalog_are_published_as_plain_files_with_a_warning(tmp_path: Path) -> None:
+def test_items_without_a_catalog_get_one(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_json(tmp_path / f"made/{name}/{name}.json", build_stac_item(id=name))
+        (tmp_path / f"made/{name}/data.tif").write_bytes(b"x")
+    results = put(tmp_path / "made", tmp_path / "to")
+    assert results.warnings == ()
+    assert results.catalog_hrefs == ((tmp_path / "to/out/catalog.json").as_uri(),)
+    written = read_json(tmp_path / "to/out/catalog.json")
+    assert [one["href"] for one in written["links"] if one["rel"] == "item"] == ["./a/a.json", "./b/b.json"]
+    assert read_json(tmp_path / "to/out/a/a.json")["geometry"] == build_stac_item()["geometry"]
+
+
+def test_items_without_a_catalog_that_are_incomplete_are_published_as_plain_files(tmp_path: Path, check: Check) -> None:
     write_json(tmp_path / "made/a.json", build_stac_item())
     results = put(tmp_path / "made", tmp_path / "to")
     assert (tmp_path / "to/out/a.json").is_file()
-    assert "a.json" in results.warnings[0]
+    check.words(results.warnings[0], "out", "data.tif")
+
+
+def test_a_catalog_far_below_the_top_is_found(tmp_path: Path) -> None:
+    write_catalog(tmp_path / "made/p/q/r/s")
+    results = put(tmp_path / "made", tmp_path / "to")
+    assert results.catalog_hrefs[0].endswith("/out/p/q/r/s/catalog.json")
+
+
+def test_what_is_no_file_and_folders_with_nothing_in_them_are_left_out_with_a_warning(
+    tmp_path: Path, check: Check
+) -> None:
+    made = tmp_path / "made"
+    (made / "e/mpty").mkdir(parents=True)
+    (made / "a.txt").write_text("x")
+    os.mkfifo(made / "pipe")
+    results = put(made, tmp_path / "to")
+    check.words(results.warnings[0], "'pipe'")
+    check.words(results.warnings[1], "e/mpty")
+    assert (tmp_path / "to/out/a.txt").read_text() == "x"
 
 
 def test_a_catalog_without_items_is_published_with_a_warning(tmp_path: Path) -> None:
@@ -373,7 +415,8 @@ def test_a_folder_asset_is_published_with_all_its_files(tmp_path: Path) -> None:
     results = put(made, tmp_path / "to")
     assert (tmp_path / "to/out/scene/cube.zarr/B02/.zarray").is_file()
     assert read_json(tmp_path / "to/out/scene/scene.json")["assets"]["cube"]["href"] == "./cube.zarr"
-    assert results.files == 3 + 3
+    # three of the store, two documents, what is beside the item, and the collection of the results
+    assert results.files == 3 + 3 + 1
 
 
 def test_a_folder_asset_with_a_link_out_of_the_output_is_refused(tmp_path: Path) -> None:
