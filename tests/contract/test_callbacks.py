@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,15 @@ from standardwebhooks import Webhook
 
 from tests.contract.stores import build_job, create
 from tests.postgres import find_postgres, use_schema
+from tests.server_api import opened_api
 from tests.servers import Fault, FileServer
 from tests.serving import ASYNC, Server, serving
 from tests.site import Site
 from tests.values import ROOT
 from tests.waiting import wait_for
 from zoo_runner.model.job import Status
+from zoo_runner.server.api import Api
+from zoo_runner.server.callbacks import PLACES, Notifier
 from zoo_runner.store.sql import SqlStore, open_sql_store
 
 PACKAGES = ROOT / "tests" / "data" / "packages" / "failing"
@@ -182,6 +186,70 @@ def test_a_status_is_due_at_once_however_long_the_one_before_waits(open_store: C
     store.callbacks.conclude(failed)
     assert store.callbacks.claim(60) is None
     store.close()
+
+
+def test_messages_of_workspaces_that_are_left_are_not_claimed(open_store: Callable[[], SqlStore]) -> None:
+    store = open_store()
+    for number, workspace in enumerate(("one", "one", "two")):
+        job = build_job(number, workspace=workspace, status=Status.FAILED)
+        store.callbacks.add(job.id, "http://base", False)
+        create(store, job)
+    two = store.callbacks.claim(60, {"one"})
+    assert two
+    assert two.workspace == "two"
+    assert store.callbacks.claim(60, {"one"}) is None
+    one = store.callbacks.claim(60)
+    assert one
+    store.callbacks.put_back(one, 0)
+    again = [store.callbacks.claim(60), store.callbacks.claim(60)]
+    assert sorted((found.job_id, found.attempts) for found in again if found) == [("job-0", 0), ("job-1", 0)]
+    assert store.callbacks.claim(60) is None
+    store.close()
+
+
+def fail_jobs(store: SqlStore, workspace: str, url: str, count: int) -> list[str]:
+    """Keep jobs that have failed, and that somebody is to be called back about; returns the paths."""
+    paths = sorted(f"{workspace}-{number}" for number in range(count))
+    for path in paths:
+        request = {"inputs": {}, "subscriber": {"successUri": f"{url}/{path}", "failedUri": f"{url}/{path}"}}
+        job = replace(build_job(), id=path, workspace=workspace, status=Status.FAILED, request=request)
+        store.callbacks.add(job.id, "http://base", False)
+        create(store, job)
+    return paths
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Api]:
+    with opened_api(tmp_path) as opened:
+        yield replace(opened, settings=replace(opened.settings, callback_hosts=("127.0.0.1", "localhost")))
+
+
+def test_who_is_slow_holds_up_no_other_workspace_and_no_other_host(api: Api, web: FileServer) -> None:
+    release = threading.Event()
+
+    def answer(path: str, _: Any) -> Any:
+        if path.startswith("slow"):
+            release.wait()
+        return {}
+
+    def posted(workspace: str) -> list[str]:
+        return sorted(path for path, _ in web.posted if path.startswith(workspace))
+
+    web.answer_post = answer
+    slow = fail_jobs(api.store, "slow", web.url, PLACES.most + 1)
+    notifier = Notifier(api)
+    try:
+        wait_for(lambda: len(posted("slow")) == PLACES.share, 60)
+        quick = fail_jobs(api.store, "quick", web.url.replace("127.0.0.1", "localhost"), 2)
+        neighbour = fail_jobs(api.store, "neighbour", web.url, 1)
+        notifier.wake()
+        wait_for(lambda: posted("quick") == quick, 60)
+        assert (len(posted("slow")), posted("neighbour")) == (PLACES.share, [])
+        release.set()
+        wait_for(lambda: (posted("slow"), posted("neighbour")) == (slow, neighbour), 60)
+    finally:
+        release.set()
+        notifier.stop()
 
 
 def test_a_receiver_that_redirects_or_holds_the_line_has_not_received(server: Server, web: FileServer) -> None:

@@ -178,6 +178,14 @@ def test_a_changed_file_below_the_entry_is_resolved_anew(tmp_path: Path, load: L
         load(main)
 
 
+def test_documents_that_earlier_versions_kept_are_removed(tmp_path: Path, load: Load) -> None:
+    cache = settings_in(tmp_path).cache
+    (cache / "documents").mkdir(parents=True)
+    (cache / "documents" / "a").write_bytes(b"class: Workflow")
+    load(EXAMPLES / "echo" / "echo.cwl")
+    assert [path.name for path in cache.iterdir()] == ["packages"]
+
+
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"files": []}', b'{"files": [{}]}'])
 def test_a_damaged_cache_is_as_none(tmp_path: Path, load: Load, damage: bytes) -> None:
     path = tmp_path / "greet.cwl"

@@ -1,6 +1,7 @@
 """Load a package from a reference: resolved, packed, validated, with a digest; cached, so that it is done once."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from hashlib import sha256
@@ -33,6 +34,7 @@ def load_package(reference: str, settings: Settings, fetch: Fetch | None = None)
     package = _read_kept(kept, documents)
     if package is None:
         package = _resolve(uri, documents)
+        _remove_documents(settings)
         write_atomically(kept, json.dumps(asdict(package)).encode())
     return package
 
@@ -50,6 +52,11 @@ def load_resolved_package(reference: str, settings: Settings) -> Package | None:
 
 def _kept_path(uri: str, settings: Settings) -> Path:
     return settings.cache / "packages" / f"{sha256(f'{_FORMAT} {uri}'.encode()).hexdigest()}.json"
+
+
+def _remove_documents(settings: Settings) -> None:
+    """Remove the documents of the web that earlier versions kept here by address: nothing reads them any more."""
+    shutil.rmtree(settings.cache / "documents", ignore_errors=True)
 
 
 def _parse_kept(kept: Path) -> Package | None:

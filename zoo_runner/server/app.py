@@ -34,6 +34,7 @@ from zoo_runner.server.documents import Conformance, LandingPage, Link
 from zoo_runner.server.health import add_health
 from zoo_runner.server.hidden_settings import hide_settings
 from zoo_runner.server.hosts import HostsCompared
+from zoo_runner.server.invalid_requests import build_invalid
 from zoo_runner.server.limiting import Limited, read_rate
 from zoo_runner.server.log_lines import CURRENT_WORKSPACE, REQUEST_HEADER, Logged
 from zoo_runner.server.login import Login, add_login, open_login, redirect_to_login
@@ -261,9 +262,7 @@ def _add_errors(app: FastAPI, api: Api, login: Login | None) -> None:
     async def answer_invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:])
-        return await answer(
-            request, InputError(f"{where}: {first['msg']}", "Correct the parameter.", code="request.invalid")
-        )
+        return await answer(request, build_invalid(f"{where}: {first['msg']}", "Correct the parameter."))
 
     @app.exception_handler(HTTPException)
     async def answer_http(request: Request, error: HTTPException) -> Response:
@@ -279,7 +278,7 @@ def _add_errors(app: FastAPI, api: Api, login: Login | None) -> None:
     async def answer_gone(request: Request, error: ClientDisconnect) -> Response:
         # nobody reads it, but it is no internal error
         cause = "the client closed the connection before its request ended"
-        return await answer(request, InputError(cause, "Send the request again.", code="request.invalid"))
+        return await answer(request, build_invalid(cause, "Send the request again."))
 
     @app.exception_handler(Exception)
     async def answer_defect(request: Request, error: Exception) -> Response:

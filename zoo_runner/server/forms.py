@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from zoo_runner.model.errors import InputError
+from zoo_runner.server.invalid_requests import build_invalid
 
 _MOST_PARTS = 200
 
@@ -29,9 +29,7 @@ async def _read_parts(headers: Headers, body: bytes) -> list[tuple[str, str | No
         form = await parser.parse()
     # without a boundary, the parser misses the parameter of the header
     except (MultiPartException, KeyError, ValueError, UnicodeError) as error:
-        raise InputError(
-            f"the form cannot be read: {error}", "Send a multipart/form-data body.", code="request.invalid"
-        ) from error
+        raise build_invalid(f"the form cannot be read: {error}", "Send a multipart/form-data body.") from error
     try:
         return [
             (name, part.filename, await part.read()) if isinstance(part, UploadFile) else (name, None, part.encode())

@@ -3,6 +3,6 @@
 from zoo_runner.model.errors import InputError
 
 
-def build_invalid(cause: str, remedy: str) -> InputError:
-    """Build the error of an invalid request (`request.invalid`, 400)."""
-    return InputError(cause, remedy, code="request.invalid")
+def build_invalid(cause: str, remedy: str, code: str = "request.invalid") -> InputError:
+    """Build the error of an invalid request (400); some parts of requests have a code of their own."""
+    return InputError(cause, remedy, code=code)

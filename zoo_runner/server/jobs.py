@@ -29,6 +29,7 @@ from zoo_runner.server.api import Api, Call
 from zoo_runner.server.definitions import keep_request, show_request
 from zoo_runner.server.documents import JobList, Link, StatusInfo
 from zoo_runner.server.installation import build_destination
+from zoo_runner.server.invalid_requests import build_invalid
 from zoo_runner.server.log_lines import about
 from zoo_runner.server.logs import list_links
 from zoo_runner.server.problems import describe_diagnosis, describe_failure
@@ -157,10 +158,9 @@ def get_repeated(api: Api, call: Call, job_id: str, *actions: str) -> Job:
                 code="policy.denied",
             )
     if job.deployed_in not in (None, call.workspace):
-        raise InputError(
+        raise build_invalid(
             f"job {job_id} ran a process of the workspace {job.deployed_in}",
             "Execute the process there, with the inputs of the job.",
-            code="request.invalid",
         )
     return job
 

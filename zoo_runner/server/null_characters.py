@@ -6,7 +6,7 @@ replaced.
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from zoo_runner.model.errors import InputError
+from zoo_runner.server.invalid_requests import build_invalid
 from zoo_runner.server.json_answer import JsonAnswer
 from zoo_runner.server.problems import build_problem
 
@@ -22,8 +22,6 @@ class NullsRefused:
         if scope["type"] != "http" or not ("\0" in scope["path"] or b"%00" in scope["query_string"]):
             await self._app(scope, receive, send)
             return
-        error = InputError(
-            "the address has a null character (%00)", "Leave it out of path and query.", code="request.invalid"
-        )
+        error = build_invalid("the address has a null character (%00)", "Leave it out of path and query.")
         problem = build_problem(error)
         await JsonAnswer(problem, problem["status"], media_type="application/problem+json")(scope, receive, send)

@@ -15,6 +15,7 @@ from zoo_runner.package.validate import RESERVED_INPUT, ensure_names
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.deploying import Deployment, load_deployment
 from zoo_runner.server.documents import ProcessDescription, ProcessList, ProcessSummary
+from zoo_runner.server.invalid_requests import build_invalid
 from zoo_runner.store.cursors import write_cursor
 from zoo_runner.store.protocol import ProcessPage
 
@@ -150,10 +151,9 @@ def summarize(process: Process, call: Call) -> ProcessSummary:
 
 def _build_process(process_id: str, package: Package, texts: Mapping[str, str], call: Call) -> Process:
     if not _PROCESS_ID.fullmatch(process_id):
-        raise InputError(
+        raise build_invalid(
             f"{process_id!r} cannot be the id of a process",
             "Use letters, digits, '-', '_', '.' and ':', at most 128, in processDescription.id or the workflow's id.",
-            code="request.invalid",
         )
     description = {**build_description(package), **texts, "id": process_id}
     now = clock.now()

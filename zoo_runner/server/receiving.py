@@ -18,6 +18,7 @@ from python_multipart.multipart import parse_options_header
 from zoo_runner.model.errors import EngineError, InputError
 from zoo_runner.model.upload import UploadedFile
 from zoo_runner.server.deploying import MULTIPART_FORM, is_plain_path
+from zoo_runner.server.invalid_requests import build_invalid
 
 _MOST_FILES = 200
 _LONGEST_BOUNDARY = 70
@@ -95,7 +96,7 @@ class _Receiver:
         try:
             self._parser.write(chunk)
         except FormParserError as error:
-            raise _invalid(f"the form cannot be read: {error}") from error
+            raise build_invalid(f"the form cannot be read: {error}", _REMEDY) from error
         except OSError as error:
             raise EngineError(
                 f"the files cannot be stored: {error.strerror or error}",
@@ -106,9 +107,9 @@ class _Receiver:
     def finish(self) -> tuple[UploadedFile, ...]:
         """Return what was received; raises `InputError` where the form is incomplete or has no file."""
         if not self._ended:
-            raise _invalid("the form ends before its last boundary")
+            raise build_invalid("the form ends before its last boundary", _REMEDY)
         if not self._files:
-            raise _invalid("the form has no part with a file name")
+            raise build_invalid("the form has no part with a file name", _REMEDY)
         return tuple(self._files.values())
 
     def close(self) -> None:
@@ -140,14 +141,13 @@ class _Receiver:
 
     def _choose_place(self, name: str) -> Path:
         if len(self._files) == _MOST_FILES:
-            raise _invalid(f"the form has more than {_MOST_FILES} files")
+            raise build_invalid(f"the form has more than {_MOST_FILES} files", _REMEDY)
         # a name must not be that of a folder which another name needs
         whole, others = f"{name}/", [f"{other}/" for other in self._files]
         if not is_plain_path(name) or any(whole.startswith(other) or other.startswith(whole) for other in others):
-            raise InputError(
+            raise build_invalid(
                 f"{name[:200]!r} is not the name of one file",
                 "Give each file a name of its own, such as scene.tif or bands/red.tif, of letters, digits and .+@_-",
-                code="request.invalid",
             )
         return self._folder / name
 
@@ -188,7 +188,7 @@ def _read_boundary(request: Request) -> bytes:
         )
     boundary = options.get(b"boundary", b"")
     if not 0 < len(boundary) <= _LONGEST_BOUNDARY:
-        raise _invalid("the header Content-Type has no boundary, or one that is too long")
+        raise build_invalid("the header Content-Type has no boundary, or one that is too long", _REMEDY)
     return boundary
 
 
@@ -198,7 +198,3 @@ def _build_too_large(most_bytes: float) -> InputError:
         "Send them in several requests, or refer to large data by href.",
         code="request.too-large",
     )
-
-
-def _invalid(cause: str) -> InputError:
-    return InputError(cause, _REMEDY, code="request.invalid")

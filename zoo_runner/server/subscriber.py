@@ -5,8 +5,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from zoo_runner.config.server import ServerSettings
-from zoo_runner.model.errors import InputError
 from zoo_runner.model.job import Status
+from zoo_runner.server.invalid_requests import build_invalid
 from zoo_staging.addresses import Reach
 
 MEMBERS = {
@@ -28,7 +28,9 @@ def read_subscriber(request: Mapping[str, Any], reach: Reach) -> dict[str, str]:
     if subscriber is None:
         return {}
     if not isinstance(subscriber, Mapping) or not isinstance(subscriber.get("successUri"), str):
-        raise _invalid("subscriber has no successUri", 'Write {"successUri": "https://…"}.')
+        raise build_invalid(
+            "subscriber has no successUri", 'Write {"successUri": "https://…"}.', code="request.subscriber"
+        )
     addresses: dict[str, str] = {}
     for name, statuses in MEMBERS.items():
         if (address := subscriber.get(name)) is not None:
@@ -45,10 +47,8 @@ def _ensure_allowed(name: str, address: Any, reach: Reach) -> None:
     except ValueError:
         host = None
     if not host:
-        raise _invalid(f"{name} is not a web address", "Give an http or https address.")
+        raise build_invalid(f"{name} is not a web address", "Give an http or https address.", code="request.subscriber")
     if why := reach.refuse_host(host):
-        raise _invalid(f"{name}: {why}", "Give a public address, or ask the operator to list the host.")
-
-
-def _invalid(cause: str, remedy: str) -> InputError:
-    return InputError(cause, remedy, code="request.subscriber")
+        raise build_invalid(
+            f"{name}: {why}", "Give a public address, or ask the operator to list the host.", code="request.subscriber"
+        )

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from zoo_runner.model.errors import InputError
 from zoo_runner.model.secret import StoredSecret
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import SecretInfo, SecretList
+from zoo_runner.server.invalid_requests import build_invalid
 
 
 def list_secrets(api: Api, call: Call) -> SecretList:
@@ -18,7 +18,7 @@ def list_secrets(api: Api, call: Call) -> SecretList:
 def put_secret(api: Api, call: Call, name: str, request: Mapping[str, Any]) -> None:
     """Set a secret of a workspace; raises `InputError`, and `SettingsError` where the server keeps none."""
     if set(request) != {"value"}:
-        raise InputError("the body is not an object with `value` alone", 'Send {"value": "…"}.', code="request.invalid")
+        raise build_invalid("the body is not an object with `value` alone", 'Send {"value": "…"}.')
     api.vault.put(call.workspace, name, request["value"], call.caller)
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.model.errors import InputError
+from zoo_runner.server.invalid_requests import build_invalid
 
 # a path of this server, which is put behind its address
 _PATH = re.compile(r"/[^\x00-\x20\\\x7f]{0,2000}")
@@ -42,9 +43,7 @@ def is_path(path: str) -> bool:
 def begin_attempt(path: str) -> Attempt:
     """Begin a login; raises `InputError` (`request.invalid`) for what is no path of this server."""
     if not is_path(path):
-        raise InputError(
-            f"next is {path[:200]!r}", "Give a path of this server, such as /jobs.", code="request.invalid"
-        )
+        raise build_invalid(f"next is {path[:200]!r}", "Give a path of this server, such as /jobs.")
     return Attempt(secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_urlsafe(48), path)
 
 

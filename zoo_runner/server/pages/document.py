@@ -8,8 +8,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 from starlette.types import Receive, Scope, Send
 
-from zoo_runner.model.errors import InputError
 from zoo_runner.model.portable import make_text_portable
+from zoo_runner.server.invalid_requests import build_invalid
 from zoo_runner.server.json_answer import JsonAnswer
 from zoo_runner.server.pages.addresses import FORMAT, read_format
 from zoo_runner.server.pages.encoding import encode
@@ -24,7 +24,7 @@ FORMATS = ("html", "json")
 async def check_format(chosen: Annotated[str | None, Query(alias=FORMAT, description="html or json.")] = None) -> None:
     """Refuse a format that no document has; a dependency of the paths of documents. Raises `InputError`."""
     if chosen is not None and chosen not in FORMATS:
-        raise InputError(f"{FORMAT} is {chosen[:60]!r}", f"Use: {', '.join(FORMATS)}.", code="request.invalid")
+        raise build_invalid(f"{FORMAT} is {chosen[:60]!r}", f"Use: {', '.join(FORMATS)}.")
 
 
 def describe_document(model: Any, status: int = 200) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Callbacks in a database: whom to call back about a job's status, which one they know, and when to try again."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
@@ -20,6 +20,7 @@ class Callback:
     """
 
     job_id: str
+    workspace: str
     base: str
     hub: bool
     status: Status
@@ -44,16 +45,17 @@ class SqlCallbacks:
             values = insert.values(job_id=job_id, base=base, hub=hub, **statuses, attempts=0, due=now_seconds())
             connection.execute(values.on_conflict_do_nothing())
 
-    def claim(self, seconds: float) -> Callback | None:
+    def claim(self, seconds: float, without: Collection[str] = ()) -> Callback | None:
         """Take a message that is due for so long, so that nobody else sends it; None where none is.
 
-        A status that was not tried yet is due at once, however long the one before is waiting.
+        A status that was not tried yet is due at once, however long the one before is waiting. Messages of the
+        workspaces `without` are left.
         """
         is_due = or_(CALLBACKS.c.due <= now_seconds(), JOBS.c.status != CALLBACKS.c.tried)
         found = (
-            select(*CALLBACKS.c, JOBS.c.status)
+            select(*CALLBACKS.c, JOBS.c.status, JOBS.c.workspace)
             .join(JOBS, JOBS.c.id == CALLBACKS.c.job_id)
-            .where(is_due, JOBS.c.status != CALLBACKS.c.known)
+            .where(is_due, JOBS.c.status != CALLBACKS.c.known, JOBS.c.workspace.not_in(without))
             .order_by(CALLBACKS.c.due)
             .limit(1)
         )
@@ -70,7 +72,7 @@ class SqlCallbacks:
             which = CALLBACKS.c.job_id == row.job_id
             taken = update(CALLBACKS).where(which).values(values).returning(CALLBACKS.c.due)
             due = connection.execute(taken).scalar_one()
-        return Callback(row.job_id, row.base, row.hub, Status(row.status), attempts, due)
+        return Callback(row.job_id, row.workspace, row.base, row.hub, Status(row.status), attempts, due)
 
     def conclude(self, callback: Callback) -> None:
         """Note that the status is known now, and forget the callback where no other can follow."""
@@ -83,6 +85,10 @@ class SqlCallbacks:
     def postpone(self, callback: Callback, seconds: float) -> None:
         """Note that it could not be sent, and try again so much later."""
         self._change(callback, {"attempts": callback.attempts + 1, "due": now_seconds() + seconds})
+
+    def put_back(self, callback: Callback, seconds: float) -> None:
+        """Have it due so much later: it was not tried."""
+        self._change(callback, {"due": now_seconds() + seconds})
 
     def remove_orphans(self) -> None:
         """Forget the callbacks whose jobs are gone."""
