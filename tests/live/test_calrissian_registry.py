@@ -9,6 +9,7 @@ import pytest
 from tests.cluster import WORKSPACE, find_kubeconfig, kubectl
 from tests.live.diagnosis_table import keep_row
 from tests.registry import PASSWORD, Registry, serve_registry
+from tests.serving import CWL, serving
 from tests.site import Site, Story
 from tests.steps import write_package
 from zoo_runner.model.diagnosis import Level
@@ -60,6 +61,23 @@ def test_credentials_of_the_settings_become_a_secret_of_the_job(site: Site, regi
     auth = registry.docker_config["auths"][registry.address]["auth"]  # type: ignore[index]
     kept = [path.read_text(errors="replace") for path in site.folder.rglob("*") if path.is_file()]
     assert not any(canary in text for text in kept for canary in (PASSWORD, auth))
+
+
+def test_a_dry_run_asks_the_nodes_for_images_and_leaves_nothing(site: Site, registry: Registry, tmp_path: Path) -> None:
+    package = write_package(tmp_path, "true", registry.image).read_bytes()
+    absent = package.replace(registry.image.encode(), f"{registry.address}/absent:1".encode())
+    served = site.having(ZOO_RUNNER_ENGINE="calrissian", STAGEOUT_OUTPUT="s3://results/registry")
+    login = served.having(ZOO_RUNNER_PULL_CREDENTIALS=json.dumps(registry.docker_config))
+    found = []
+    for one, document in ((served, package), (login, package), (login, absent)):
+        with serving(one.environ, tmp_path) as server:
+            answer = server.request("POST", "/processes?dryRun=true", document, {"Content-Type": CWL})
+            problems = [problem for problem in answer.json["problems"] if problem["level"] == "error"]
+            found.append((answer.json["valid"], [problem["code"] for problem in problems]))
+            assert all(registry.address in problem["message"] for problem in problems)
+    assert found == [(False, ["image.forbidden"]), (True, []), (False, ["image.not-found"])]
+    left = json.loads(kubectl(site, "get", "jobs,pods,secrets", "-n", NAMESPACE, "-o", "json"))["items"]
+    assert [item["metadata"]["name"] for item in left if "dry-run" in item["metadata"]["name"]] == []
 
 
 def test_a_secret_that_is_there_already_is_named(site: Site, registry: Registry, tmp_path: Path) -> None:

@@ -220,7 +220,8 @@ class Engine(Protocol):
     def examine(self, package: Package) -> Iterator[RunnerError]:
         """Find, beyond what `plan` sees, why jobs of a package would fail here, such as a missing image.
 
-        Creates nothing. An engine on a cluster finds nothing: its nodes ask the registries, with logins of their own.
+        Nothing of it stays: on a cluster, the nodes pull the images of steps, with their own logins, for pods that are
+        removed again. Raises `NotReachedError` where the engine does not answer.
         """
         ...
 

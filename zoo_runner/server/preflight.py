@@ -8,7 +8,7 @@ from zoo_runner.engines import choose_engine
 from zoo_runner.engines.pipeline import list_sources, load_stage_in_options
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.errors import ProcessNotFoundError, RunnerError
+from zoo_runner.model.errors import NotReachedError, ProcessNotFoundError, RunnerError
 from zoo_runner.model.job import Job
 from zoo_runner.model.package import Package
 from zoo_runner.model.problems import format_pointer
@@ -70,10 +70,18 @@ def _examine(api: Api, placed: Placement, process_id: str, request: Mapping[str,
 
 
 def _examine_package(api: Api, package: Package, configuration: Configuration) -> list[PreflightProblem]:
-    """Find what the engine cannot give the package, such as images; of these, nothing in the request is the place."""
+    """Find what the engine cannot give the package, such as images; of these, nothing in the request is the place.
+
+    Where the engine does not answer, that is a warning: jobs wait for it.
+    """
     name = choose_engine(package, configuration.settings.engine)
-    found = api.context.find_engine(name, configuration.workspace).examine(package)
-    return [_describe(error.diagnosis.code, "", error.diagnosis.cause, error.diagnosis.remedy) for error in found]
+    found: list[PreflightProblem] = []
+    try:
+        for error in api.context.find_engine(name, configuration.workspace).examine(package):
+            found.append(_describe_error(error))
+    except NotReachedError as away:
+        found.append({**_describe_error(away), "level": "warning"})
+    return found
 
 
 def describe_refusal(error: RunnerError) -> Preflight:
@@ -112,13 +120,17 @@ def _list_problems(error: RunnerError) -> Iterator[PreflightProblem]:
     if diagnosis.level is Level.PLATFORM or isinstance(error, ProcessNotFoundError):
         raise error
     if not diagnosis.problems:
-        yield _describe(diagnosis.code, "", diagnosis.cause, diagnosis.remedy)
+        yield _describe_error(error)
     for problem in diagnosis.problems:
         yield _describe(problem.code, problem.pointer, problem.message, diagnosis.remedy)
 
 
 def _describe(code: str, pointer: str, message: str, remedy: str) -> PreflightProblem:
     return {"code": code, "level": "error", "pointer": pointer, "message": message, "remedy": remedy}
+
+
+def _describe_error(error: RunnerError) -> PreflightProblem:
+    return _describe(error.diagnosis.code, "", error.diagnosis.cause, error.diagnosis.remedy)
 
 
 def _describe_source(where: tuple[str | int, ...], error: StagingError) -> PreflightProblem:

@@ -16,7 +16,7 @@ from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.errors import reaching
 from zoo_runner.engines.kubernetes.follower import Follower
 from zoo_runner.engines.kubernetes.gate import LOST, Start, follow_from_gate, reach_cluster
-from zoo_runner.engines.kubernetes.installation import Examined, examine_cluster
+from zoo_runner.engines.kubernetes.installation import Examined, examine_cluster, examine_images
 from zoo_runner.engines.kubernetes.job_pod.steppod import build_step_settings
 from zoo_runner.engines.kubernetes.kept import (
     forget_volume,
@@ -201,8 +201,8 @@ class ClusterEngine(ABC):
         return examine_cluster(self._configuration, destination, self._build_examined(), package)
 
     def examine(self, package: Package) -> Iterator[RunnerError]:
-        """Find nothing: what a package needs is seen from the cluster only."""
-        return iter(())
+        """Find images that the nodes cannot pull."""
+        return examine_images(self._configuration, self._build_examined(), package)
 
     def find_leftovers(self, running: Collection[str]) -> list[Leftover]:
         """Find objects of jobs that do not run."""

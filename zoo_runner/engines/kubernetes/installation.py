@@ -8,7 +8,7 @@ from functools import partial
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
 from zoo_runner.engines.kubernetes.client import Cluster, connect
-from zoo_runner.engines.kubernetes.errors import ApiError
+from zoo_runner.engines.kubernetes.errors import ApiError, reaching
 from zoo_runner.engines.kubernetes.expiry import check_expiry
 from zoo_runner.engines.kubernetes.kept import describe_kept
 from zoo_runner.engines.kubernetes.names import Manifest, Names, build_names
@@ -25,7 +25,7 @@ from zoo_runner.engines.kubernetes.protections import (
     is_unknown,
 )
 from zoo_runner.engines.kubernetes.secrets import find_credentials
-from zoo_runner.engines.kubernetes.smoke_test import SmokeJob, run_smoke_test
+from zoo_runner.engines.kubernetes.smoke_test import SmokeJob, ask_for_images, run_smoke_test
 from zoo_runner.engines.pipeline import probe_destination
 from zoo_runner.engines.protocol import Check
 from zoo_runner.model.errors import EngineError, RunnerError, StageOutError
@@ -97,6 +97,28 @@ def examine_cluster(
         yield Check.refuse("API", error, "the API answers")
     if destination and _STORE not in reported:
         yield Check.run(_STORE, lambda: _probe(destination, storage), f"{destination} is writable from here")
+
+
+def examine_images(configuration: Configuration, examined: Examined, package: Package) -> Iterator[RunnerError]:
+    """Find images of a package that the nodes cannot pull, as jobs of it would; nothing of it stays.
+
+    Nothing is found where this account may not ask. Raises `NotReachedError` where the API does not answer.
+    """
+    site = configuration.kubernetes
+    names = build_names(f"dry-run-{uuid.uuid4().hex[:8]}", site, configuration.workspace)
+    with reaching():
+        cluster = connect(site)
+        try:
+            create_tenant(cluster, mark_content(examined.build_tenant(names)))
+            yield from ask_for_images(
+                examined.open_smoke_test(cluster, names, None), site, list_step_requests(package, site)
+            )
+        except ApiError as error:
+            if not is_unknown(error):
+                raise
+        finally:
+            if names.own_namespace:
+                remove_namespace(cluster, names.namespace)
 
 
 @dataclass(frozen=True)

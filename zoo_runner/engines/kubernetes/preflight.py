@@ -25,6 +25,8 @@ from zoo_runner.model.package import Package
 from zoo_runner.package.requirements import find_effective, walk_tools
 
 _PULL_SECONDS = 300.0
+# while a client waits
+_LOOK_SECONDS, _MOST_LOOKED_AT = 30.0, 16
 # no image has it: what counts is that a container could be created, and so its image was pulled
 NO_PROGRAM = ["/zoo-runner/pulled"]
 # a container has to have been started before the digest of its image is known
@@ -89,15 +91,32 @@ def probe_images(
     cluster: Cluster, names: Names, site: KubernetesSettings, owner: Manifest, steps: Sequence[StepRequest]
 ) -> Iterator[Check]:
     """Have the nodes pull the images of steps, and yield a finding for each image; the pods are those of `owner`."""
-    by_image = {step.image: step.step for step in steps}
-    pods = {
-        image: owned_by(_build_probe(name_probe(names, number), names, site, image, by_image[image]), owner)
-        for number, image in enumerate(sorted(by_image))
-    }
-    for image, failure in pull_images(cluster, names, pods):
+    for image, failure in pull_images(cluster, names, _build_probes(names, site, owner, steps)):
         expected = f"the nodes can pull {image}"
         check = Check(True, "image", f"{image} is pulled", expected)
         yield Check.refuse("image", failure, expected) if failure else check
+
+
+def find_refused_images(
+    cluster: Cluster, names: Names, site: KubernetesSettings, owner: Manifest, steps: Sequence[StepRequest]
+) -> Iterator[RunnerError]:
+    """Have the nodes pull the images of steps for half a minute, and yield why some cannot be pulled.
+
+    Nothing is said of an image that takes longer, and of those beyond the first sixteen.
+    """
+    pods = _build_probes(names, site, owner, steps)
+    looked_at = {image: pods[image] for image in list(pods)[:_MOST_LOOKED_AT]}
+    yield from (failure for _, _, failure in _pull(cluster, names, looked_at, _LOOK_SECONDS) if failure)
+
+
+def _build_probes(
+    names: Names, site: KubernetesSettings, owner: Manifest, steps: Sequence[StepRequest]
+) -> dict[str, Manifest]:
+    by_image = {step.image: step.step for step in steps}
+    return {
+        image: owned_by(_build_probe(name_probe(names, number), names, site, image, by_image[image]), owner)
+        for number, image in enumerate(sorted(by_image))
+    }
 
 
 def name_probe(names: Names, number: int) -> str:
@@ -112,8 +131,11 @@ def pull_images(
 
     The pods are deleted; those that this process cannot delete end by themselves.
     """
+    late = dict(pods)
     for image, _, failure in _pull(cluster, names, pods):
+        del late[image]
         yield image, failure
+    yield from ((image, _build_late(pod["metadata"]["name"])) for image, pod in late.items())
 
 
 def resolve_images(
@@ -132,19 +154,22 @@ def resolve_images(
         if failure:
             raise failure
         found[image] = read_digest(pod, _PROBE)
+    for image in pods.keys() - found.keys():
+        raise _build_late(pods[image]["metadata"]["name"])
     return found
 
 
 def _pull(
-    cluster: Cluster, names: Names, pods: Mapping[str, Manifest]
+    cluster: Cluster, names: Names, pods: Mapping[str, Manifest], seconds: float = _PULL_SECONDS
 ) -> Iterator[tuple[str, Manifest, RunnerError | None]]:
+    """Yield each image once it is known whether it can be pulled, with its pod; those that take longer not at all."""
     images = {pod["metadata"]["name"]: image for image, pod in pods.items()}
     changes: queue.SimpleQueue[Change | WatchFailed] = queue.SimpleQueue()
     stop = cluster.watch(names.namespace, names.job, {"Pod"}, changes.put)
     try:
         for pod in pods.values():
             cluster.create(pod)
-        for name, pod, failure in _wait(set(images), changes):
+        for name, pod, failure in _wait(set(images), changes, seconds):
             yield images[name], pod, failure
     finally:
         stop()
@@ -174,15 +199,14 @@ def _build_probe(
 
 
 def _wait(
-    pods: set[str], changes: "queue.SimpleQueue[Change | WatchFailed]"
+    pods: set[str], changes: "queue.SimpleQueue[Change | WatchFailed]", seconds: float
 ) -> Iterator[tuple[str, Manifest, RunnerError | None]]:
     """Yield each pod once it is known whether its image can be pulled; raises what ends the watch."""
-    until = time.monotonic() + _PULL_SECONDS
+    until = time.monotonic() + seconds
     while pods:
         try:
             change = changes.get(timeout=max(0.0, until - time.monotonic()))
         except queue.Empty:
-            yield from ((name, {}, _build_late(name)) for name in sorted(pods))
             return
         if isinstance(change, WatchFailed):
             raise change.error

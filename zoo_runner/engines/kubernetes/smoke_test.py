@@ -1,6 +1,7 @@
 """A job that does nothing, for a smoke test: created, followed and diagnosed like every other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from zoo_runner.config.kubernetes import KubernetesSettings
@@ -18,7 +19,7 @@ from zoo_runner.engines.kubernetes.manifests import (
     owned_by,
 )
 from zoo_runner.engines.kubernetes.names import Manifest, Names
-from zoo_runner.engines.kubernetes.preflight import StepRequest, probe_images
+from zoo_runner.engines.kubernetes.preflight import StepRequest, find_refused_images, probe_images
 from zoo_runner.engines.kubernetes.protocol import PROTOCOL
 from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot
 from zoo_runner.engines.kubernetes.volumes import is_bound
@@ -72,22 +73,34 @@ def run_smoke_test(
 
     `credentials` are those of stage-out, by which the pod writes to the destination. The images of `steps` are pulled.
     """
-    cluster, names, root = smoke.job.cluster, smoke.job.names, smoke.job.root
+    cluster, names = smoke.job.cluster, smoke.job.names
+    objects = (build_secret(names, credentials), build_claim(names, site, _NOTHING))
     try:
-        owner = root.create(smoke.manifest)
+        with _suspended(smoke, site, objects) as owner:
+            images = tuple(probe_images(cluster, names, site, owner, steps)) if steps else ()
+            events: list[Event] = []
+            error = _follow(smoke, site, events.append)
+            bound = error is None or is_bound(cluster.get("PersistentVolumeClaim", names.namespace, names.claim))
+            return SmokeTest(bound, error, cluster.find("Pod", names.namespace, names.selector), events, images)
     except RunnerError as refused:
         return SmokeTest(False, refused)
+
+
+def ask_for_images(smoke: SmokeJob, site: KubernetesSettings, steps: Sequence[StepRequest]) -> Iterator[RunnerError]:
+    """Yield why nodes cannot pull the images of steps; the smoke test itself never starts, and all is removed."""
+    with _suspended(smoke, site, ()) as owner:
+        yield from find_refused_images(smoke.job.cluster, smoke.job.names, site, owner, steps)
+
+
+@contextmanager
+def _suspended(smoke: SmokeJob, site: KubernetesSettings, objects: Sequence[Manifest]) -> Iterator[Manifest]:
+    """Have the suspended root object, the Secrets for registries and further objects, which it owns, for a while."""
+    root, names = smoke.job.root, smoke.job.names
+    owner = root.create(smoke.manifest)
     try:
-        secrets = (build_secret(names, credentials), *build_pull_secrets(names, site))
-        for manifest in (*secrets, build_claim(names, site, _NOTHING)):
-            cluster.create(owned_by(manifest, owner))
-        images = tuple(probe_images(cluster, names, site, owner, steps)) if steps else ()
-        events: list[Event] = []
-        error = _follow(smoke, site, events.append)
-        bound = error is None or is_bound(cluster.get("PersistentVolumeClaim", names.namespace, names.claim))
-        return SmokeTest(bound, error, cluster.find("Pod", names.namespace, names.selector), events, images)
-    except RunnerError as refused:
-        return SmokeTest(False, refused)
+        for manifest in (*objects, *build_pull_secrets(names, site)):
+            smoke.job.cluster.create(owned_by(manifest, owner))
+        yield owner
     finally:
         root.delete()
 

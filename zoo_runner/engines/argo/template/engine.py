@@ -183,7 +183,7 @@ class TemplateEngine:
         return destination
 
     def examine(self, package: Package) -> Iterator[RunnerError]:
-        """Find nothing: what a package needs is seen from the cluster only."""
+        """Find nothing: the images are those of the template, and so the site's."""
         return iter(())
 
     def find_leftovers(self, running: Collection[str]) -> list[Leftover]:
