@@ -36,6 +36,7 @@ from zoo_runner.store.protocol import JobQuery, Share
 from zoo_runner.store.selection import select_page
 from zoo_runner.store.sql import SqlStore, migrations, open_sql_store
 from zoo_runner.store.sql.database import Database, build_engine, upgrade
+from zoo_runner.store.sql.packages import keep_package
 from zoo_runner.store.sql.schema import METADATA
 from zoo_runner.store.sql.snapshot import replace_rows
 
@@ -176,6 +177,61 @@ def test_replacing_at_once_gives_each_its_number(store: SqlStore) -> None:
     with ThreadPoolExecutor(4) as pool:
         numbers = pool.map(lambda _: store.processes.replace(build_process(), PACKAGE).number, range(8))
     assert sorted(numbers) == list(range(2, 10))
+
+
+def list_packages(store: SqlStore) -> set[str]:
+    with store.database.reading() as connection:
+        return set(connection.execute(sqlalchemy.select(METADATA.tables["packages"].c.digest)).scalars())
+
+
+def test_versions_that_are_neither_deployed_nor_run_are_removed_with_their_packages(store: SqlStore) -> None:
+    packages = [replace(PACKAGE, digest=letter * 64) for letter in "abcde"]
+    run, idle, late, current, gone = packages
+    store.processes.deploy(build_process(package=run.digest), run)
+    store.jobs.create(build_job(package=run.digest), run)
+    for package, updated in ((idle, NOW), (late, "2026-01-03T00:00:00.000Z"), (current, NOW)):
+        store.processes.replace(build_process(package=package.digest, updated=updated), package)
+    store.processes.deploy(build_process(id="gone", package=gone.digest), gone)
+    store.processes.undeploy("ws", "gone")
+    # the package of one that was undeployed is deployed elsewhere
+    store.processes.deploy(build_process(id="shared", package=current.digest), current)
+    store.processes.undeploy("ws", "shared")
+    assert store.processes.remove_versions("2026-01-02T00:00:00.000Z") == 3
+    assert list_packages(store) == {run.digest, late.digest, current.digest}
+    assert store.processes.get("ws", "p").package == current.digest
+    assert store.processes.get("ws", "p", 1).package == run.digest
+    with pytest.raises(ProcessNotFoundError):
+        store.processes.get("ws", "p", 2)
+    assert store.jobs.load_package(run.digest) == run
+    store.jobs.delete("job-1")
+    assert store.processes.remove_versions("2026-01-04T00:00:00.000Z") == 2
+    assert list_packages(store) == {current.digest}
+    assert store.processes.deploy(build_process(id="gone", package=gone.digest), gone).number == 2
+
+
+def test_a_package_that_a_job_is_about_to_run_is_not_removed(store: SqlStore, url: str) -> None:
+    store.processes.deploy(build_process(), PACKAGE)
+    store.processes.undeploy("ws", "p")
+    others = open_sql_store(url)
+    removed = threading.Event()
+
+    def remove() -> None:
+        others.processes.remove_versions(NOW)
+        removed.set()
+
+    with store.database.writing() as connection:
+        keep_package(store.database, connection, PACKAGE)
+        remover = threading.Thread(target=remove)
+        remover.start()
+        if not store.database.is_file:
+            assert removed.wait(60), "whoever removes does not wait for those who use a package"
+            assert list_packages(store) == {PACKAGE.digest}
+    remover.join()
+    others.close()
+    # on SQLite it was removed afterwards, as nobody ran it
+    assert list_packages(store) <= {PACKAGE.digest}
+    create(store, build_job())
+    assert store.jobs.load_package(PACKAGE.digest) == PACKAGE
 
 
 def test_an_undeployed_process_is_gone_and_its_id_is_free(store: SqlStore) -> None:

@@ -97,6 +97,12 @@ class ServerSettings:
         168.0,
         "Hours after which created jobs are removed, if they were not started or changed since.",
     )
+    version_days: float | None = setting(
+        "ZOO_RUNNER_VERSION_RETENTION_DAYS",
+        None,
+        "Days after its deployment after which the server removes a version of a process that was replaced or"
+        " undeployed, with its package, once no job that is kept has run it; unset: never.",
+    )
     echo: bool = setting(
         "ZOO_RUNNER_ECHO",
         False,

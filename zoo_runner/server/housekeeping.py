@@ -1,6 +1,7 @@
 """Removes what has become old, and ends jobs that wait too long for a worker.
 
-Old are jobs that ended or were created long ago, files, sessions and tokens that expired, and callbacks of no job.
+Old are jobs that ended or were created long ago, files, sessions and tokens that expired, callbacks of no job, and
+versions of processes that were replaced or undeployed.
 Several servers of one database may look at the same time.
 """
 
@@ -87,6 +88,10 @@ class Housekeeper:
             logger.info("%d jobs were removed that ended more than ZOO_RUNNER_RETENTION_DAYS ago", removed)
         if removed := remove_unstarted(self._api, self._stopped):
             logger.info("%d jobs were removed that nobody started for ZOO_RUNNER_UNSTARTED_HOURS", removed)
+        if (days := self._api.settings.version_days) is not None:
+            # after the jobs, some of which may have been the last that ran a version
+            removed = self._api.store.processes.remove_versions(clock.after(-days * _SECONDS_PER_DAY))
+            logger.info("%d versions of processes were removed (ZOO_RUNNER_VERSION_RETENTION_DAYS)", removed)
 
     def _end_overdue(self) -> None:
         limit = self._api.settings.queue_seconds or 0.0

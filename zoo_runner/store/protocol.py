@@ -89,6 +89,13 @@ class ProcessStore(Protocol):
         """List the deployed processes of a workspace by id."""
         ...
 
+    def remove_versions(self, until: str) -> int:
+        """Remove versions that are not deployed, that no job runs, and that were deployed at a time or before.
+
+        Packages that nothing refers to go too. Times are ISO 8601 in UTC. Returns how many versions.
+        """
+        ...
+
     def load_package(self, digest: str) -> Package:
         """Return a package; raises `ProcessNotFoundError` where none has this digest."""
         ...

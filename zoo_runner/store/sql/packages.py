@@ -2,20 +2,35 @@
 
 import json
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.package import Package
 from zoo_runner.store.sql.database import Database
-from zoo_runner.store.sql.schema import PACKAGES
+from zoo_runner.store.sql.schema import JOBS, PACKAGES, VERSIONS
 
 
 def keep_package(database: Database, connection: Connection, package: Package) -> None:
-    """Store a package where it is not stored yet."""
+    """Store a package where it is not stored yet; nobody removes it before this transaction has ended."""
     known = select(PACKAGES.c.digest).where(PACKAGES.c.digest == package.digest)
-    if connection.execute(known).scalar() is None:
+    if connection.execute(known.with_for_update(read=True, key_share=True)).scalar() is None:
         values = {"digest": package.digest, "body": json.dumps(to_plain(package))}
         connection.execute(database.insert(PACKAGES).values(values).on_conflict_do_nothing())
+
+
+def remove_unused_packages(database: Database) -> int:
+    """Remove the packages of no version of a process and of no job; returns how many.
+
+    One that somebody is about to use stays: its row is locked then, and passed over.
+    """
+    used = (select(VERSIONS.c.package), select(JOBS.c.package))
+    unused = [PACKAGES.c.digest.not_in(digests) for digests in used]
+    with database.writing() as connection:
+        locked = select(PACKAGES.c.digest).where(*unused).with_for_update(skip_locked=True)
+        found = connection.execute(locked).scalars().all()
+        # looked at again: a use that was stored before the row was locked is seen by this statement only
+        removed = delete(PACKAGES).where(PACKAGES.c.digest.in_(found), *unused)
+        return connection.execute(removed).rowcount if found else 0
 
 
 def load_package(database: Database, digest: str) -> Package | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, select, update
 
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.errors import ProcessNotFoundError
@@ -15,8 +15,8 @@ from zoo_runner.store.cursors import read_cursor, write_cursor
 from zoo_runner.store.errors import build_process_exists
 from zoo_runner.store.protocol import ProcessPage
 from zoo_runner.store.sql.database import Database
-from zoo_runner.store.sql.packages import keep_package, load_package
-from zoo_runner.store.sql.schema import PROCESSES, VERSIONS
+from zoo_runner.store.sql.packages import keep_package, load_package, remove_unused_packages
+from zoo_runner.store.sql.schema import JOBS, PROCESSES, VERSIONS
 
 _SAME = and_(VERSIONS.c.workspace == PROCESSES.c.workspace, VERSIONS.c.id == PROCESSES.c.id)
 _CURRENT = and_(_SAME, VERSIONS.c.number == PROCESSES.c.number)
@@ -110,6 +110,24 @@ class SqlProcesses:
         rows = self._database.read_rows(_SELECT_PAGE, {"workspace": workspace, "after": after, "most": limit + 1})
         found = tuple(_read(body) for body, *_ in rows[:limit])
         return ProcessPage(found, write_cursor(found[-1].id) if len(rows) > limit and found else None)
+
+    def remove_versions(self, until: str) -> int:
+        """Remove versions that are not deployed, that no job runs, and that were deployed at a time or before.
+
+        With them go packages that nothing refers to any more. Returns how many versions.
+        """
+        current = exists().where(_CURRENT, PROCESSES.c.deployed.is_(True))
+        run = exists().where(JOBS.c.package == VERSIONS.c.package)
+        removable = and_(~current, ~run)
+        with self._database.reading() as connection:
+            found = connection.execute(select(VERSIONS.c.body).where(removable)).scalars().all()
+        removed = 0
+        for old in (process for process in map(_read, found) if process.updated <= until):
+            one = (VERSIONS.c.workspace == old.workspace, VERSIONS.c.id == old.id, VERSIONS.c.number == old.number)
+            with self._database.writing() as connection:
+                removed += connection.execute(delete(VERSIONS).where(*one, removable)).rowcount
+        remove_unused_packages(self._database)
+        return removed
 
     def load_package(self, digest: str) -> Package:
         """Return a package; raises `ProcessNotFoundError` where none has this digest."""
