@@ -18,6 +18,7 @@ from tests.live.test_calrissian import wait_until_gone
 from tests.servers import S3Server
 from tests.site import Site
 from tests.values import EXAMPLES
+from zoo_runner.execution.growing_log import GrowingLog
 from zoo_runner.model.ids import new_job_id
 
 ECHO = EXAMPLES / "echo" / "echo.cwl"
@@ -60,6 +61,8 @@ def kill_caller(tmp_path: Path, s3: S3Server, point: Point, package: Path, *inpu
 
 def kill_and_come_back(tmp_path: Path, s3: S3Server, point: Point) -> None:
     site, job_id = kill_caller(tmp_path, s3, point, ECHO)
+    log = GrowingLog(Path(site.load_job(job_id).log))
+    followed = b"".join(iter(log.read, b""))
     done = site.command("reattach", job_id, "--quiet")
     assert done.returncode == 0, done.stderr
     assert f"collection s3://results/{job_id}" in done.stdout
@@ -69,6 +72,10 @@ def kill_and_come_back(tmp_path: Path, s3: S3Server, point: Point) -> None:
     assert (record.status, set(record.outcome.results.document)) == ("successful", {"text"})
     job_log = Path(record.log).read_text()
     assert job_log.count("[write] begins:") == 1
+    # whoever follows the log goes on where it was, and no line comes twice
+    assert (followed + b"".join(iter(log.read, b""))).decode() == job_log
+    told = [text for text in (line.partition(" ")[2] for line in job_log.splitlines()) if not text.startswith("[job]")]
+    assert len(set(told)) == len(told)
     assert count_pods(site, job_id) == {"the job": 1, "write": 1}
     wait_until_gone(site, job_id)
 

@@ -19,6 +19,8 @@ from zoo_runner.engines.protocol import Capabilities, JobSpec, Plan
 from zoo_runner.execution.accept import Origin, accept, accept_failed, build_masker, draft_job, find_secret_values
 from zoo_runner.execution.context import Context, open_context, request_cancel
 from zoo_runner.execution.execute import execute, start
+from zoo_runner.execution.job_log import JobLog
+from zoo_runner.execution.journal import Journal
 from zoo_runner.execution.keeper import Keeper
 from zoo_runner.execution.recover import cancel, recover
 from zoo_runner.model.cancellation import Cancellation
@@ -45,6 +47,7 @@ from zoo_runner.model.events import (
     StepStarted,
 )
 from zoo_runner.model.job import Job, Outcome, Status
+from zoo_runner.model.masking import Masker
 from zoo_runner.store.files import FileStore
 
 SECRET = "canary-in-the-story"
@@ -319,9 +322,8 @@ def test_an_abandoned_job_ends_as_if_its_process_had_stayed(
     assert results.document == {"text": "hello"}
     assert context.store.get("j1").status is Status.SUCCESSFUL
     log = draft.paths.job_log.read_text()
-    assert "half of the story" not in log, "a remote engine reports everything from the start"
-    assert "[job]" in log
-    assert "engine fake" in log
+    assert log.startswith("half of the story\n")
+    assert "[job] water j1 is followed again on engine fake" in log
     assert engine.removed == ["j1"]
     assert recover(context) == {}
 
@@ -335,6 +337,27 @@ def test_an_engine_that_has_forgotten_a_job_leaves_its_log(
     assert outcome.diagnosis
     assert outcome.diagnosis.code == "job.lost"
     assert "half of the story" in draft.paths.job_log.read_text()
+
+
+def test_a_process_whose_job_was_taken_over_writes_nothing_more(context: Context, tmp_path: Path) -> None:
+    draft = accepted(context, tmp_path)
+    with JobLog(draft.paths, Masker()) as log:
+        journal = Journal(context, context.store.get("j1"), log, lambda _: None)
+        journal(EngineLine("info", "mine"))
+        journal.hand_over()
+        journal(EngineLine("info", "late"))
+    assert "late" not in draft.paths.job_log.read_text()
+    assert [event for _, event in context.events.read("j1")] == [EngineLine("info", "mine")]
+
+
+def test_whoever_loses_a_lease_learns_it_at_the_next_beat(context: Context, tmp_path: Path) -> None:
+    accepted(context, tmp_path)
+    lease = context.store.lease("j1", "me", 0.0)
+    assert lease
+    lost = threading.Event()
+    with Keeper(context.store, 0.01, 0.0).keeping(lease, Cancellation(), None, lost.set):
+        assert context.store.lease("j1", "other", 60)
+        assert lost.wait(30)
 
 
 def test_what_is_reported_after_the_end_does_not_clear_the_log(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.contract.stores import PACKAGE
+from zoo_runner.execution.growing_log import GrowingLog
 from zoo_runner.model.job import Job, Status
 from zoo_runner.server import following
 from zoo_runner.server.following import Following
@@ -98,6 +99,35 @@ def test_a_followed_log_ends_where_no_watch_can_start(
 
     monkeypatch.setattr(following, "watch", fail)
     assert follow(store, create_job(store, log), log) == "first\nlast\n"
+
+
+def test_a_line_is_read_once_it_is_complete_and_nothing_twice(tmp_path: Path) -> None:
+    path = tmp_path / "job.log"
+    log = GrowingLog(path)
+    assert log.read() == b""
+    path.write_text("first\nhal")
+    assert log.read() == b"first\n"
+    # whoever goes on writes the line again
+    path.write_text("first\nhalf\nlast")
+    assert (log.read(), log.read()) == (b"half\n", b"")
+    assert (log.read(whole=True), log.read(whole=True)) == (b"last", b"")
+
+
+def test_what_is_put_in_the_place_of_a_log_is_read_from_its_begin(tmp_path: Path) -> None:
+    path = tmp_path / "step.log"
+    path.write_text("first\n")
+    log = GrowingLog(path)
+    assert log.read() == b"first\n"
+    path.rename(tmp_path / "old")
+    path.write_text("second\nthird\n")
+    assert log.read() == b"second\nthird\n"
+
+
+def test_a_line_that_is_longer_than_a_piece_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "step.log"
+    path.write_text(f"{'x' * 200_000}\nend\n")
+    log = GrowingLog(path)
+    assert b"".join(iter(log.read, b"")) == path.read_bytes()
 
 
 def test_the_log_of_a_job_that_has_ended_is_not_watched(store: FileStore, log: Path) -> None:

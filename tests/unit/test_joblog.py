@@ -248,6 +248,85 @@ def test_a_secret_among_many_lines_is_masked_and_the_others_stay(log: JobLog, pa
     assert paths.step_log("a").read_text().splitlines() == ["one", "two *****", "three"]
 
 
+STORY = (
+    StageStarted(Stage.STAGE_IN, "/in"),
+    Transferred("stage-in", "https://h/a.tif", 1, 1, 10, 10),
+    StepStarted("index", "index.py a.tif", 0.0),
+    StepLines("index", ("reading", "half", "half")),
+    EngineLine("warning", "stage-in: slow"),
+    StepLines("index", ("é\udcff", "last")),
+    StepEnded("index", 0.0, 1.25, 0, 0.5, 31.0),
+    StepStarted("mask", "mask.py", 0.0),
+    StepLines("mask", ("half",)),
+    StepEnded("mask", 0.0, 1.25, 0, 0.5, 31.0),
+    StageStarted(Stage.STAGE_OUT, "/out"),
+)
+
+
+def read_logs(paths: JobPaths) -> dict[str, list[str]]:
+    own = {path.name: path.read_text().splitlines() for path in sorted(paths.log_folder.glob("*.log"))}
+    return {**own, "job": read_texts(paths.job_log), "kept": read_texts(paths.kept_log)}
+
+
+def cut(path: Path, text: str) -> None:
+    """What a writer leaves that is killed while it writes a line."""
+    with path.open("a") as file:
+        file.write(text)
+
+
+@pytest.mark.parametrize("number", range(len(STORY) + 1))
+def test_a_log_that_is_taken_up_has_each_line_once_and_only_grows(paths: JobPaths, tmp_path: Path, number: int) -> None:
+    whole = job_paths(folder=tmp_path / "whole")
+    with JobLog(whole, Masker()) as log:
+        for event in STORY:
+            log(event)
+    with JobLog(paths, Masker()) as log:
+        for event in STORY[:number]:
+            log(event)
+    before = paths.job_log.read_bytes() if number else b""
+    for path in [paths.job_log, *paths.log_folder.glob("*.log")] if number else []:
+        cut(path, "half of a li")
+    with JobLog(paths, Masker()) as log:
+        log.take_up()
+        for event in STORY:
+            log(event)
+    assert read_logs(paths) == read_logs(whole)
+    assert paths.job_log.read_bytes().startswith(before)
+    assert [step.step for step in log.usage] == ["index", "mask"]
+
+
+def test_of_a_step_whose_begin_the_engine_has_forgotten_each_line_is_kept_once(paths: JobPaths) -> None:
+    with JobLog(paths, Masker()) as log:
+        log(StepStarted("index", "index.py", 0.0))
+        log(StepLines("index", ("one", "two", "three", "four")))
+    with JobLog(paths, Masker()) as log:
+        log.take_up()
+        log(StepLines("index", ("three",)))
+        log(StepLines("index", ("four", "five")))
+        log(StepLines("other", ("five",)))
+    assert paths.step_log("index").read_text().splitlines() == ["$ index.py", "one", "two", "three", "four", "five"]
+    assert read_texts(paths.job_log)[3:] == ["[index] three", "[index] four", "[index] five", "[other] five"]
+
+
+def test_lines_that_a_step_has_not_printed_before_are_new(paths: JobPaths) -> None:
+    with JobLog(paths, Masker()) as log:
+        log(StepLines("index", ("one", "two")))
+    with JobLog(paths, Masker()) as log:
+        log.take_up()
+        log(StepLines("index", ("three",)))
+    assert paths.step_log("index").read_text().splitlines() == ["one", "two", "three"]
+
+
+def test_the_end_of_a_job_is_written_once_however_often_it_is_concluded(paths: JobPaths) -> None:
+    diagnosis = Diagnosis(Stage.STAGE_OUT, Level.USER, "no room", "Make room.", evidence=("full",), code="disk.full")
+    for _ in range(2):
+        with JobLog(paths, Masker()) as log:
+            log.take_up()
+            log.write_end(diagnosis, None)
+    assert [text.split()[1] for text in read_texts(paths.job_log)] == ["FAILED", "|", "WHAT"]
+    assert len(paths.stage_out_log.read_text().splitlines()) == 3
+
+
 def test_text_that_is_not_unicode_is_written_escaped(log: JobLog, paths: JobPaths) -> None:
     log(StepLines("a", ("half \ud800 pair",)))
     assert read_texts(paths.job_log) == ["[a] half \\ud800 pair"]

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from zoo_runner.config.folders import STAGE_LOGS, JobPaths
+from zoo_runner.execution.growing_log import GrowingLog
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.job import FINAL, Job
 from zoo_runner.store.protocol import JobStore
@@ -23,11 +24,17 @@ def follow_log(job_id: str, step: str | None, follow: bool, store: JobStore, sta
     path = _find_log(job, step)
     if step is None and not path.exists():
         path = state / job.id / "job.log"
-    with path.open(encoding="utf-8", errors="replace") as file:
-        if follow and job.status not in FINAL:
-            for _ in _watch(job, store, path.parent, state / job.id):
-                yield from file
-        yield from file
+    path.stat()
+    log = GrowingLog(path)
+    if follow and job.status not in FINAL:
+        for _ in _watch(job, store, path.parent, state / job.id):
+            yield from _read_lines(log)
+    yield from _read_lines(log, whole=True)
+
+
+def _read_lines(log: GrowingLog, *, whole: bool = False) -> Iterator[str]:
+    while text := log.read(whole=whole):
+        yield from text.decode(errors="replace").splitlines(keepends=True)
 
 
 def wait_for_end(job: Job, store: JobStore, state: Path) -> None:

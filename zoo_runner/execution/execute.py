@@ -121,7 +121,8 @@ class _Work:
         self._handle = Handle(**job.handle) if job.handle else None
         self._cancellation = cancellation or Cancellation(job.time_limit_seconds)
         left = _find_seconds_left(job, self._cancellation)
-        self._stack.enter_context(context.keeper.keeping(self._lease, self._cancellation, left))
+        keeping = context.keeper.keeping(self._lease, self._cancellation, left, self._journal.hand_over)
+        self._stack.enter_context(keeping)
 
     def _find_declared(self, job: Job) -> Collection[str]:
         """Find the inputs that the package calls secret, if this process has the values of any."""
@@ -194,7 +195,6 @@ class _Work:
         journal, log = self._journal, self._journal.log
         keep_trace = (log.paths.record / "internal-error.txt").write_text
         outcome = catch_outcome(following.result, log.masker, str(log.paths.job_log), keep_trace)
-        journal.expect_no_more()
         store, seconds = self._context.store, self._context.keeper.lease_seconds
         if insist(lambda: store.renew(self._lease, seconds)) is None:
             raise _build_busy(self._lease.job_id)
@@ -206,6 +206,8 @@ class _Work:
     def _follow(self) -> Future[Results]:
         job = self._journal.job
         if job.outcome:
+            # what its end has written may be there too
+            self._journal.log.take_up()
             return fail(EngineError("the outcome is stored already", "Nothing to do.", code="job.changed"))
         engine = self._find_engine()
         handle = self._handle

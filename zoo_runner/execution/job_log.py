@@ -15,6 +15,7 @@ from typing import Any
 
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.execution.log_files import LOG_FILES, link_names
+from zoo_runner.execution.written_lines import WrittenLines, read_written
 from zoo_runner.files import write_anew
 from zoo_runner.model.diagnosis import Diagnosis, Stage
 from zoo_runner.model.errors import SettingsError
@@ -69,6 +70,7 @@ class JobLog:
         self._usage_written = -1
         self._reused: dict[StepReused, None] = {}
         self._published: str | None = None
+        self._written = WrittenLines()
         self._files_done: dict[str, int] = {Stage.STAGE_IN: 0, Stage.STAGE_OUT: 0}
         _make_folder(paths.log_folder, 0o777, "ZOO_RUNNER_TEMP")
         _make_folder(paths.record, 0o700, "ZOO_RUNNER_STATE")
@@ -81,6 +83,13 @@ class JobLog:
     ) -> None:
         self.write_usage()
         LOG_FILES.close(self.paths.job_log, self.paths.log_folder, self.paths.kept_log)
+
+    def take_up(self) -> None:
+        """Leave what the logs have, and write nothing of it again: a remote engine reports everything once more.
+
+        So a log only grows, and its readers go on where they are.
+        """
+        self._written = read_written(self.paths)
 
     @property
     def usage(self) -> tuple[StepEnded, ...]:
@@ -109,8 +118,7 @@ class JobLog:
     @_write_event.register
     def _(self, event: StageStarted) -> None:
         self._write_line(event.stage, f"begins: {event.about}")
-        if log := self._stage_log(event.stage):
-            self._append(log, self._clean(f"{event.stage}: {event.about}"))
+        self._write_stage(event.stage, f"{event.stage}: {event.about}")
 
     @_write_event.register
     def _(self, event: Transferred) -> None:
@@ -119,15 +127,13 @@ class JobLog:
         self._files_done[event.stage] = event.files_done
         line = f"{event.files_done}/{event.files_total} {event.href} ({event.bytes_done} bytes so far)"
         self._write_line(event.stage, line)
-        if log := self._stage_log(Stage(event.stage)):
-            self._append(log, self._clean(line))
+        self._write_stage(Stage(event.stage), line)
 
     @_write_event.register
     def _(self, event: StepStarted) -> None:
         command = self._clean(event.command)
         self._printed[event.step] = Printed()
-        self._write_clean(event.step, f"begins: {command}")
-        self._append(self.paths.step_log(event.step), f"$ {command}")
+        self._write_step(event.step, [f"begins: {command}"], [f"$ {command}"])
 
     @_write_event.register
     def _(self, event: StepLines) -> None:
@@ -135,8 +141,9 @@ class JobLog:
         if printed.is_cut:
             printed.more_lines += len(event.lines)
             return
-        room = min(self._most_bytes, max(_LATE_BYTES, printed.kept_bytes + self._left_bytes)) - printed.kept_bytes
         lines = self._clean_lines(event.lines)
+        self._written.begin_at(event.step, self.paths.step_log(event.step), lines)
+        room = min(self._most_bytes, max(_LATE_BYTES, printed.kept_bytes + self._left_bytes)) - printed.kept_bytes
         kept = _take_lines(lines, room)
         size = sum(map(len, kept)) + len(kept)
         printed.kept_bytes += size
@@ -165,8 +172,8 @@ class JobLog:
             self._write_line("engine", line)
         # what a stager warns of belongs to its own log as well
         stage = next((stage for stage in Stage if event.text.startswith(f"{stage}: ")), None)
-        if stage and (log := self._stage_log(stage)):
-            self._append(log, self._clean(event.text))
+        if stage:
+            self._write_stage(stage, event.text)
 
     @_write_event.register
     def _(self, event: Published) -> None:
@@ -176,15 +183,15 @@ class JobLog:
     def write(self, source: str, text: str) -> None:
         """Add lines of the runner's own to the job log."""
         with self._lock:
-            for line in text.splitlines():
-                self._write_line(source, line)
+            self._write_clean(source, [self._clean(line) for line in text.splitlines()])
 
     def write_end(self, diagnosis: Diagnosis | None, collection_href: str | None) -> None:
         """Write how the job ended, and what its steps used."""
         if diagnosis:
             self.write_failure(diagnosis)
         else:
-            self.write("job", f"SUCCESSFUL, results: {collection_href}")
+            with self._lock:
+                self._write_line("job", f"SUCCESSFUL, results: {collection_href}")
         self.write_usage()
 
     def write_failure(self, diagnosis: Diagnosis) -> None:
@@ -192,11 +199,10 @@ class JobLog:
         lines = [f"FAILED at {diagnosis.stage} ({diagnosis.level} level, {diagnosis.code}): {diagnosis.cause}"]
         lines += [f"  | {line}" for line in diagnosis.evidence]
         lines += [f"WHAT TO DO: {diagnosis.remedy}"]
-        self.write("job", "\n".join(lines))
-        if log := self._stage_log(diagnosis.stage):
-            with self._lock:
-                for line in lines:
-                    self._append(log, self._clean(line))
+        with self._lock:
+            for line in "\n".join(lines).splitlines():
+                self._write_line("job", line)
+                self._write_stage(diagnosis.stage, line)
 
     def write_plan(self, plan: Mapping[str, Any]) -> None:
         """Keep what was submitted beside the logs."""
@@ -239,14 +245,22 @@ class JobLog:
         return {Stage.STAGE_IN: self.paths.stage_in_log, Stage.STAGE_OUT: self.paths.stage_out_log}.get(stage)
 
     def _write_line(self, source: str, text: str) -> None:
-        self._write_clean(source, self._clean(text))
+        self._write_clean(source, self._written.take_new(source, [self._clean(text)]))
 
-    def _write_step(self, step: str, lines: Sequence[str]) -> None:
-        """Add lines of a step, clean ones, to the job log and to its own."""
-        self._write_clean(step, *lines)
-        self._append(self.paths.step_log(step), *lines)
+    def _write_stage(self, stage: Stage, text: str) -> None:
+        """Add a line to the log of a stage that has one."""
+        if log := self._stage_log(stage):
+            self._append(log, *self._written.take_new(log, [self._clean(text)]))
 
-    def _write_clean(self, source: str, *lines: str) -> None:
+    def _write_step(self, step: str, lines: Sequence[str], own_lines: Sequence[str] | None = None) -> None:
+        """Add lines of a step, clean ones, to the job log and to its own, where they may have other words."""
+        own = self.paths.step_log(step)
+        self._write_clean(step, self._written.take_new(step, lines))
+        self._append(own, *self._written.take_new(own, lines if own_lines is None else own_lines))
+
+    def _write_clean(self, source: str, lines: Sequence[str]) -> None:
+        if not lines:
+            return
         if source not in self._sources:
             self._sources[source] = self._clean(source)
         start = f"{_iso(datetime.now(timezone.utc).timestamp())} [{self._sources[source]}] "

@@ -1,15 +1,12 @@
 """Writes down what happens in one job: its logs, its events, and how far it is."""
 
-import contextlib
 import json
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
-from zoo_runner.config.folders import JobPaths
 from zoo_runner.execution.context import Context, change_job, end_job
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.progress import JobProgress, ProgressTracker
@@ -37,16 +34,14 @@ class Journal:
         self._tracker = ProgressTracker(len(context.store.load_package(job.package).process.get("steps", ())))
         self._lock = threading.Lock()
         self._known: Counter[str] = Counter()
-        self._clear: Callable[[], None] | None = None
+        self._is_over = False
         self._updated = self._transferred = 0.0
         self._store_fails = False
 
     def __call__(self, event: Event) -> None:
         """Write an event down."""
-        with self._lock:
-            if self._clear:
-                clear, self._clear = self._clear, None
-                clear()
+        if self._is_over:
+            return
         self.log(event)
         masked = mask_event(event, self.log.masker.mask)
         with self._lock:
@@ -64,10 +59,8 @@ class Journal:
         self.job = end_job(self._context.store, self.job, outcome)
 
     def begin_again(self, note: str) -> None:
-        """Expect all events again, from the first: the logs are then written again, and known events stored once.
-
-        Where none comes, because the engine has forgotten the job, the logs stay as they are.
-        """
+        """Expect all events again, from the first: lines that the logs have, and known events, are kept once."""
+        self.log.take_up()
         self.log.write("job", note)
         try:
             self._known.update(_write(event) for _, event in self._context.events.read(self.job.id))
@@ -76,16 +69,9 @@ class Journal:
                 "job", f"events that were stored before could not be read, some may be stored twice: {error}"
             )
 
-        def clear() -> None:
-            _clear_logs(self.log.paths)
-            self.log.write("job", note)
-
-        self._clear = clear
-
-    def expect_no_more(self) -> None:
-        """Take note that the engine has reported all that it will: what follows does not clear the logs."""
-        with self._lock:
-            self._clear = None
+    def hand_over(self) -> None:
+        """Write nothing more down: another process has taken the job over, and writes into the same logs."""
+        self._is_over = True
 
     def _try_to_store(self, event: Event) -> None:
         try:
@@ -139,18 +125,3 @@ def _ignore(_: Event) -> None:
 
 def _write(event: Event) -> str:
     return json.dumps(event_to_plain(event), sort_keys=True)
-
-
-def _clear_logs(paths: JobPaths) -> None:
-    # what cannot be removed stays, and the log goes on behind it; the others are removed all the same
-    for log in (paths.job_log, paths.kept_log, *_list_folder(paths.log_folder)):
-        with contextlib.suppress(OSError):
-            if log != paths.plan:
-                log.unlink(missing_ok=True)
-
-
-def _list_folder(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError:
-        return []

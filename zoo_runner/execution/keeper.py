@@ -7,7 +7,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from zoo_runner.model.cancellation import Cancellation, Reason
@@ -26,6 +26,7 @@ class _Kept:
     cancellation: Cancellation
     deadline: float | None
     next_beat: float
+    on_loss: Callable[[], None]
 
     @property
     def next_look(self) -> float:
@@ -44,12 +45,21 @@ class Keeper:
         self._thread: threading.Thread | None = None
 
     @contextlib.contextmanager
-    def keeping(self, lease: Lease, cancellation: Cancellation, seconds_left: float | None) -> Iterator[None]:
-        """Keep a job while the block runs; it is cancelled once `seconds_left` have passed (None: no limit)."""
+    def keeping(
+        self,
+        lease: Lease,
+        cancellation: Cancellation,
+        seconds_left: float | None,
+        on_loss: Callable[[], None] = lambda: None,
+    ) -> Iterator[None]:
+        """Keep a job while the block runs; it is cancelled once `seconds_left` have passed (None: no limit).
+
+        `on_loss` is called when another process has the lease.
+        """
         now = time.monotonic()
         deadline = None if seconds_left is None else now + seconds_left
         with self._changed:
-            self._kept[lease.job_id] = _Kept(lease, cancellation, deadline, now + self.beat_seconds)
+            self._kept[lease.job_id] = _Kept(lease, cancellation, deadline, now + self.beat_seconds, on_loss)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="job-keeper", daemon=True)
                 self._thread.start()
@@ -93,7 +103,10 @@ class Keeper:
         if kept.next_beat > time.monotonic():
             return
         kept.next_beat = time.monotonic() + self.beat_seconds
-        # None: another process took over, which `_Work.conclude` finds out for itself
-        kept.lease = self._store.renew(kept.lease, self.lease_seconds) or kept.lease
+        renewed = self._store.renew(kept.lease, self.lease_seconds)
+        if renewed is None:
+            # `_Work.conclude` finds out for itself, whenever the job ends
+            kept.on_loss()
+        kept.lease = renewed or kept.lease
         if self._store.get(kept.lease.job_id).cancel_requested:
             kept.cancellation.cancel()

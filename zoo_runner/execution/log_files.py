@@ -9,7 +9,8 @@ from collections import OrderedDict
 from pathlib import Path
 
 # a neighbour may have put a link into a public folder, or a pipe that nobody reads
-_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_SAFE = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 # of all jobs of a process: a scattered package may have thousands of steps, a worker hundreds of jobs, a process
 # few files
 _KEPT_OPEN = 64
@@ -78,10 +79,15 @@ def _leads_to(path: Path, handle: int) -> bool:
 
 def _open_for_appending(path: Path) -> int:
     try:
-        handle = os.open(path, _FLAGS, 0o666)
+        return open_regular(path, _APPEND)
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, _FLAGS, 0o666)
+        return open_regular(path, _APPEND)
+
+
+def open_regular(path: Path, flags: int) -> int:
+    """Open a log, and nothing else that lies in its place; raises `OSError`."""
+    handle = os.open(path, flags | _SAFE, 0o666)
     if stat.S_ISREG(os.fstat(handle).st_mode):
         return handle
     os.close(handle)

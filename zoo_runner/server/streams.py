@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi.concurrency import run_in_threadpool
 
+from zoo_runner.execution.growing_log import GrowingLog
 from zoo_runner.model.codec import event_to_plain
 from zoo_runner.model.errors import JobNotFoundError
 from zoo_runner.model.job import FINAL, Job
@@ -16,48 +17,36 @@ from zoo_runner.server.api import Api, Call
 from zoo_runner.server.following import has_ended
 from zoo_runner.server.jobs import describe_job
 
-_CHUNK_BYTES = 64 * 1024
 _EVENTS_AT_ONCE = 500
 _ALIVE_SECONDS = 15.0
 _ALIVE = b": the job goes on\n\n"
 
 
 async def follow_log(api: Api, job: Job, path: Path) -> AsyncIterator[bytes]:
-    """Yield a log from its begin, and go on as it grows until the job has ended."""
-    place = 0
+    """Yield a log from its begin, and go on as it grows until the job has ended: each line once, as it is complete."""
+    log = GrowingLog(path)
     async with aclosing(_follow(api, job)) as turns:
-        async for _ in turns:
-            while chunk := await run_in_threadpool(_read, path, place):
-                place += len(chunk)
+        async for ended in turns:
+            while chunk := await run_in_threadpool(log.read, whole=ended):
                 yield chunk
 
 
-async def _follow(api: Api, job: Job) -> AsyncGenerator[None, None]:
-    """Yield whenever a job may have written more; the last time after it has ended."""
+async def _follow(api: Api, job: Job) -> AsyncGenerator[bool, None]:
+    """Yield whenever a job may have written more, and whether it has ended; that is the last time."""
     if job.status in FINAL:
-        yield
+        yield True
         return
     ended = False
     async with api.following.watching(job, api.store.jobs) as watch:
         while True:
             changed, ended = watch.changed, ended or watch.ended
-            yield
+            yield ended
             if ended:
                 return
             try:
                 await asyncio.wait_for(changed.wait(), _ALIVE_SECONDS)
             except asyncio.TimeoutError:
                 ended = await run_in_threadpool(has_ended, job.id, api.store.jobs)
-
-
-def _read(path: Path, place: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            file.seek(place)
-            return file.read(_CHUNK_BYTES)
-    except OSError:
-        # not written yet, or removed
-        return b""
 
 
 async def stream_events(api: Api, call: Call, job: Job, after: int, log: Path | None = None) -> AsyncIterator[bytes]:

@@ -1,0 +1,143 @@
+"""What the logs of a job have already, so that a process that takes the job up writes nothing of it a second time.
+
+A remote engine reports a job from its begin again. What a step prints is known by its number, because a step prints
+its lines in one order; lines of stages, of the engine and of the runner are known by their text.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from zoo_runner.config.folders import JobPaths
+from zoo_runner.execution.log_files import link_names, open_regular
+from zoo_runner.model.diagnosis import Stage
+
+_NOT_STEPS = frozenset(("job", "engine", *(str(stage) for stage in Stage)))
+_CHUNK_BYTES = 1 << 20
+
+Place = str | Path
+"""The lines of one source in the job log, or a log of its own."""
+
+
+class WrittenLines:
+    """The lines that are there and were not reported again yet."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Place, int] = {}
+        self._texts: dict[Place, Counter[str]] = {}
+        # logs of steps of which nothing was reported again yet
+        self._untouched: set[Place] = set()
+
+    def take_new(self, place: Place, lines: Sequence[str]) -> Sequence[str]:
+        """Return those of the next lines of a place that it does not have yet."""
+        if texts := self._texts.get(place):
+            return [line for line in lines if not _take(texts, line)]
+        left = self._numbers.get(place, 0)
+        if left:
+            self._numbers[place] = max(left - len(lines), 0)
+            self._untouched.discard(place)
+        return lines[left:]
+
+    def begin_at(self, step: str, own: Path, lines: Sequence[str]) -> None:
+        """Find out where these lines are, where they are the first that is reported again of a step.
+
+        The engine may have forgotten how the step began. Lines that are not there are new.
+        """
+        if own not in self._untouched:
+            return
+        self._untouched.discard(own)
+        passed = self._numbers[own]
+        with suppress(OSError), opened_complete(own) as file:
+            known = [line.rstrip(b"\n") for line in file]
+            first = [_encode(line) for line in lines]
+            fitting = (at for at in range(len(known)) if known[at : at + len(first)] == first[: len(known) - at])
+            passed = next(fitting, len(known))
+        for place in (step, own):
+            self._numbers[place] = max(self._numbers.get(place, 0) - passed, 0)
+
+    def read_job_log(self, path: Path) -> None:
+        """Read the job log; one that is not there has no lines. Its last line is removed if it is not complete."""
+        with suppress(OSError), opened_complete(path) as file:
+            for line in file:
+                _, _, text = _decode(line).partition(" [")
+                source, _, text = text.partition("] ")
+                self._add(source, text, by_text=source in _NOT_STEPS)
+
+    def read_own_logs(self, paths: JobPaths) -> None:
+        """Read the logs of steps and stages in the same way."""
+        stages = (paths.stage_in_log, paths.stage_out_log)
+        for path in paths.log_folder.glob("*.log"):
+            with suppress(OSError), opened_complete(path) as file:
+                if path in stages:
+                    for line in file:
+                        self._add(path, _decode(line), by_text=True)
+                else:
+                    self._untouched.add(path)
+                    self._numbers[path] = sum(chunk.count(b"\n") for chunk in _read_chunks(file))
+
+    def _add(self, place: Place, text: str, *, by_text: bool) -> None:
+        if by_text:
+            self._texts.setdefault(place, Counter())[text] += 1
+        else:
+            self._numbers[place] = self._numbers.get(place, 0) + 1
+
+
+def read_written(paths: JobPaths) -> WrittenLines:
+    """Read what the logs of a job have."""
+    written = WrittenLines()
+    if not link_names(paths.job_log, paths.kept_log):
+        with suppress(OSError), opened_complete(paths.job_log):
+            # both have all lines
+            pass
+    written.read_job_log(paths.kept_log)
+    with suppress(OSError):
+        written.read_own_logs(paths)
+    return written
+
+
+@contextmanager
+def opened_complete(path: Path) -> Iterator[BinaryIO]:
+    """Open a log without the end of a line whose writer was killed: it is written again. Raises `OSError`."""
+    with os.fdopen(open_regular(path, os.O_RDWR), "rb+") as file:
+        size = file.seek(0, os.SEEK_END)
+        end = _find_end(file, size)
+        if end < size:
+            file.truncate(end)
+        file.seek(0)
+        yield file
+
+
+def _find_end(file: BinaryIO, size: int) -> int:
+    """Return where the last complete line of a file ends."""
+    while size:
+        start = max(size - _CHUNK_BYTES, 0)
+        file.seek(start)
+        found = file.read(size - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        size = start
+    return 0
+
+
+def _read_chunks(file: BinaryIO) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK_BYTES):
+        yield chunk
+
+
+def _take(texts: Counter[str], line: str) -> bool:
+    text = _encode(line).decode()
+    known = texts[text] > 0
+    if known:
+        texts[text] -= 1
+    return known
+
+
+def _decode(line: bytes) -> str:
+    return line.rstrip(b"\n").decode(errors="backslashreplace")
+
+
+def _encode(line: str) -> bytes:
+    return line.encode("utf-8", "backslashreplace")
