@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from stageout.model import Found, FoundArray, FoundCatalog, FoundData, FoundFile, FoundLiteral
-from stageout.names import build_segment
+from stageout.names import build_segments
 from zoo_staging.names import is_folder_name
 
 GetHref = Callable[[str], str]
@@ -18,7 +18,8 @@ def build_outputs(found: Mapping[str, Found], place: str, get_href: GetHref) -> 
 
     A Directory has no listing: its location is complete but for the STAC item that describes it.
     """
-    return {name: _build(value, f"{place}{build_segment(name)}", get_href) for name, value in found.items()}
+    segments = build_segments(found)
+    return {name: _build(value, f"{place}{segments[name]}", get_href) for name, value in found.items()}
 
 
 def _build(value: Found, place: str, get_href: GetHref) -> Any:
@@ -37,7 +38,8 @@ def _build(value: Found, place: str, get_href: GetHref) -> Any:
             main, *others = value.files
             secondary = _build_tree(others, place, get_href)
             return {**_build_file(main, place, get_href), **({"secondaryFiles": secondary} if secondary else {})}
-    return {name: _build(each, f"{place}/{build_segment(name)}", get_href) for name, each in value.fields.items()}
+    segments = build_segments(value.fields)
+    return {name: _build(each, f"{place}/{segments[name]}", get_href) for name, each in value.fields.items()}
 
 
 def _build_folder(name: str, place: str, get_href: GetHref) -> dict[str, Any]:

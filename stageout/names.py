@@ -1,6 +1,7 @@
 """Converts users' names to object keys, file names and identifiers; pure."""
 
 import re
+from collections.abc import Iterable
 from hashlib import sha256
 
 from zoo_staging.errors import Kind, StagingError
@@ -16,6 +17,17 @@ def build_segment(name: str) -> str:
     if fit == name and name not in ("", RESULT_COLLECTION) and len(name) <= 128:
         return name
     return f"{fit[:80]}-{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}".lstrip("-")
+
+
+def build_segments(names: Iterable[str]) -> dict[str, str]:
+    """Turn names into key segments of which no two are the same; one that fits as it is keeps its name.
+
+    >>> build_segments(["a b", "a-b-c8687a08", "c"])
+    {'a-b-c8687a08': 'a-b-c8687a08', 'c': 'c', 'a b': 'a-b-c8687a08_2'}
+    """
+    segments, ids = {name: build_segment(name) for name in names}, Ids()
+    changed = sorted(segments, key=lambda name: segments[name] != name)
+    return {name: ids.claim(segments[name]) for name in changed}
 
 
 def check_relative_name(name: str, href: str) -> str:

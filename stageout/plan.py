@@ -25,7 +25,7 @@ from stageout.model import (
     StacDocument,
     StageOutOptions,
 )
-from stageout.names import RESULT_COLLECTION, Ids, build_segment
+from stageout.names import RESULT_COLLECTION, Ids, build_segment, build_segments
 from stageout.relink import Surroundings, rewrite_document
 from stageout.storage import Storage
 from zoo_staging.errors import Kind, StagingError
@@ -69,7 +69,8 @@ def build_plan(
     }
     collection_id = options.collection_id or ids.claim(f"col_{options.job_id}")
     planner = _Planner(reach, options, now, collection_id, ids_of, ids)
-    results = {name: planner.place(value, f"{place}{build_segment(name)}", (name,)) for name, value in found.items()}
+    segments = build_segments(found)
+    results = {name: planner.place(value, f"{place}{segments[name]}", (name,)) for name, value in found.items()}
     return planner.finish(results, build_outputs(found, place, reach.get_href))
 
 
@@ -98,9 +99,9 @@ class _Planner:
             return self._place_catalog(value, place)
         if isinstance(value, FoundData):
             return self._place_data(value, place, names)
+        segments = build_segments(value.fields)
         return {
-            name: self.place(each, f"{place}/{build_segment(name)}", (*names, name))
-            for name, each in value.fields.items()
+            name: self.place(each, f"{place}/{segments[name]}", (*names, name)) for name, each in value.fields.items()
         }
 
     def _place_catalog(self, catalog: FoundCatalog, place: str) -> dict[str, Any]:

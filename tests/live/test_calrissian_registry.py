@@ -65,7 +65,7 @@ def test_credentials_of_the_settings_become_a_secret_of_the_job(site: Site, regi
 
 def test_a_dry_run_asks_the_nodes_for_images_and_leaves_nothing(site: Site, registry: Registry, tmp_path: Path) -> None:
     package = write_package(tmp_path, "true", registry.image).read_bytes()
-    absent = package.replace(registry.image.encode(), f"{registry.image}-absent".encode())
+    absent = package.replace(registry.image.encode(), b"docker.io/library/never:there")
     served = site.having(ZOO_RUNNER_ENGINE="calrissian", STAGEOUT_OUTPUT="s3://results/registry")
     login = served.having(ZOO_RUNNER_PULL_CREDENTIALS=json.dumps(registry.docker_config))
     found = []
@@ -74,8 +74,7 @@ def test_a_dry_run_asks_the_nodes_for_images_and_leaves_nothing(site: Site, regi
             answer = server.request("POST", "/processes?dryRun=true", document, {"Content-Type": CWL})
             problems = [problem for problem in answer.json["problems"] if problem["level"] == "error"]
             found.append((answer.json["valid"], [problem["code"] for problem in problems]))
-            assert all(registry.address in problem["message"] for problem in problems)
-    assert found == [(False, ["image.forbidden"]), (True, []), (False, ["image.not-found"])], answer.json
+    assert found == [(False, ["image.forbidden"]), (True, []), (False, ["image.not-found"])]
     left = json.loads(kubectl(site, "get", "jobs,pods,secrets", "-n", NAMESPACE, "-o", "json"))["items"]
     assert [item["metadata"]["name"] for item in left if "dry-run" in item["metadata"]["name"]] == []
 

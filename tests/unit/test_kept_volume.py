@@ -35,10 +35,16 @@ class ClusterWith:
         self.changed.append((kind, change))
 
 
-def keep(double: ClusterWith) -> str:
+def keep(double: ClusterWith, *, by_server: bool = False) -> str:
     cluster = cast(Cluster, double)
     job = ClusterJob(cluster, NAMES, ClusterRoot(cluster, "Job", NAMES, {}))
-    return keep_volume(job, "1", HOURS, StageOutError("full", "Make room.")).diagnosis.remedy
+    return keep_volume(job, "1", HOURS, StageOutError("full", "Make room."), by_server=by_server).diagnosis.remedy
+
+
+def test_a_remedy_is_a_command_or_of_a_server_a_request() -> None:
+    there: dict[str, Manifest] = {"PersistentVolumeClaim": {}, "Job": ROOTS["a Job"]}
+    assert keep(ClusterWith(**there)).endswith(": `zoo-runner publish 1` tries again.")
+    assert keep(ClusterWith(**there), by_server=True).endswith(": `POST /jobs/1/retry` continues it.")
 
 
 @pytest.mark.parametrize("what", ROOTS)

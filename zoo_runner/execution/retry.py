@@ -53,7 +53,7 @@ def _find_handle(job: Job, workspace: Workspace) -> Handle:
     if job.status not in FINAL:
         raise EngineError(
             f"job {job.id} has not ended: it is {job.status}",
-            f"Wait for its end (zoo-runner logs -f {job.id}), or cancel it and run it again.",
+            "Wait for its end, or cancel it and run it again.",
             code="job.not-ended",
         )
     handle = Handle(**job.handle) if job.handle else Handle(job.engine, job.id, {})

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import numpy
 import pytest
@@ -18,6 +19,7 @@ from rasterio.transform import Affine  # type: ignore[import-untyped]  # as abov
 from stagein import StageInOptions, stage_in
 from stageout.destinations import open_destination
 from stageout.earlier_results import RECORD
+from stageout.names import build_segment
 from stageout.raster import EXTRA_MISSING
 from stageout.stage import Results, plan_stage_out, stage_out
 from stageout.upload import upload
@@ -417,6 +419,21 @@ def test_a_plan_is_made_without_writing(tmp_path: Path) -> None:
     plan, _ = plan_stage_out(write_tree(tmp_path / "made"), destination, OPTIONS, now=NOW)
     assert [len(wave) for wave in plan.documents] == [1, 1, 1, 1]
     assert not (tmp_path / "to").exists()
+
+
+def test_outputs_whose_names_become_the_same_have_folders_of_their_own(tmp_path: Path) -> None:
+    names = ("a b", build_segment("a b"), "c")
+    for number, name in enumerate(names):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "out.txt").write_text(name)
+    outputs = {name: describe_file(tmp_path / str(number) / "out.txt") for number, name in enumerate(names)}
+    results = stage_out({**outputs, "fields": outputs}, str(tmp_path / "to"), OPTIONS, now=NOW)
+    for found in (results.outputs, results.outputs["fields"]):
+        places = [unquote(urlsplit(found[name]["location"]).path) for name in names]
+        assert [Path(place).read_text() for place in places] == list(names)
+    assert f"/{names[1]}/out.txt" in results.outputs[names[1]]["location"]
+    for found in (results.document, results.document["fields"]):
+        assert [Path(unquote(urlsplit(found[name]["href"]).path)).read_text() for name in names] == list(names)
 
 
 def test_progress_ends_with_everything_done(tmp_path: Path) -> None:

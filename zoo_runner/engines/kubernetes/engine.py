@@ -136,7 +136,8 @@ class ClusterEngine(ABC):
                     raise
                 # of a volume that has run others before, the first one's count
                 noted = notes[0]() if notes and not names.generation else {}
-                raise keep_volume(job, handle.job_id, self._cluster.kept_hours, error, noted) from error
+                hours, by_server = self._cluster.kept_hours, not self._workspace.keeps_results
+                raise keep_volume(job, handle.job_id, hours, error, noted, by_server=by_server) from error
             if names.generation:
                 # else the volume goes when the cluster deletes the root object
                 with suppress(RunnerError):

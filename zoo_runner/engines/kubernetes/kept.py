@@ -26,11 +26,18 @@ _CLAIM = "PersistentVolumeClaim"
 
 
 def keep_volume(
-    job: ClusterJob, job_id: str, hours: float, error: RunnerError, notes: Mapping[str, str] = MappingProxyType({})
+    job: ClusterJob,
+    job_id: str,
+    hours: float,
+    error: RunnerError,
+    notes: Mapping[str, str] = MappingProxyType({}),
+    *,
+    by_server: bool = False,
 ) -> RunnerError:
     """Mark the volume of a job; return its error, which then says what is kept, and the command for it.
 
-    `notes` are annotations for a job that continues this one.
+    `notes` are annotations for a job that continues this one. Of a job of a server (`by_server`), the error says the
+    request for it: no command finds such jobs.
 
     After a failed stage-out these are the results, else the outputs of the steps that ended. Where that is not
     permitted, they are lost with the job, and the error says what would keep them.
@@ -38,6 +45,7 @@ def keep_volume(
     has_results = error.diagnosis.stage is Stage.STAGE_OUT
     what = "The results" if has_results else "The outputs of the steps that succeeded"
     then = f"`zoo-runner publish {job_id}` tries again" if has_results else f"`zoo-runner retry {job_id}` continues it"
+    then = f"`POST /jobs/{job_id}/retry` continues it" if by_server else then
     cluster, names = job.cluster, job.names
     try:
         if cluster.get(_CLAIM, names.namespace, names.claim) is None:
