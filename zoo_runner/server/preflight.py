@@ -81,6 +81,8 @@ def _examine_package(api: Api, package: Package, configuration: Configuration) -
             found.append(_describe_error(error))
     except NotReachedError as away:
         found.append({**_describe_error(away), "level": "warning"})
+    except RunnerError as error:
+        found.append(_describe_error(error))
     return found
 
 
