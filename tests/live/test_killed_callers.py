@@ -74,8 +74,8 @@ def kill_and_come_back(tmp_path: Path, s3: S3Server, point: Point) -> None:
     assert job_log.count("[write] begins:") == 1
     # whoever follows the log goes on where it was, and no line comes twice
     assert (followed + b"".join(iter(log.read, b""))).decode() == job_log
-    told = [text for text in (line.partition(" ")[2] for line in job_log.splitlines()) if not text.startswith("[job]")]
-    assert len(set(told)) == len(told)
+    texts = [text for text in (line.partition(" ")[2] for line in job_log.splitlines()) if not text.startswith("[job]")]
+    assert len(set(texts)) == len(texts)
     assert count_pods(site, job_id) == {"the job": 1, "write": 1}
     wait_until_gone(site, job_id)
 

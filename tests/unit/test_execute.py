@@ -323,7 +323,8 @@ def test_an_abandoned_job_ends_as_if_its_process_had_stayed(
     assert context.store.get("j1").status is Status.SUCCESSFUL
     log = draft.paths.job_log.read_text()
     assert log.startswith("half of the story\n")
-    assert "[job] water j1 is followed again on engine fake" in log
+    assert "[job]" in log
+    assert "engine fake" in log
     assert engine.removed == ["j1"]
     assert recover(context) == {}
 

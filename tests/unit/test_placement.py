@@ -188,7 +188,7 @@ def test_who_waits_for_a_job_of_another_workspaces_process_is_called_back(
     base: str, prefix: str, up: str | None
 ) -> None:
     job = build_job(1, workspace="beta", deployed_in="alpha", status=Status.RUNNING)
-    callback = Callback(job.id, base, True, Status.RUNNING, 0, 0.0)
+    callback = Callback(job.id, "beta", base, True, Status.RUNNING, 0, 0.0)
     message = build_message(callback, job, find_call_of(callback, job, prefix), as_collection=True)
     links = {link["rel"]: link["href"] for link in message["links"]}
     assert (links["monitor"], links.get("up")) == (f"{base}/jobs/job-1", up)
