@@ -113,6 +113,23 @@ async def discard_unfinished(destination: Destination, owner: str) -> int:
     return len(keys)
 
 
+async def remove_listed(destination: Destination) -> None:
+    """Remove all results at a destination that only one job has; where that breaks off, it can be repeated.
+
+    The collection goes first, so that nothing links to what is being removed, and the list itself last. Raises
+    `StagingError`.
+    """
+    keys = (await read_earlier(destination)).keys - {RECORD, RESULT_COLLECTION}
+    for some in ([RESULT_COLLECTION], sorted(keys), [RECORD]):
+        if some:
+            await destination.discard(some)
+
+
+async def list_beside(destination: Destination, plan: Plan) -> None:
+    """List keys that are no results before they are written, so that `remove_listed` finds them."""
+    await _record(destination, _list_data(plan))
+
+
 async def _is_linked(destination: Destination, keys: Iterable[str]) -> bool:
     """Whether the collection, which is written last, links to any of these keys: then they are all there."""
     body = await destination.get_bytes(RESULT_COLLECTION)

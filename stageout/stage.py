@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stageout.destinations import Destination, build_public_href, open_destination
-from stageout.earlier_results import claim, discard_unfinished, read_earlier, settle
+from stageout.earlier_results import claim, discard_unfinished, list_beside, read_earlier, remove_listed, settle
 from stageout.model import Plan, PlannedDocument, PlannedFile, StageOutOptions
 from stageout.outputs import read_outputs
 from stageout.plan import Reach, build_plan
@@ -125,9 +125,9 @@ def put_beside(
 ) -> str:
     """Write small files and JSON documents that are not results, by name; return the href of the destination.
 
-    Raises StagingError.
+    `remove_results` removes them too. Raises StagingError.
     """
-    from stageout.upload import upload
+    from stageout.upload import Uploaded, upload
 
     opened = open_destination(destination, options)
     plan = Plan(
@@ -138,7 +138,12 @@ def put_beside(
         collection_href="",
         catalog_hrefs=(),
     )
-    run_cancellable(upload(plan, opened, options.concurrency, ignore), "stage-out", destination, cancellation)
+
+    async def put() -> Uploaded:
+        await list_beside(opened, plan)
+        return await upload(plan, opened, options.concurrency, ignore)
+
+    run_cancellable(put(), "stage-out", destination, cancellation)
     return build_public_href(opened, "", options.public_base_url).rstrip("/")
 
 
@@ -150,6 +155,13 @@ def discard_results(destination: str, options: StageOutOptions, cancellation: Ca
     with about(Side.DESTINATION):
         opened = open_destination(destination, options)
         return run_cancellable(discard_unfinished(opened, options.job_id), "stage-out", destination, cancellation)
+
+
+def remove_results(destination: str, options: StageOutOptions, cancellation: Cancellation | None = None) -> None:
+    """Remove the results at a destination that only one job has; raises StagingError, and may then be repeated."""
+    with about(Side.DESTINATION):
+        opened = open_destination(destination, options)
+        run_cancellable(remove_listed(opened), "stage-out", destination, cancellation)
 
 
 def check_destination(destination: str, options: StageOutOptions) -> None:

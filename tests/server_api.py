@@ -12,10 +12,10 @@ from zoo_runner.store.sql import open_sql_store
 
 
 @contextmanager
-def opened_api(folder: Path) -> Iterator[Api]:
+def opened_api(folder: Path, workspaces: Path | None = None) -> Iterator[Api]:
     """Open a server with SQLite whose database, records and results lie in a folder."""
     store = open_sql_store(f"sqlite:///{folder / 'runner.db'}")
     configuration = load_configuration({"ZOO_RUNNER_STATE": str(folder / "state")})
-    settings = ServerSettings(results=folder / "results")
+    settings = ServerSettings(results=folder / "results", workspaces=workspaces)
     yield Api(store, settings, configuration, open_context(store, settings, configuration))
     store.close()

@@ -19,7 +19,7 @@ ask(caller, action, facts) := decision if {
 }
 
 test_members_do_everything if {
-	every action in ["process.deploy", "process.execute", "job.list", "job.dismiss", "file.send", "job.results"] {
+	every action in ["process.deploy", "process.execute", "job.list", "job.dismiss", "job.remove-results", "file.send", "job.results"] {
 		ask(ada, action, {}).allow
 	}
 	not ask(ada, "job.list", {}).processes

@@ -28,6 +28,7 @@ OTHERS: Mapping[str, str] = {
     "GET /jobs/{job_id}/validation": NOTHING,
     "GET /jobs/{job_id}/results": PUBLIC,
     "POST /jobs/{job_id}/results": NOTHING,
+    "DELETE /jobs/{job_id}/results": NOTHING,
     "POST /jobs/{job_id}/retry": NOTHING,
     "POST /jobs/{job_id}/dismiss": NOTHING,
     "POST /jobs/{job_id}/start": NOTHING,

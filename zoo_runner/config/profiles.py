@@ -42,9 +42,9 @@ _QUOTAS = {
     "resultsMiB": "results_mib",
 }
 _MOST_OF_A_QUOTA = 10**12
-_RETENTION, _MOST_DAYS = "retentionDays", 100_000
+_RETENTION, _RESULTS_RETENTION, _MOST_DAYS = "retentionDays", "resultsRetentionDays", 100_000
 _COLLECTION, _PRIORITY, _HIGHEST = "collection", "priority", 100
-_OTHERS = ("settings", "quota", _RETENTION, _COLLECTION, _PRIORITY)
+_OTHERS = ("settings", "quota", _RETENTION, _RESULTS_RETENTION, _COLLECTION, _PRIORITY)
 _TEXTS = {"namespace": "namespace", "results": "results", "publicUrl": "public_url", "credentials": "credentials"}
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Profile:
     `results` is the address below which its results are stored, `public_url` that under which they are read,
     `credentials` the folder of its secret variables, `variables` its other settings of the stagers. `collection`:
     whether clients get results as a STAC Collection, None: below the prefix of workspaces only. Of waiting jobs, those
-    of the workspaces with the highest `priority` start first.
+    of the workspaces with the highest `priority` start first. After `results_retention_days` results are removed.
     """
 
     namespace: str | None = None
@@ -67,6 +67,7 @@ class Profile:
     variables: Mapping[str, str] = field(default_factory=dict)
     quota: Quota = field(default_factory=Quota)
     retention_days: float | None = None
+    results_retention_days: float | None = None
     collection: bool | None = None
     priority: int = 0
 
@@ -144,15 +145,16 @@ def _parse_profile(name: str, given: Mapping[str, Any]) -> Profile:
     for member in _TEXTS:
         if member in given and (not isinstance(given[member], str) or not given[member]):
             raise ValueError(f"{name}.{member} is not a text")
-    quota, days = _parse_quota(f"{name}.quota", given.get("quota", {})), given.get(_RETENTION)
-    if days is not None:
-        _ensure_number(f"{name}.{_RETENTION}", days, _MOST_DAYS)
+    for member in (_RETENTION, _RESULTS_RETENTION):
+        if given.get(member) is not None:
+            _ensure_number(f"{name}.{member}", given[member], _MOST_DAYS)
     texts = {attribute: given[member] for member, attribute in _TEXTS.items() if member in given}
     return Profile(
         **texts,
         variables=_parse_variables(name, given.get("settings", {})),
-        quota=quota,
-        retention_days=days,
+        quota=_parse_quota(f"{name}.quota", given.get("quota", {})),
+        retention_days=given.get(_RETENTION),
+        results_retention_days=given.get(_RESULTS_RETENTION),
         collection=_parse_flag(f"{name}.{_COLLECTION}", given.get(_COLLECTION)),
         priority=_parse_priority(f"{name}.{_PRIORITY}", given.get(_PRIORITY, 0)),
     )

@@ -161,7 +161,7 @@ def run_stage_out(
         put = stage_out(outputs, job.destination, options, pace(report), cancellation=switch)
     for warning in put.warnings:
         report(EngineLine("warning", f"stage-out: {warning}"))
-    return Results(put.document, put.collection, put.collection_href, put.outputs)
+    return Results(put.document, put.collection, put.collection_href, put.outputs, put.bytes)
 
 
 @contextmanager

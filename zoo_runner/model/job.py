@@ -29,19 +29,22 @@ class Results:
     """What the user gets: `document` by output name, and a STAC Collection of all of it with absolute links.
 
     `outputs` is the CWL output object with the addresses of the results; a Directory in it has no listing.
+    `size_bytes` is what was stored of all of it.
     """
 
     document: Mapping[str, Any]
     collection: Mapping[str, Any]
     collection_href: str
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    size_bytes: int = 0
 
     def masked(self, masker: Masker) -> "Results":
         """Return the results without secrets, as every store can hold them: tools write what they like."""
         document, collection, outputs = (
             make_portable(masker.mask_data(part)) for part in (self.document, self.collection, self.outputs)
         )
-        return Results(document, collection, make_text_portable(masker.mask(self.collection_href)), outputs)
+        href = make_text_portable(masker.mask(self.collection_href))
+        return replace(self, document=document, collection=collection, collection_href=href, outputs=outputs)
 
 
 @dataclass(frozen=True)

@@ -181,15 +181,25 @@ class Used(TypedDict, total=False):
     most: float
 
 
+class StoredSize(TypedDict):
+    """What the results of a job take, and since when."""
+
+    jobID: str
+    sizeMiB: float
+    stored: str
+
+
 class Usage(TypedDict):
     """What a workspace uses and may use."""
 
     runningJobs: Used
     queuedJobs: Used
     resultsMiB: Used
+    largestResults: list[StoredSize]
     coresOfATool: Used
     memoryMiBOfATool: Used
     retentionDays: NotRequired[float]
+    resultsRetentionDays: NotRequired[float]
     links: list[Link]
 
 

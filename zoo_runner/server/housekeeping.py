@@ -1,8 +1,8 @@
 """Removes what has become old, and ends jobs that wait too long for a worker.
 
-Old are jobs that ended or were created long ago, files, sessions and tokens that expired, callbacks of no job, and
-versions of processes that were replaced or undeployed.
-Several servers of one database may look at the same time.
+Old are jobs that ended or were created long ago, results, files, sessions and tokens that expired, callbacks of no
+job, and versions of processes that were replaced or undeployed. Several servers of one database may look at the same
+time.
 """
 
 import logging
@@ -20,6 +20,7 @@ from zoo_runner.model.job import FINAL, Job, Outcome, Status
 from zoo_runner.server.api import Api
 from zoo_runner.server.installation import find_retention, find_shortest_retention
 from zoo_runner.server.jobs import remove_ended_job
+from zoo_runner.server.stored_results import remove_expired_results
 from zoo_runner.server.uploads import remove_expired_uploads, remove_rests
 from zoo_runner.store.protocol import JobQuery, JobStore
 from zoo_runner.store.selection import iterate_jobs
@@ -86,6 +87,8 @@ class Housekeeper:
         remove_rests(self._api.configuration.workspace.folders.scratch)
         if removed := remove_expired(self._api, self._stopped):
             logger.info("%d jobs were removed that ended more than ZOO_RUNNER_RETENTION_DAYS ago", removed)
+        if removed := remove_expired_results(self._api, self._stopped):
+            logger.info("the results of %d jobs were removed that are older than their resultsRetentionDays", removed)
         if removed := remove_unstarted(self._api, self._stopped):
             logger.info("%d jobs were removed that nobody started for ZOO_RUNNER_UNSTARTED_HOURS", removed)
         if (days := self._api.settings.version_days) is not None:

@@ -94,6 +94,13 @@ def find_shortest_retention(settings: ServerSettings, configuration: Configurati
     return min((days for days in (own, *(one.retention_days for one in profiles)) if days is not None), default=None)
 
 
+def find_shortest_results_retention(settings: ServerSettings) -> float | None:
+    """Return the fewest days that results of any workspace are kept; None where all are kept until they are removed."""
+    profiles = _open_profiles(settings.workspaces).list_by_name().values() if settings.workspaces else ()
+    days = (one.results_retention_days for one in profiles)
+    return min((one for one in days if one is not None), default=None)
+
+
 def build_destination(settings: ServerSettings, workspace: Workspace, name: str) -> str:
     """Say where something is stored, such as the results of a job by its id.
 

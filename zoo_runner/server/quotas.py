@@ -1,7 +1,5 @@
 """What a workspace uses and may use: checked before a job begins, and shown by `/usage`."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from zoo_runner.engines.protocol import JobSpec
@@ -13,10 +11,10 @@ from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.requirements import find_all
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import Usage, Used
-from zoo_runner.server.installation import build_destination, find_folder
 from zoo_runner.store.protocol import JobQuery
 
 _MIB = 2**20
+_MOST_LISTED = 20
 
 
 def ensure_within(api: Api, draft: JobSpec, workspace: Workspace) -> None:
@@ -37,37 +35,40 @@ def ensure_within(api: Api, draft: JobSpec, workspace: Workspace) -> None:
                 code=code,
             )
     if quota.queued_jobs is not None and (queued := _count(api, name, Status.ACCEPTED)) >= quota.queued_jobs:
-        raise _full("quota.queued-jobs", f"{queued} jobs wait", f"{quota.queued_jobs}", name)
-    stored = None if quota.results_mib is None else measure_results(api, workspace)
-    if quota.results_mib is not None and stored is not None and stored >= quota.results_mib * _MIB:
+        remedy = "Wait for jobs to end, or dismiss some; /usage shows what is used."
+        raise _build_full("quota.queued-jobs", f"{queued} jobs wait", f"{quota.queued_jobs}", name, remedy)
+    if quota.results_mib is not None and (stored := api.store.results.measure(name)) >= quota.results_mib * _MIB:
         used = f"{stored / _MIB:.0f} MiB of results are stored"
-        raise _full("quota.results", used, f"{quota.results_mib:g} MiB", name)
+        remedy = "Remove results that are not needed: DELETE /jobs/{id}/results; /usage lists the largest."
+        raise _build_full("quota.results", used, f"{quota.results_mib:g} MiB", name, remedy)
 
 
-def _full(code: str, used: str, most: str, workspace: str) -> EngineError:
-    return EngineError(
-        f"{used} in the workspace {workspace}, whose quota is {most}",
-        "Wait for jobs to end, or dismiss some and remove results that are not needed; /usage shows what is used.",
-        level=Level.USER,
-        code=code,
-    )
+def _build_full(code: str, used: str, most: str, workspace: str, remedy: str) -> EngineError:
+    found = f"{used} in the workspace {workspace}, whose quota is {most}"
+    return EngineError(found, remedy, level=Level.USER, code=code)
 
 
 def describe_usage(api: Api, call: Call) -> Usage:
     """Describe what a workspace uses, beside its quota; what has no limit, or is not known, is left out."""
     workspace = api.find_configuration(call.workspace).workspace
     quota, days = workspace.quota, workspace.limits.retention_days
-    stored = measure_results(api, workspace)
+    results_days = api.find_profile(call.workspace).results_retention_days
+    largest = api.store.results.find_largest(call.workspace, _MOST_LISTED)
     usage: Usage = {
         "runningJobs": _show(_count(api, call.workspace, Status.RUNNING), quota.running_jobs),
         "queuedJobs": _show(_count(api, call.workspace, Status.ACCEPTED), quota.queued_jobs),
-        "resultsMiB": _show(None if stored is None else round(stored / _MIB, 3), quota.results_mib),
+        "resultsMiB": _show(round(api.store.results.measure(call.workspace) / _MIB, 3), quota.results_mib),
+        "largestResults": [
+            {"jobID": one.job_id, "sizeMiB": round(one.size_bytes / _MIB, 3), "stored": one.stored} for one in largest
+        ],
         "coresOfATool": _show(None, quota.cores),
         "memoryMiBOfATool": _show(None, quota.memory_mib),
         "links": [{"href": call.link("usage"), "rel": "self", "type": "application/json"}],
     }
     if days is not None:
         usage["retentionDays"] = days
+    if results_days is not None:
+        usage["resultsRetentionDays"] = results_days
     return usage
 
 
@@ -78,22 +79,6 @@ def _show(used: float | None, most: float | None) -> Used:
     if most is not None:
         shown["most"] = most
     return shown
-
-
-def measure_results(api: Api, workspace: Workspace) -> int | None:
-    """Measure what results take of this machine, in bytes; None for those in a bucket."""
-    folder = find_folder(build_destination(api.settings, workspace, ""))
-    return None if folder is None else sum(_list_sizes(folder))
-
-
-def _list_sizes(folder: Path) -> Iterator[int]:
-    for path in folder.rglob("*"):
-        try:
-            found = path.lstat()
-        except OSError:
-            # removed meanwhile
-            continue
-        yield found.st_size
 
 
 def find_largest(package: Package, resource: str) -> float:

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, JobNotFoundError, RunnerError
-from zoo_runner.model.job import FINAL, Job, Outcome, Results
+from zoo_runner.model.job import FINAL, Job, Outcome, Results, Status
 from zoo_runner.model.portable import make_text_portable, write_json
 from zoo_runner.server.api import Call
 
@@ -210,17 +210,30 @@ def _read_document(job: Job, call: Call) -> dict[str, Any]:
 def _find_results(job: Job) -> Results:
     """Raises `EngineError` with the code job.not-ended before the job's end, its own diagnosis where it failed."""
     if job.status not in FINAL:
-        raise EngineError(
-            f"job {job.id} has no results yet: it is {job.status}",
-            "Ask again once its status is successful.",
-            level=Level.USER,
-            code="job.not-ended",
-        )
+        raise build_not_ended(job)
     if job.outcome and job.outcome.results:
         return job.outcome.results
     if job.outcome and job.outcome.diagnosis:
         raise FailedJobError(job.outcome)
-    raise JobNotFoundError(f"job {job.id} has no results: it is {job.status}", "Run it again.")
+    raise build_no_results(job)
+
+
+def build_not_ended(job: Job) -> EngineError:
+    """Build the error of a job whose results may still come."""
+    return EngineError(
+        f"job {job.id} has no results yet: it is {job.status}",
+        "Ask again once its status is successful.",
+        level=Level.USER,
+        code="job.not-ended",
+    )
+
+
+def build_no_results(job: Job) -> JobNotFoundError:
+    """Build the error of a job whose results were removed, or that never had any."""
+    removed = " and its results were removed" if job.status is Status.SUCCESSFUL else ""
+    return JobNotFoundError(
+        f"job {job.id} has no results: it is {job.status}{removed}", "Run it again.", code="job.no-results"
+    )
 
 
 def _with_links(node: Any, job: Job, call: Call) -> Any:

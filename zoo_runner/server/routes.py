@@ -21,6 +21,7 @@ from zoo_runner.server import (
     requests,
     results,
     retries,
+    stored_results,
     streams,
     unstarted,
     uploads,
@@ -325,6 +326,12 @@ def _add_results(router: APIRouter, api: Api, of: Any) -> None:
             return answer_content(request, results.get_multipart(job, call))
         document = results.get_results(job, call, as_collection=api.shows_collection(call))
         return Document(document, "results", call.base, view=lambda: list_shown_files(document, job, call))
+
+    @router.delete("/jobs/{job_id}/results", tags=["jobs"], status_code=204)
+    def remove_results(call: of, job_id: str) -> Response:
+        """Remove the results of a job, also of one that was removed, with the logs that were stored beside them."""
+        stored_results.remove_results(api, call, job_id)
+        return Response(status_code=204)
 
     @router.post("/jobs/{job_id}/results", tags=["jobs"], **describe_document(StatusInfo))
     async def start_job(call: of, job_id: str, request: Request) -> Response:

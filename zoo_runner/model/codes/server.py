@@ -102,7 +102,7 @@ QUOTA = (
     Code("quota.cores", _U, "A tool asks for more cores than its workspace may use.", "Ask the operator."),
     Code("quota.memory", _U, "A tool asks for more memory than its workspace may use.", "Ask the operator."),
     Code("quota.queued-jobs", _U, "As many jobs of the workspace wait as may.", "Wait, or dismiss some."),
-    Code("quota.results", _U, "The results of the workspace take as much as they may.", "Remove some."),
+    Code("quota.results", _U, "The results of the workspace take as much as they may.", "Remove some of them."),
 )
 POLICY = (
     Code("policy.denied", _U, "The policy of this server denies the request.", "Ask who keeps the policy."),

@@ -10,6 +10,7 @@ from zoo_runner.store.sql.jobs import SqlJobs
 from zoo_runner.store.sql.processes import SqlProcesses
 from zoo_runner.store.sql.secrets import SqlSecrets
 from zoo_runner.store.sql.sessions import SqlSessions
+from zoo_runner.store.sql.stored_results import SqlStoredResults
 from zoo_runner.store.sql.tokens import SqlTokens
 from zoo_runner.store.sql.uploads import SqlUploads
 
@@ -28,6 +29,7 @@ class SqlStore:
     sessions: SqlSessions
     tokens: SqlTokens
     secrets: SqlSecrets
+    results: SqlStoredResults
 
     def close(self) -> None:
         """Close the connections."""
@@ -54,4 +56,5 @@ def open_sql_store(url: str) -> SqlStore:
         SqlSessions(database),
         SqlTokens(database),
         SqlSecrets(database),
+        SqlStoredResults(database),
     )

@@ -30,6 +30,7 @@ from zoo_runner.store.selection import write_search_text
 from zoo_runner.store.sql.database import Database
 from zoo_runner.store.sql.packages import keep_package, load_package
 from zoo_runner.store.sql.schema import JOBS, now_seconds
+from zoo_runner.store.sql.stored_results import count_results
 
 _UNFINISHED = JOBS.c.status.in_(["accepted", "running"])
 _ANYBODYS = or_(JOBS.c.lease_owner.is_(None), JOBS.c.lease_expires <= now_seconds())
@@ -64,6 +65,7 @@ class SqlJobs:
         with self._database.writing() as connection:
             if not connection.execute(update(JOBS).where(same).values(**build_columns(kept))).rowcount:
                 raise build_changed(job.id, job.version, _get(connection, job.id).version)
+            count_results(self._database, connection, kept)
         return kept
 
     def delete(self, job_id: str) -> None:

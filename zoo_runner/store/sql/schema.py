@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import VARCHAR
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-OLDEST, NEWEST = "0001", "0012"
+OLDEST, NEWEST = "0001", "0013"
 """The first revision of the schema (migrations/versions), and the one that this release speaks."""
 
 METADATA = MetaData()
@@ -112,6 +112,19 @@ EVENTS = Table(
     Column("number", Integer, primary_key=True),
     Column("body", Text, nullable=False),
 )
+
+# no foreign key: results outlive the records of their jobs
+STORED_RESULTS = Table(
+    "stored_results",
+    METADATA,
+    Column("job_id", sorted_text(128), primary_key=True),
+    Column("workspace", String(255), nullable=False),
+    Column("destination", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("stored", sorted_text(32), nullable=False),
+)
+Index("stored_results_of_workspace", STORED_RESULTS.c.workspace, STORED_RESULTS.c.size_bytes)
+Index("stored_results_by_time", STORED_RESULTS.c.stored)
 
 # no foreign key: it is kept before its job, so that no accepted job is without it
 CALLBACKS = Table(
