@@ -29,9 +29,11 @@ from zoo_runner.model.errors import (
 )
 from zoo_runner.model.events import EngineLine, Event, StageStarted, StepReused, StepStarted
 from zoo_runner.model.job import Status
+from zoo_runner.model.needs import Needs
 from zoo_runner.model.process import Process
 from zoo_runner.model.session import Session
 from zoo_runner.model.token import PersonalToken
+from zoo_runner.model.workspace import Quota
 from zoo_runner.store.protocol import JobQuery, Share
 from zoo_runner.store.selection import select_page
 from zoo_runner.store.sql import SqlStore, migrations, open_sql_store
@@ -124,11 +126,22 @@ def test_a_workspace_gets_at_most_its_share_also_from_workers_at_once(store: Sql
 
 def test_a_workspace_gets_at_most_its_own_limit_also_from_workers_at_once(store: SqlStore) -> None:
     create(store, *(build_job(number) for number in range(8)), build_job(30, workspace="small"))
-    share = Share(most_of=lambda workspace: None if workspace == "small" else 2)
+    share = Share(quota_of=lambda workspace: Quota(running_jobs=None if workspace == "small" else 2))
     with ThreadPoolExecutor(6) as pool:
         claimed = list(pool.map(lambda number: store.jobs.claim(f"worker-{number}", LONG, share), range(9)))
     names = [job.workspace for job in claimed if job]
     assert (len(names), names.count("small")) == (3, 1)
+
+
+def test_jobs_of_a_workspace_take_together_at_most_its_quota_also_from_workers_at_once(store: SqlStore) -> None:
+    create(store, *(build_job(number, needs=Needs(1.5, 512)) for number in range(8)), build_job(30, workspace="small"))
+    quotas = {"ws": Quota(cores=4, memory_mib=4096), "small": Quota(memory_mib=1)}
+    share = Share(quota_of=lambda workspace: quotas[workspace])
+    with ThreadPoolExecutor(6) as pool:
+        claimed = list(pool.map(lambda number: store.jobs.claim(f"worker-{number}", LONG, share), range(9)))
+    names = [job.workspace for job in claimed if job]
+    assert (names.count("ws"), names.count("small")) == (2, 1)
+    assert store.jobs.measure_leased("ws") == (2, Needs(3, 1024))
 
 
 def test_a_worker_gets_jobs_of_its_engines(store: SqlStore) -> None:

@@ -25,9 +25,10 @@ from zoo_runner.engines.kubernetes.manifests import (
     without_content,
 )
 from zoo_runner.engines.kubernetes.names import Names, build_names, dns_name
-from zoo_runner.engines.kubernetes.namespace import build_access, build_namespace, build_tenant
+from zoo_runner.engines.kubernetes.namespace import QUOTA, build_access, build_namespace, build_tenant
 from zoo_runner.model.errors import EngineError, SettingsError
 from zoo_runner.model.package import Package
+from zoo_runner.model.workspace import Quota
 
 USUAL = KubernetesSettings()
 JOB_ID = "5d0a7d1c-8c7e-4a4f-9a3e-0d9a2b1f6c11"
@@ -240,6 +241,16 @@ def test_a_job_with_a_namespace_of_its_own_gets_its_quota() -> None:
     site = KubernetesSettings(namespace_per="job", quota={"pods": "5"})
     objects = build_objects(build_names(JOB_ID, site, workspace_of()), site, build_package())
     assert [manifest["kind"] for manifest in objects] == ["PersistentVolumeClaim", "ResourceQuota"]
+
+
+def test_a_namespace_of_the_runner_has_the_quota_of_its_workspace_and_one_of_the_site_that_of_the_site() -> None:
+    quota = Quota(cores=16, memory_mib=65536, running_jobs=3)
+    limits, requests = (one for one in build_tenant(NAMES, USUAL, quota) if one["metadata"]["name"] == QUOTA)
+    assert requests["spec"]["hard"] == {"requests.cpu": "16", "requests.memory": "65536Mi"}
+    assert limits["spec"]["limits"][0].keys() == {"type", "defaultRequest"}
+    site = build_names(JOB_ID, USUAL, workspace_of(namespace="eo-processing"))
+    for names, less in ((site, quota), (NAMES, Quota(running_jobs=3))):
+        assert not [one for one in build_tenant(names, USUAL, less) if one["metadata"]["name"] == QUOTA]
 
 
 def test_steps_have_no_network_unless_their_package_asks_for_it() -> None:

@@ -15,18 +15,23 @@ from stageout.stage import stage_out
 from tests.contract.stores import PACKAGE, build_job
 from tests.server_api import opened_api
 from tests.unit.messages import Check
+from zoo_runner.config.configuration import load_configuration
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.config.profiles import parse_profiles
+from zoo_runner.engines.calrissian.engine import CalrissianEngine
+from zoo_runner.engines.cwl_process.resources import find_needs
+from zoo_runner.engines.local.engine import LocalEngine
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.context import end_job
 from zoo_runner.model import clock
 from zoo_runner.model.errors import EngineError, JobNotFoundError, RunnerError
 from zoo_runner.model.job import Outcome, Results, Status
+from zoo_runner.model.needs import Needs
 from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Quota
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.jobs import get_job
-from zoo_runner.server.quotas import describe_usage, ensure_within
+from zoo_runner.server.quotas import describe_usage, ensure_within, explain_waiting
 from zoo_runner.server.results import get_results
 from zoo_runner.server.stored_results import remove_expired_results, remove_results
 from zoo_runner.store.protocol import Share
@@ -103,11 +108,98 @@ def test_a_job_within_the_quota_is_let_in_and_expressions_are_left_to_the_run(ap
 def test_jobs_of_a_workspace_at_its_limit_wait_and_those_of_others_go_on(api: Api) -> None:
     wait_in_queue(api, 2, "full")
     wait_in_queue(api, 2, "free")
-    share = Share(most_of={"full": 1}.get)
+    share = Share(quota_of=lambda name: Quota(running_jobs=1 if name == "full" else None))
     taken = [api.store.jobs.claim("me", 60, share) for _ in range(4)]
     names = sorted(job.workspace for job in taken if job)
     assert names == ["free", "free", "full"]
-    assert api.store.jobs.claim("me", 60, Share(most_of={"full": 0}.get)) is None
+    assert api.store.jobs.claim("me", 60, Share(quota_of=lambda _: Quota(running_jobs=0))) is None
+
+
+def wait_with_needs(api: Api, *cores: float) -> None:
+    for number, amount in enumerate(cores):
+        job = replace(build_job(number), id=f"job-{number}", workspace=NAME, needs=Needs(amount, 100))
+        api.store.jobs.create(job, PACKAGE)
+
+
+def test_jobs_begin_while_their_sum_is_within_the_quota_and_a_smaller_one_takes_the_room_that_is_left(api: Api) -> None:
+    wait_with_needs(api, 2, 3, 1, 0.5)
+    share = Share(quota_of=lambda _: Quota(cores=4, memory_mib=10_000))
+    taken = [api.store.jobs.claim("me", 60, share) for _ in range(4)]
+    assert [job and job.id for job in taken] == ["job-0", "job-2", "job-3", None]
+    assert api.store.jobs.measure_leased(NAME) == (3, Needs(3.5, 300))
+    api.store.jobs.update(replace(taken[0], status=Status.SUCCESSFUL)) if taken[0] else None
+    assert api.store.jobs.claim("me", 60, share) is None
+    api.store.jobs.update(replace(taken[1], status=Status.SUCCESSFUL)) if taken[1] else None
+    job = api.store.jobs.claim("me", 60, share)
+    assert job
+    assert job.id == "job-1"
+
+
+def test_memory_counts_as_cores_do_and_a_job_alone_always_begins(api: Api) -> None:
+    wait_with_needs(api, 1, 1)
+    share = Share(quota_of=lambda _: Quota(memory_mib=50))
+    assert api.store.jobs.claim("me", 60, share)
+    assert api.store.jobs.claim("me", 60, share) is None
+
+
+def test_a_job_that_waits_for_room_says_for_which(tmp_path: Path) -> None:
+    profiles = tmp_path / "profiles.json"
+    profiles.write_text('{"default": {"quota": {"cores": 4}}}')
+    with opened_api(tmp_path, workspaces=profiles) as api:
+        wait_with_needs(api, 2, 3)
+        assert api.store.jobs.claim("me", 60)
+        first, second = (api.store.jobs.get(f"job-{number}") for number in range(2))
+        assert explain_waiting(api, first) is None
+        said = explain_waiting(api, second) or ""
+        assert "may take 3 cores" in said
+        assert "may take 2 of 4 (quota.cores)" in said
+        assert describe_usage(api, Call(NAME, "http://localhost"))["cores"] == {"used": 2, "most": 4}
+        profiles.write_text('{"default": {"quota": {"runningJobs": 1}}}')
+        assert "1 of 1 run (quota.running-jobs)" in (explain_waiting(api, second) or "")
+
+
+def build_package(*steps: dict[str, Any], version: str = "v1.2") -> Package:
+    tools = [
+        {
+            "class": "CommandLineTool",
+            "id": f"#tool-{number}",
+            "requirements": [{"class": "ResourceRequirement", **step.get("needs", {})}],
+        }
+        for number, step in enumerate(steps)
+    ]
+    graph = [
+        {
+            "class": "Workflow",
+            "id": "#main",
+            "steps": [
+                {"id": f"#main/{number}", "run": f"#tool-{number}", **({"scatter": "x"} if "scatter" in step else {})}
+                for number, step in enumerate(steps)
+            ],
+        },
+        *tools,
+    ]
+    document = {"cwlVersion": version, "$graph": graph}
+    return Package(document, "#main", "main", {one["id"].lstrip("#"): one for one in graph}, "d" * 64)
+
+
+def test_a_job_may_take_what_all_its_steps_ask_for_and_all_that_its_engine_gives_where_that_is_not_known() -> None:
+    two = ({"needs": {"coresMin": 2, "ramMin": 100}}, {"needs": {"coresMax": 3}})
+    assert find_needs(build_package(*two)) == Needs(5, 356)
+    assert find_needs(build_package({}, version="v1.0")) == Needs(1, 1024)
+    for step in ({"scatter": True}, {"needs": {"coresMin": "$(inputs.cores)", "ramMin": "$(inputs.ram)"}}):
+        assert find_needs(build_package(step)).capped(4, 2048) == Needs(4, 2048)
+
+
+def test_the_engine_of_a_workspace_gives_its_jobs_no_more_than_its_quota() -> None:
+    configuration = load_configuration({})
+    workspace = replace(configuration.workspace, quota=Quota(cores=3, memory_mib=1024))
+    limited = replace(configuration, workspace=workspace)
+    package = build_package({"scatter": True})
+    assert CalrissianEngine(limited).measure(package) == Needs(3, 1024)
+    assert CalrissianEngine(configuration).measure(package) == Needs(4.01, 8192 + 256)
+    local = LocalEngine(limited).measure(package)
+    assert local.cores <= 3
+    assert local.memory_mib <= 1024
 
 
 def test_usage_is_shown_beside_the_quota(api: Api) -> None:

@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from zoo_runner.model.errors import SettingsError
 NamespacePer = Literal["workspace", "job"]
 # the two other modes of Kubernetes are for readers only and for a single pod
 AccessMode = Literal["ReadWriteMany", "ReadWriteOnce"]
+_MIB = 2**20
 _SECRETS = ("pull_credentials",)
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _QUANTITY = re.compile(r"\d+(\.\d+)?(m|k|Ki|M|Mi|G|Gi|T|Ti)?")
@@ -292,3 +293,15 @@ def parse_quantity(text: str | float) -> float:
         return number / 1000
     power = "KMGTPE".index(unit[0].upper()) + 1 if unit else 0
     return number * float((1024 if unit.endswith("i") else 1000) ** power)
+
+
+def limit_steps(cluster: KubernetesSettings, cores: float | None, memory_mib: float | None) -> KubernetesSettings:
+    """Return settings by which a job takes no more than this, together with the job pod; None: no limit."""
+    limited = cluster
+    if cores is not None:
+        left = max(cores - parse_quantity(cluster.job_cpu), 0.0)
+        limited = replace(limited, max_cores=min(cluster.max_cores, left))
+    if memory_mib is not None:
+        left = max(memory_mib - parse_quantity(cluster.job_ram) / _MIB, 0.0)
+        limited = replace(limited, max_ram=f"{math.floor(min(parse_quantity(cluster.max_ram) / _MIB, left))}Mi")
+    return limited

@@ -13,6 +13,7 @@ from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.events import Report, StageStarted
 from zoo_runner.model.job import Results
+from zoo_runner.model.needs import NO_NEEDS, Needs
 from zoo_runner.model.package import Package
 
 FAKE_WORK = "nothing, by the fake engine"
@@ -40,6 +41,10 @@ class FakeEngine:
     def plan(self, job: JobSpec) -> Plan:
         """Plan nothing but what identifies the job."""
         return Plan(job, Handle(self.name, job.id, {"destination": job.destination}), {})
+
+    def measure(self, package: Package) -> Needs:
+        """Take nothing."""
+        return NO_NEEDS
 
     def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> None:
         """Record the job."""

@@ -12,6 +12,7 @@ from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.events import Report
 from zoo_runner.model.job import Results
 from zoo_runner.model.masking import list_texts, split_secrets
+from zoo_runner.model.needs import Needs
 from zoo_runner.model.package import Package
 from zoo_runner.model.problems import ValuePath
 from zoo_runner.model.workspace import MOST_LOG_BYTES
@@ -157,6 +158,10 @@ class Engine(Protocol):
 
     def plan(self, job: JobSpec) -> Plan:
         """Return exactly what will be submitted; pure. Raises `RunnerError` for what this engine cannot run."""
+        ...
+
+    def measure(self, package: Package) -> Needs:
+        """Return what a job of a package may take at once, by the limits of this engine; zero where that is unknown."""
         ...
 
     def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> None:

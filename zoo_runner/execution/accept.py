@@ -89,8 +89,7 @@ def accept(
     Raises `RunnerError` for what the engine cannot run, `JobExistsError` where the id is taken.
     """
     engine = choose_engine(draft.package, engine)
-    context.find_engine(engine, workspace).plan(draft)
-    job = _build_job(draft, engine, workspace, origin)
+    job = _build_planned(context, draft, engine, workspace, origin)
     owner = context.owner if leased else None
     return context.store.create(job, draft.package, owner, context.keeper.lease_seconds)
 
@@ -132,8 +131,7 @@ def accept_created(context: Context, job: Job, draft: JobSpec, workspace: Worksp
 
     Raises `RunnerError` for what the engine cannot run, `JobChangedError` where somebody else changed or started it.
     """
-    context.find_engine(job.engine, workspace).plan(draft)
-    started = _build_job(draft, job.engine, workspace, origin)
+    started = _build_planned(context, draft, job.engine, workspace, origin)
     return context.store.update(replace(started, created=job.created, version=job.version))
 
 
@@ -152,6 +150,13 @@ def build_unaccepted(job_id: str, process_id: str, workspace: Workspace) -> Job:
         created=now,
         updated=now,
     )
+
+
+def _build_planned(context: Context, draft: JobSpec, engine: str, workspace: Workspace, origin: Origin) -> Job:
+    """Build a job that its engine can run; raises `RunnerError`."""
+    runs = context.find_engine(engine, workspace)
+    runs.plan(draft)
+    return replace(_build_job(draft, engine, workspace, origin), needs=runs.measure(draft.package))
 
 
 def _build_job(draft: JobSpec, engine: str, workspace: Workspace, origin: Origin) -> Job:

@@ -8,6 +8,7 @@ from typing import Any
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.events import StepEnded, StepReused
 from zoo_runner.model.masking import Masker
+from zoo_runner.model.needs import NO_NEEDS, Needs
 from zoo_runner.model.portable import make_portable, make_text_portable
 
 
@@ -90,7 +91,7 @@ class Job:
     `runs_in` is the workspace that executes it and `deployed_in` the one that has its process, None: `workspace`, whose
     job it is.
     `continues` is the handle of the failed job that this one continues. `trace` is the context of the request that it
-    came by, as in `traceparent`.
+    came by, as in `traceparent`. `needs` is what it may take at once, as its engine said when it was accepted.
     """
 
     id: str
@@ -127,6 +128,7 @@ class Job:
     deployed_in: str | None = None
     continues: Mapping[str, Any] | None = None
     trace: str | None = None
+    needs: Needs = NO_NEEDS
     version: int = 0
 
     def moved_to(self, status: Status, now: str) -> "Job":

@@ -54,7 +54,8 @@ class Limits:
 class Quota:
     """What a workspace may use at once; None: no limit.
 
-    Jobs that run, jobs that wait for a worker, cores and MiB of memory of one tool, and MiB of stored results.
+    Jobs that run, jobs that wait for a worker, cores and MiB of memory that running jobs may take together, and MiB of
+    stored results.
     """
 
     running_jobs: int | None = None

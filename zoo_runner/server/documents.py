@@ -174,11 +174,11 @@ class JobList(TypedDict):
     links: list[Link]
 
 
-class Used(TypedDict, total=False):
-    """What is used of a quota, if that is known, and its limit, if there is one."""
+class Used(TypedDict):
+    """What is used of a quota, and its limit, if there is one."""
 
     used: float
-    most: float
+    most: NotRequired[float]
 
 
 class StoredSize(TypedDict):
@@ -196,8 +196,8 @@ class Usage(TypedDict):
     queuedJobs: Used
     resultsMiB: Used
     largestResults: list[StoredSize]
-    coresOfATool: Used
-    memoryMiBOfATool: Used
+    cores: Used
+    memoryMiB: Used
     retentionDays: NotRequired[float]
     resultsRetentionDays: NotRequired[float]
     links: list[Link]

@@ -73,12 +73,12 @@ def find_configuration(
     return replace(configuration, workspace=workspace)
 
 
-def build_limits(settings: ServerSettings) -> Callable[[str], int | None] | None:
-    """Build what says how many jobs of a workspace may run at once; None where no workspace has a limit of its own."""
+def build_quotas(settings: ServerSettings) -> Callable[[str], Quota] | None:
+    """Build what says what a workspace may use; None where no workspace has a limit of its own."""
     if settings.workspaces is None:
         return None
     profiles = _open_profiles(settings.workspaces)
-    return lambda workspace: profiles.find(workspace).quota.running_jobs
+    return lambda workspace: profiles.find(workspace).quota
 
 
 def find_retention(settings: ServerSettings, configuration: Configuration, workspace: str) -> float | None:
@@ -138,9 +138,10 @@ def open_context(store: SqlStore, settings: ServerSettings, configuration: Confi
 
     def find_engine(name: str, workspace: Workspace) -> Engine:
         # its jobs are in a database, where nobody could publish what was kept
-        # and neither quotas nor how long jobs are kept matter to an engine
+        # and of quotas only what a job may take at once matters to an engine, and not how long jobs are kept
         limits = replace(workspace.limits, retention_days=None)
-        workspace = replace(workspace, keeps_results=False, limits=limits, quota=Quota())
+        quota = Quota(cores=workspace.quota.cores, memory_mib=workspace.quota.memory_mib)
+        workspace = replace(workspace, keeps_results=False, limits=limits, quota=quota)
         with lock:  # a local engine knows what it submitted: two of one name would not
             known = opened.setdefault((name, workspace.name, workspace.storage_of), [])
             # a profile that was changed makes another engine for the jobs that begin then

@@ -5,7 +5,7 @@ from typing import Any
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, InputError
-from zoo_runner.model.job import Status
+from zoo_runner.model.job import Job, Status
 from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.requirements import find_all
@@ -48,11 +48,31 @@ def _build_full(code: str, used: str, most: str, workspace: str, remedy: str) ->
     return EngineError(found, remedy, level=Level.USER, code=code)
 
 
+def explain_waiting(api: Api, job: Job) -> str | None:
+    """Explain for which room in its workspace a job waits that was accepted; None where it waits for no such room."""
+    if job.status is not Status.ACCEPTED or api.store.jobs.find_lease(job.id):
+        return None
+    quota, (count, taken) = api.find_profile(job.workspace).quota, api.store.jobs.measure_leased(job.workspace)
+    if quota.running_jobs is not None and count >= quota.running_jobs:
+        return f"waits for other jobs: {count} of {quota.running_jobs} run (quota.running-jobs)"
+    for code, what, wanted, used, most in (
+        ("quota.cores", "cores", job.needs.cores, taken.cores, quota.cores),
+        ("quota.memory", "MiB of memory", job.needs.memory_mib, taken.memory_mib, quota.memory_mib),
+    ):
+        if most is not None and count and used + wanted > most:
+            return (
+                f"waits for other jobs: it may take {wanted:g} {what}, and those that run may take {used:g} of {most:g}"
+                f" ({code})"
+            )
+    return None
+
+
 def describe_usage(api: Api, call: Call) -> Usage:
-    """Describe what a workspace uses, beside its quota; what has no limit, or is not known, is left out."""
+    """Describe what a workspace uses, beside its quota; a limit that there is not is left out."""
     workspace = api.find_configuration(call.workspace).workspace
     quota, days = workspace.quota, workspace.limits.retention_days
     results_days = api.find_profile(call.workspace).results_retention_days
+    _, taken = api.store.jobs.measure_leased(call.workspace)
     largest = api.store.results.find_largest(call.workspace, _MOST_LISTED)
     usage: Usage = {
         "runningJobs": _show(_count(api, call.workspace, Status.RUNNING), quota.running_jobs),
@@ -61,8 +81,8 @@ def describe_usage(api: Api, call: Call) -> Usage:
         "largestResults": [
             {"jobID": one.job_id, "sizeMiB": round(one.size_bytes / _MIB, 3), "stored": one.stored} for one in largest
         ],
-        "coresOfATool": _show(None, quota.cores),
-        "memoryMiBOfATool": _show(None, quota.memory_mib),
+        "cores": _show(taken.cores, quota.cores),
+        "memoryMiB": _show(taken.memory_mib, quota.memory_mib),
         "links": [{"href": call.link("usage"), "rel": "self", "type": "application/json"}],
     }
     if days is not None:
@@ -72,10 +92,8 @@ def describe_usage(api: Api, call: Call) -> Usage:
     return usage
 
 
-def _show(used: float | None, most: float | None) -> Used:
-    shown: Used = {}
-    if used is not None:
-        shown["used"] = used
+def _show(used: float, most: float | None) -> Used:
+    shown: Used = {"used": used}
     if most is not None:
         shown["most"] = most
     return shown

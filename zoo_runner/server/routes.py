@@ -1,6 +1,7 @@
 """The paths of the API: read the request, call one operation, answer. Once for each place where an API lies."""
 
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -223,6 +224,7 @@ def _add_jobs(router: APIRouter, api: Api, of: Any) -> None:
         """Show the status of a job."""
         job = jobs.get_job(api, call, job_id)
         view = partial(_show_job, api, call, job, request)
+        job = replace(job, message=quotas.explain_waiting(api, job) or job.message)
         return Document(jobs.describe_job(job, call), "job", call.base, view=view)
 
     @router.delete("/jobs/{job_id}", tags=["jobs"], **describe_document(StatusInfo))

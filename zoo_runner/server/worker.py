@@ -32,7 +32,7 @@ from zoo_runner.model.errors import (
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
 from zoo_runner.model.outcomes import build_defect
 from zoo_runner.server.hidden_settings import hide_settings
-from zoo_runner.server.installation import build_limits
+from zoo_runner.server.installation import build_quotas
 from zoo_runner.server.log_lines import about
 from zoo_runner.server.tracing import StageTimes, Tracing
 from zoo_runner.store.protocol import JobQueue, Share
@@ -99,7 +99,7 @@ class Worker:
     ) -> None:
         self._context, self._jobs, self._settings = context, jobs, settings
         self._tracing = tracing
-        self._share = Share(most_per_workspace=settings.jobs_per_workspace, most_of=build_limits(settings))
+        self._share = Share(most_per_workspace=settings.jobs_per_workspace, quota_of=build_quotas(settings))
         self._most_jobs = most_jobs
         self._running: dict[str, Cancellation] = {}
         self._changed = threading.Condition()

@@ -8,6 +8,7 @@ from zoo_runner.model.events import Event
 from zoo_runner.model.job import Job, Status
 from zoo_runner.model.package import Package
 from zoo_runner.model.process import Process
+from zoo_runner.model.workspace import Quota
 
 
 @dataclass(frozen=True)
@@ -105,12 +106,13 @@ class ProcessStore(Protocol):
 class Share:
     """What a worker may take of the queue: jobs of these engines (empty: of any), so many of one workspace at once.
 
-    `most_of` returns how many of a workspace by its name, None: no limit but that. Jobs of the ids `without` are left.
+    `quota_of` returns what a workspace may use, by its name: the number of its jobs, and what they may take together.
+    Jobs of the ids `without` are left.
     """
 
     engines: tuple[str, ...] = ()
     most_per_workspace: int | None = None
-    most_of: Callable[[str], int | None] | None = None
+    quota_of: Callable[[str], Quota] | None = None
     without: frozenset[str] = frozenset()
 
 

@@ -10,13 +10,14 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from zoo_runner.engines.cwl_process.diagnose import build_too_small
 from zoo_runner.model.errors import EngineError
-from zoo_runner.model.package import Package
+from zoo_runner.model.needs import Needs
+from zoo_runner.model.package import Document, Package
 from zoo_runner.package.requirements import find_effective, walk_tools
 
 _MIB = 1 << 20
@@ -26,9 +27,9 @@ _MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.lim
 
 @dataclass(frozen=True)
 class Machine:
-    """What a machine has: cores that this process may use, memory and disk that are free (MiB)."""
+    """What a machine has for a job: cores that this process may use, memory and disk that are free (MiB)."""
 
-    cores: int
+    cores: float
     memory_mib: int
     disk_mib: int
 
@@ -53,6 +54,12 @@ def read_machine(scratch: Path) -> Machine:
     return Machine(len(os.sched_getaffinity(0)), memory // _MIB, free // _MIB)
 
 
+def limit_machine(machine: Machine, cores: float | None, memory_mib: float | None) -> Machine:
+    """Return what a job may take of a machine, where it may take no more than this; None: no limit."""
+    left = Needs(machine.cores, machine.memory_mib).capped(cores, memory_mib)
+    return replace(machine, cores=left.cores, memory_mib=int(left.memory_mib))
+
+
 def _read_free_memory() -> int:
     """Read the memory that programs can still use without swapping, in bytes (proc(5), MemAvailable)."""
     available = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
@@ -75,6 +82,27 @@ def _read(wanted: Mapping[str, Any], step: str) -> Iterator[Asked]:
             yield Asked(step, kind, amount)
 
 
+def find_needs(package: Package) -> Needs:
+    """Add up what all steps require, as if they ran at once; endless where one is scattered, or requires an expression.
+
+    Source: CWL v1.0, v1.1 and v1.2, ResourceRequirement, the defaults.
+    """
+    needs, default_mib = Needs(), 1024.0 if package.cwl_version == "v1.0" else 256.0
+    for use in walk_tools(package):
+        if any(holder.get("scatter") for holder in use.holders):
+            return Needs(math.inf, math.inf)
+        wanted = find_effective(use.holders, "ResourceRequirement")
+        body = wanted.body if wanted else {}
+        needs = needs.plus(Needs(_read_amount(body, "cores", 1.0), _read_amount(body, "ram", default_mib)))
+    return needs
+
+
+def _read_amount(body: Document, kind: str, default: float) -> float:
+    least, most = body.get(f"{kind}Min"), body.get(f"{kind}Max")
+    amount = default if least is None and most is None else most if least is None else least
+    return float(amount) if isinstance(amount, int | float) else math.inf
+
+
 def ensure_resources(package: Package, machine: Machine) -> None:
     """Raise `EngineError` for the step that exceeds the machine most."""
     there = {
@@ -89,11 +117,11 @@ def ensure_resources(package: Package, machine: Machine) -> None:
         raise build_too_small(most.step, most.kind, math.ceil(most.amount), there[most.kind])
 
 
-def ensure_granted(asked: Iterable[Asked], cores: float, memory_mib: float) -> None:
-    """Raise `EngineError` for a step that requires more than the settings of the cluster allow."""
+def ensure_granted(asked: Iterable[Asked], cores: float, memory_mib: float, limited_by: str = "") -> None:
+    """Raise `EngineError` for a step that requires more than the settings of the cluster allow, or `limited_by`."""
     granted = {
-        "ram": (memory_mib, "MiB of memory", "DEFAULT_MAX_RAM"),
-        "cores": (cores, "cores", "DEFAULT_MAX_CORES"),
+        "ram": (memory_mib, "MiB of memory", limited_by or "DEFAULT_MAX_RAM"),
+        "cores": (cores, "cores", limited_by or "DEFAULT_MAX_CORES"),
     }
     for one in asked:
         limit, unit, setting = granted.get(one.kind, (math.inf, "", ""))

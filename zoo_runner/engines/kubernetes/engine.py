@@ -9,8 +9,8 @@ from dataclasses import asdict, replace
 from typing import ClassVar
 
 from zoo_runner.config.configuration import Configuration
-from zoo_runner.config.kubernetes import parse_quantity
-from zoo_runner.engines.cwl_process.resources import ensure_granted, find_asked
+from zoo_runner.config.kubernetes import KubernetesSettings, limit_steps, parse_quantity
+from zoo_runner.engines.cwl_process.resources import ensure_granted, find_asked, find_needs
 from zoo_runner.engines.kubernetes.bundle import build_bundle, check_bundle, pack_bundle
 from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.errors import reaching
@@ -38,7 +38,7 @@ from zoo_runner.engines.kubernetes.manifests import (
     without_content,
 )
 from zoo_runner.engines.kubernetes.names import Manifest, Names, build_names, name_job
-from zoo_runner.engines.kubernetes.namespace import build_tenant, create_tenant, mark_content
+from zoo_runner.engines.kubernetes.namespace import NO_QUOTA, build_tenant, create_tenant, mark_content
 from zoo_runner.engines.kubernetes.pod_log import build_no_result
 from zoo_runner.engines.kubernetes.publisher import Publication, publish_volume
 from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot, Root
@@ -53,10 +53,12 @@ from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import DismissedError, NotReachedError, RunnerError, StageOutError
 from zoo_runner.model.events import Event, Report, StageStarted
 from zoo_runner.model.job import Outcome, Results
+from zoo_runner.model.needs import Needs
 from zoo_runner.model.outcomes import restore_error
 from zoo_runner.model.package import Package
 from zoo_staging.destination import is_object_storage
 
+_QUOTA = "what the quota of the workspace leaves beside the job pod"
 _NOT_KEPT = "its volume is not kept, or another job has taken it over"
 
 
@@ -79,7 +81,9 @@ class ClusterEngine(ABC):
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
-        self._cluster, self._workspace = configuration.kubernetes, configuration.workspace
+        self._workspace = configuration.workspace
+        quota = self._workspace.quota
+        self._cluster = limit_steps(configuration.kubernetes, quota.cores, quota.memory_mib)
 
     def plan(self, job: JobSpec) -> Plan:
         """Return what will be submitted, without the content of Secrets and ConfigMaps; pure.
@@ -87,7 +91,8 @@ class ClusterEngine(ABC):
         Raises `StageOutError` for a destination that pods cannot reach, `EngineError` for a request above the limits.
         """
         _check_destination(job)
-        ensure_granted(find_asked(job.package), self._cluster.max_cores, parse_quantity(self._cluster.max_ram) / 2**20)
+        for cluster, limited_by in ((self._configuration.kubernetes, ""), (self._cluster, _QUOTA)):
+            ensure_granted(find_asked(job.package), *_read_limits(cluster), limited_by)
         names = self._build_names(job)
         handle = Handle(self.name, job.id, {"names": asdict(names), "uid": job.uid})
         _, secret_inputs = hide_secret_inputs(job)
@@ -106,6 +111,11 @@ class ClusterEngine(ABC):
                 "manifests": [without_content(manifest) for manifest in objects],
             },
         )
+
+    def measure(self, package: Package) -> Needs:
+        """Return what the steps of a job may request at once, together with the job pod."""
+        own = Needs(parse_quantity(self._cluster.job_cpu), parse_quantity(self._cluster.job_ram) / 2**20)
+        return find_needs(package).capped(*_read_limits(self._cluster)).plus(own)
 
     def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> None:
         """Create all that the job needs, with its root object suspended, or adopt what an earlier attempt created."""
@@ -222,7 +232,9 @@ class ClusterEngine(ABC):
 
     def _build_tenant(self, names: Names) -> list[Manifest]:
         """Return what has to exist in the namespace before a job; pure."""
-        return build_tenant(names, self._cluster)
+        # in the namespace of another workspace that one's quota holds
+        own = NO_QUOTA if self._workspace.storage_of else self._workspace.quota
+        return build_tenant(names, self._cluster, own)
 
     def _build_examined(self) -> Examined:
         """Return what `check` looks at, besides the cluster."""
@@ -300,6 +312,11 @@ class ClusterEngine(ABC):
         """Build the Secrets with credentials and secret inputs."""
         content = {**find_credentials(self._workspace.storage), **secret_inputs}
         return [build_secret(names, content), *build_pull_secrets(names, self._cluster)]
+
+
+def _read_limits(cluster: KubernetesSettings) -> tuple[float, float]:
+    """Return how many cores, and MiB of memory, the steps of a job use at once."""
+    return cluster.max_cores, parse_quantity(cluster.max_ram) / 2**20
 
 
 def _read_results(outcome: Outcome, image: str, cancellation: Cancellation) -> Results:

@@ -1,20 +1,26 @@
 """Namespace, network policy and service accounts of jobs: created if that is permitted, otherwise used as they are."""
 
 import json
+import math
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-from zoo_runner.config.kubernetes import KubernetesSettings
+from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.manifests import JOB_ACCOUNT, NETWORK_LABEL, STEP_ACCOUNT
 from zoo_runner.engines.kubernetes.names import JOB_LABEL, MANAGED, Manifest, Names, build_meta
+from zoo_runner.model.workspace import Quota
 
 POLICY = "zoo-runner-steps"
 """Name of the NetworkPolicy of the steps in a namespace."""
 CONTENT_LABEL = "zoo-runner/content"
 """Digest of the accounts and permissions that the runner creates in a namespace, on the last of them."""
+QUOTA = "zoo-runner-workspace"
+"""Name of the ResourceQuota and the LimitRange of a workspace in its namespace."""
+NO_QUOTA = Quota()
+_COMPARED = ("NetworkPolicy", "ResourceQuota")
 _REFUSED = 403
 # Kubernetes documentation, "Enforce Pod Security Standards with Namespace Labels"
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
@@ -92,11 +98,31 @@ def build_policy(names: Names) -> Manifest:
     }
 
 
-def build_tenant(names: Names, cluster: KubernetesSettings) -> list[Manifest]:
-    """Build what has to exist before a job; a namespace of the site exists already."""
+def build_quotas(names: Names, quota: Quota) -> list[Manifest]:
+    """Build the limits of what the pods of a workspace request together; none where its quota has no such limit.
+
+    Where a quota counts requests, Kubernetes refuses containers without: those that Argo adds get small ones.
+    """
+    requests = {
+        **({"requests.cpu": f"{quota.cores:g}"} if quota.cores is not None else {}),
+        **({"requests.memory": f"{math.floor(quota.memory_mib)}Mi"} if quota.memory_mib is not None else {}),
+    }
+    if not requests:
+        return []
+    meta, default = build_meta(QUOTA, names, labels=MANAGED), {"cpu": "1m", "memory": "16Mi"}
+    limits = [{"type": "Container", "defaultRequest": default}]
+    return [
+        {"apiVersion": "v1", "kind": "LimitRange", "metadata": meta, "spec": {"limits": limits}},
+        {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta, "spec": {"hard": requests}},
+    ]
+
+
+def build_tenant(names: Names, cluster: KubernetesSettings, quota: Quota = NO_QUOTA) -> list[Manifest]:
+    """Build what has to exist before a job; a namespace of the site exists already, with the limits of the site."""
     return [
         *([] if names.site_namespace else [build_namespace(names, cluster)]),
         *([build_policy(names)] if cluster.isolated else []),
+        *([] if names.site_namespace else build_quotas(names, quota)),
         *build_access(names, cluster),
     ]
 
@@ -104,7 +130,7 @@ def build_tenant(names: Names, cluster: KubernetesSettings) -> list[Manifest]:
 def mark_content(manifests: Sequence[Manifest]) -> list[Manifest]:
     """Label the last with a digest of the accounts and permissions, which tells whether another release made them."""
     *others, last = manifests
-    access = [manifest for manifest in manifests if manifest["kind"] not in ("Namespace", "NetworkPolicy")]
+    access = [manifest for manifest in manifests if manifest["kind"] not in ("Namespace", *_COMPARED, "LimitRange")]
     digest = sha256(json.dumps(access, sort_keys=True).encode()).hexdigest()[:16]
     labels = {**last["metadata"]["labels"], CONTENT_LABEL: digest}
     return [*others, {**last, "metadata": {**last["metadata"], "labels": labels}}]
@@ -124,7 +150,7 @@ def create_tenant(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
     What an earlier release created is brought up to date; what somebody else created is used as it is.
     """
     # the last of the accounts, and what earlier releases did not create
-    telling = [*(one for one in manifests if one["kind"] == "NetworkPolicy"), manifests[-1]]
+    telling = [*(one for one in manifests if one["kind"] in _COMPARED), manifests[-1]]
     if all(_is_current(cluster, manifest) for manifest in telling):
         return
     for manifest in manifests:
@@ -166,8 +192,17 @@ def _build_change(manifest: Manifest, found: Manifest) -> Manifest | None:
     if manifest["kind"] == "NetworkPolicy" and not is_same_policy(found, manifest):
         # a merge would keep rules and labels of a selector
         return {**manifest, "spec": _replace(found.get("spec") or {}, manifest["spec"])}
+    if manifest["kind"] == "ResourceQuota":
+        # the API writes quantities in its own way
+        if _read_hard(found) == _read_hard(manifest):
+            return None
+        return {**manifest, "spec": _replace(found.get("spec") or {}, manifest["spec"])}
     change = _keep_additions(manifest, found)
     return None if _covers(found, change) else change
+
+
+def _read_hard(quota: Manifest) -> dict[str, float]:
+    return {name: parse_quantity(value) for name, value in ((quota.get("spec") or {}).get("hard") or {}).items()}
 
 
 def _replace(found: Manifest, wanted: Manifest) -> Manifest:

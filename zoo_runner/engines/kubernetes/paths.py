@@ -10,6 +10,7 @@ _PATHS = {
     "ServiceAccount": "/api/v1/namespaces/{}/serviceaccounts",
     "PersistentVolumeClaim": "/api/v1/namespaces/{}/persistentvolumeclaims",
     "ResourceQuota": "/api/v1/namespaces/{}/resourcequotas",
+    "LimitRange": "/api/v1/namespaces/{}/limitranges",
     "StorageClass": "/apis/storage.k8s.io/v1/storageclasses",
     "Job": "/apis/batch/v1/namespaces/{}/jobs",
     "Workflow": "/apis/argoproj.io/v1alpha1/namespaces/{}/workflows",

@@ -12,7 +12,13 @@ from zoo_runner.config.interpreter import find_python
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines.background import fail, run_in_background
 from zoo_runner.engines.cwl_process.links import list_places
-from zoo_runner.engines.cwl_process.resources import ensure_resources, read_machine
+from zoo_runner.engines.cwl_process.resources import (
+    Machine,
+    ensure_resources,
+    find_needs,
+    limit_machine,
+    read_machine,
+)
 from zoo_runner.engines.cwl_process.scratch_folder import remove_scratch
 from zoo_runner.engines.hidden import hide_process
 from zoo_runner.engines.local.ahead import take_launcher
@@ -49,6 +55,7 @@ from zoo_runner.model.errors import EngineError, NotReachedError, RunnerError, S
 from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import Results
 from zoo_runner.model.masking import Masker
+from zoo_runner.model.needs import Needs
 from zoo_runner.model.package import Package
 from zoo_runner.removal import remove_tree
 
@@ -87,6 +94,16 @@ class LocalEngine:
                 "package": dict(job.package.document),
             },
         )
+
+    def measure(self, package: Package) -> Needs:
+        """Return what cwltool may start at once on this machine."""
+        machine = self._read_machine(self._workspace.folders.scratch)
+        return find_needs(package).capped(machine.cores, machine.memory_mib)
+
+    def _read_machine(self, scratch: Path) -> Machine:
+        """Measure what a job may take of this machine, by the quota of its workspace."""
+        quota = self._workspace.quota
+        return limit_machine(read_machine(scratch), quota.cores, quota.memory_mib)
 
     def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> None:
         """Check that this machine can run the job, pull its images, and create its scratch folder."""
@@ -154,7 +171,7 @@ class LocalEngine:
     def examine(self, package: Package) -> Iterator[RunnerError]:
         """Find what this machine has too little of, that it has no container engine, and missing images."""
         try:
-            ensure_resources(package, read_machine(self._workspace.folders.scratch))
+            ensure_resources(package, self._read_machine(self._workspace.folders.scratch))
             needs = find_container_needs(place_steps(package, self._settings))
             isolated = self._settings.isolation == "isolated"
             runtime = choose_runtime(needs, self._settings.containers, isolated=isolated)
@@ -175,7 +192,7 @@ class LocalEngine:
 
     def _prepare(self, job: JobSpec, control: Control, report: Report, cancellation: Cancellation) -> PreparedJob:
         """Find out before anything runs whether this machine can run the package; raises `EngineError`."""
-        machine = read_machine(job.paths.scratch)
+        machine = self._read_machine(job.paths.scratch)
         ensure_resources(job.package, machine)
         places = place_steps(job.package, self._settings)
         needs = find_container_needs(places)

@@ -3,11 +3,11 @@
 The only user of cwltool's executor, started by the supervisor in a separate process without credentials, maybe before
 its job is known. A line on stdin has `env` and `cwd` for the run, and `spec`: a JSON file with `package`, `entry`,
 `order`, `outputs` (file to write), `output_folder`, `scratch`, `name`, `runtime` (podman, docker or null),
-`limits_memory`, `keeps_user` (bool), `memory_mib`, `package_files` (files of this machine that belong to the package),
-`isolated` (the run is enclosed, and no step runs on the host), `shown` (what an enclosed run reads beside its scratch
-folder), `cwl_version`, `network` (whether steps that ask for it get it), `sandbox` (words of the program that asks the
-supervisor for a sandbox, or null), `default_image` (of tools without one, or null), `cid_folder` and `remover` (as the
-supervisor's). Events are written as JSON lines to the original stdout.
+`limits_memory`, `keeps_user` (bool), `cores`, `memory_mib`, `package_files` (files of this machine that belong to the
+package), `isolated` (the run is enclosed, and no step runs on the host), `shown` (what an enclosed run reads beside its
+scratch folder), `cwl_version`, `network` (whether steps that ask for it get it), `sandbox` (words of the program that
+asks the supervisor for a sandbox, or null), `default_image` (of tools without one, or null), `cid_folder` and `remover`
+(as the supervisor's). Events are written as JSON lines to the original stdout.
 """
 
 import contextlib
@@ -151,6 +151,7 @@ def run(spec: dict[str, Any], emit: Emit) -> int:
     executor = _Executor()
     # cwltool does not see the limit that a container sets to this very process
     executor.max_ram = min(executor.max_ram, spec["memory_mib"])
+    executor.max_cores = min(executor.max_cores, spec["cores"])
     return 0 if run_document(spec, tool, executor, _build_context(spec, boundary)) else 1
 
 

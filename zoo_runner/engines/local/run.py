@@ -175,6 +175,7 @@ class Run:
             "runtime": self._runtime,
             "limits_memory": self._runtime is not None and limits_memory(self._runtime),
             "keeps_user": self._runtime == "podman" and os.geteuid() != 0,
+            "cores": self._machine.cores,
             "memory_mib": self._machine.memory_mib,
             "package_files": self._package_files,
             "cid_folder": str(scratch / CONTAINER_IDS) if self._runtime else None,

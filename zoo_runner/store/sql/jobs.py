@@ -1,7 +1,8 @@
 """Jobs in a database: the records, their leases, and the queue that they are."""
 
 import json
-from collections.abc import Collection, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     and_,
+    case,
     delete,
     func,
-    literal,
     or_,
     select,
     tuple_,
@@ -22,6 +24,7 @@ from sqlalchemy import (
 from zoo_runner.model import clock
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.job import Job, Status
+from zoo_runner.model.needs import Needs
 from zoo_runner.model.package import Package
 from zoo_runner.store.cursors import read_cursor, write_cursor
 from zoo_runner.store.errors import build_changed, build_exists, build_not_found
@@ -34,6 +37,9 @@ from zoo_runner.store.sql.stored_results import count_results
 
 _UNFINISHED = JOBS.c.status.in_(["accepted", "running"])
 _ANYBODYS = or_(JOBS.c.lease_owner.is_(None), JOBS.c.lease_expires <= now_seconds())
+_SUMS = select(JOBS.c.workspace, func.count(), func.sum(JOBS.c.needs_cores), func.sum(JOBS.c.needs_memory_mib))
+# of sums of fractions of cores
+_ROUNDING = 1e-6
 
 
 class SqlJobs:
@@ -174,6 +180,13 @@ class SqlJobs:
             rows = connection.execute(statement.order_by(JOBS.c.created, JOBS.c.id).limit(limit)).all()
         return tuple(map(_read_job, rows))
 
+    def measure_leased(self, workspace: str) -> tuple[int, Needs]:
+        """Return how many jobs of a workspace are worked on, and what they may take together."""
+        mine = _SUMS.where(_is_leased(JOBS), JOBS.c.workspace == workspace).group_by(JOBS.c.workspace)
+        with self._database.reading() as connection:
+            row = connection.execute(mine).one_or_none()
+        return (row[1], Needs(row[2], row[3])) if row else (0, Needs())
+
     def find_oldest_waiting(self) -> str | None:
         """Return when the oldest job was created that waits for somebody to work on it; None where none waits."""
         waiting = (JOBS.c.status == Status.ACCEPTED.value, _ANYBODYS)
@@ -187,41 +200,50 @@ class SqlJobs:
         skipped; where there is a limit, claims follow one another, so that two together do not exceed it.
         """
         with self._database.writing() as connection:
-            if share.most_per_workspace is not None or share.most_of is not None:
+            if share.most_per_workspace is not None or share.quota_of is not None:
                 self._database.take_turn(connection, "claim")
-            job_id = connection.execute(_choose_next(share, _find_full(connection, share))).scalar()
+            job_id = connection.execute(_choose_next(share, _leave_full(connection, share))).scalar()
             if job_id is None or _take(connection, JOBS.c.id == job_id, owner, seconds) is None:
                 return None
             return _get(connection, job_id)
 
 
-def _find_full(connection: Connection, share: Share) -> list[str]:
-    """Return the workspaces of which as many jobs are leased as may be by their own limit."""
-    if share.most_of is None:
+def _leave_full(connection: Connection, share: Share) -> list[ColumnElement[bool]]:
+    """Build the conditions that leave out jobs for which their workspace has no room, by its own quota.
+
+    A job always has room where no other runs: its engine limits what it takes.
+    """
+    if share.quota_of is None:
         return []
-    leased = (JOBS.c.status.in_(["accepted", "running"]), JOBS.c.lease_expires > now_seconds())
-    counts = select(JOBS.c.workspace, func.count()).where(*leased).group_by(JOBS.c.workspace)
-    waiting = select(JOBS.c.workspace, literal(0)).where(_UNFINISHED, _ANYBODYS).distinct()
-    found = {name: count for name, count in (*connection.execute(waiting), *connection.execute(counts))}
-    limits = {name: share.most_of(name) for name in found}
-    return [name for name, most in limits.items() if most is not None and found[name] >= most]
+    used = {name: one for name, *one in connection.execute(_SUMS.where(_is_leased(JOBS)).group_by(JOBS.c.workspace))}
+    waiting = connection.execute(select(JOBS.c.workspace).where(_UNFINISHED, _ANYBODYS).distinct()).scalars()
+    full: list[str] = []
+    room: dict[str, dict[str, float]] = {"needs_cores": {}, "needs_memory_mib": {}}
+    for name in waiting:
+        quota, (count, *taken) = share.quota_of(name), used.get(name, (0, 0.0, 0.0))
+        if quota.running_jobs is not None and count >= quota.running_jobs:
+            full.append(name)
+        limits = zip(room.values(), (quota.cores, quota.memory_mib), taken, strict=True)
+        for left, most, amount in limits:
+            if most is not None and count:
+                left[name] = most - amount + _ROUNDING
+    fits = [
+        JOBS.c[column] <= case(left, value=JOBS.c.workspace, else_=sys.float_info.max)
+        for column, left in room.items()
+        if left
+    ]
+    return [*fits, *([JOBS.c.workspace.not_in(full)] if full else ())]
 
 
-def _choose_next(share: Share, full: Collection[str] = ()) -> Any:
+def _is_leased(jobs: FromClause) -> ColumnElement[bool]:
+    return and_(jobs.c.status.in_(["accepted", "running"]), jobs.c.lease_expires > now_seconds())
+
+
+def _choose_next(share: Share, room: Sequence[ColumnElement[bool]]) -> Any:
     """Build the statement that chooses the job to work on next; its row stays locked until the transaction ends."""
     others = JOBS.alias("others")
-    leased = (
-        select(func.count())
-        .where(
-            others.c.workspace == JOBS.c.workspace,
-            others.c.status.in_(["accepted", "running"]),
-            others.c.lease_expires > now_seconds(),
-        )
-        .scalar_subquery()
-    )
-    conditions: list[ColumnElement[bool]] = [_UNFINISHED, _ANYBODYS]
-    if full:
-        conditions.append(JOBS.c.workspace.not_in(full))
+    leased = select(func.count()).where(others.c.workspace == JOBS.c.workspace, _is_leased(others)).scalar_subquery()
+    conditions = [_UNFINISHED, _ANYBODYS, *room]
     if share.without:
         conditions.append(JOBS.c.id.not_in(share.without))
     if share.engines:
@@ -313,4 +335,6 @@ def build_columns(job: Job) -> dict[str, Any]:
         "body": json.dumps(to_plain(job)),
         "search_text": write_search_text(job),
         "deployed_in": job.deployed_in or job.workspace,
+        "needs_cores": job.needs.cores,
+        "needs_memory_mib": job.needs.memory_mib,
     }

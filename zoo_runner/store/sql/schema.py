@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import VARCHAR
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-OLDEST, NEWEST = "0001", "0013"
+OLDEST, NEWEST = "0001", "0014"
 """The first revision of the schema (migrations/versions), and the one that this release speaks."""
 
 METADATA = MetaData()
@@ -83,6 +83,9 @@ JOBS = Table(
     Column("search_text", sorted_text(384), nullable=False, server_default=text("''")),
     # the workspace of its process
     Column("deployed_in", String(255), nullable=False, server_default=text("''")),
+    # what it may take at once
+    Column("needs_cores", Double, nullable=False, server_default=text("0")),
+    Column("needs_memory_mib", Double, nullable=False, server_default=text("0")),
 )
 _UNFINISHED = text("status IN ('accepted', 'running')")
 Index("jobs_newest", JOBS.c.created, JOBS.c.id)

@@ -47,6 +47,7 @@ from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import EngineError, InputError, PackageError, RunnerError
 from zoo_runner.model.events import Report, StageStarted
+from zoo_runner.model.needs import NO_NEEDS, Needs
 from zoo_runner.model.job import Outcome, Results
 from zoo_runner.model.masking import holds_secret
 from zoo_runner.model.package import Package
@@ -92,6 +93,10 @@ class TemplateEngine:
             "inputs": list(given),
         }
         return Plan(job, Handle(self.name, job.id, data), {"manifests": [workflow]})
+
+    def measure(self, package: Package) -> Needs:
+        """Return nothing: what a template of the site takes is the site's."""
+        return NO_NEEDS
 
     def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> None:
         """Stage files in, and create the Workflow, suspended, or adopt the one that an earlier attempt created."""
