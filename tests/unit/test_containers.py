@@ -1,11 +1,14 @@
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.values import small_package
-from zoo_runner.config.settings import load_settings
+from zoo_runner.config.settings import Settings, load_settings
 from zoo_runner.engines.local.containers import (
     ContainerNeeds,
+    Puller,
     choose_runtime,
     ensure_images,
     find_container_needs,
@@ -14,6 +17,7 @@ from zoo_runner.engines.local.containers import (
     remove_containers_of,
 )
 from zoo_runner.engines.local.places import place_steps
+from zoo_runner.engines.local.registries import Registries, select_auths
 from zoo_runner.model.cancellation import Cancellation, Reason
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, TimeLimitError
@@ -23,6 +27,13 @@ from zoo_runner.model.package import Package
 
 def find_needs(package: Package) -> ContainerNeeds:
     return find_container_needs(place_steps(package, load_settings({})))
+
+
+def build_puller(
+    runtime: str, settings: Settings, *configurations: dict[str, Any], folder: Path | None = None
+) -> Puller:
+    place = folder or Path("/nonexistent")
+    return Puller(runtime, settings, Registries(configurations, place / "private", place / "marks"))
 
 
 REQUIRED = find_needs(small_package(requirements=[{"class": "DockerRequirement", "dockerPull": "r:1"}]))
@@ -122,16 +133,16 @@ def test_the_containers_of_a_job_are_removed_and_not_those_of_neighbours(
 
 
 def test_an_image_that_is_there_is_not_pulled(programs: Programs) -> None:
-    runtime = programs.put("podman", '[ "$1 $2" = "image inspect" ]')
+    runtime = programs.put("podman", '[ "$1 $2" = "image inspect" ] && echo 0a')
     reported: list[Event] = []
-    ensure_images(runtime, ("a:1", "b:1"), load_settings({}), reported.append, Cancellation())
+    ensure_images(build_puller(runtime, load_settings({})), ("a:1", "b:1"), reported.append, Cancellation())
     assert reported == []
 
 
 def test_an_image_that_is_not_there_is_pulled_and_that_is_reported(programs: Programs) -> None:
     runtime = programs.put("podman", '[ "$1" = pull ]')
     reported: list[Event] = []
-    ensure_images(runtime, ("a:1",), load_settings({}), reported.append, Cancellation())
+    ensure_images(build_puller(runtime, load_settings({})), ("a:1",), reported.append, Cancellation())
     assert [event.text for event in reported if isinstance(event, EngineLine)] == [f"pulling image a:1 with {runtime}"]
 
 
@@ -156,7 +167,7 @@ def test_an_image_that_is_not_there_is_pulled_and_that_is_reported(programs: Pro
 def test_a_pull_that_fails_is_explained(programs: Programs, said: str, code: str, level: Level) -> None:
     runtime = programs.put("podman", f'[ "$1" = image ] && exit 1; echo "{said}" >&2; exit 125')
     with pytest.raises(EngineError, match="image a:1") as caught:
-        ensure_images(runtime, ("a:1",), load_settings({}), lambda _: None, Cancellation())
+        ensure_images(build_puller(runtime, load_settings({})), ("a:1",), lambda _: None, Cancellation())
     assert (caught.value.diagnosis.code, caught.value.diagnosis.level) == (code, level)
     assert caught.value.diagnosis.evidence == (said,)
 
@@ -166,7 +177,7 @@ def test_images_that_neither_this_machine_nor_their_registry_has_are_found_and_n
 ) -> None:
     script = """
     case "$1 $2 $3" in
-      "image inspect --") [ "$4" = here:1 ]; exit;;
+      "image inspect --format={{.Id}}") [ "$5" = here:1 ] && echo 0a; exit;;
       "manifest inspect --") image=$4 ;;
     esac
     case "$image" in
@@ -177,7 +188,7 @@ def test_images_that_neither_this_machine_nor_their_registry_has_are_found_and_n
     esac
     """
     runtime, settings = programs.put("podman", script), load_settings({"HTTPS_PROXY": "http://proxy"})
-    found = list(find_missing_images(runtime, ("here:1", "there:1", "none:1", "away:1"), settings))
+    found = list(find_missing_images(build_puller(runtime, settings), ("here:1", "there:1", "none:1", "away:1")))
     assert [error.diagnosis.code for error in found] == ["image.not-found", "image.unreachable"]
     assert found[1].diagnosis.evidence == ("http://proxy: connection refused",)
 
@@ -190,11 +201,61 @@ def test_a_pull_stops_with_its_job(programs: Programs) -> None:
         cancellation.cancel(Reason.TIME_LIMIT)
 
     with pytest.raises(TimeLimitError):
-        ensure_images(runtime, ("a:1",), load_settings({}), stop, cancellation)
+        ensure_images(build_puller(runtime, load_settings({})), ("a:1",), stop, cancellation)
 
 
 def test_a_pull_knows_the_proxies_of_the_caller(programs: Programs) -> None:
     runtime = programs.put("podman", '[ "$1" = image ] && exit 1; echo "$HTTPS_PROXY" >&2; exit 1')
     with pytest.raises(EngineError) as caught:
-        ensure_images(runtime, ("a:1",), load_settings({"HTTPS_PROXY": "http://proxy"}), lambda _: None, Cancellation())
+        puller = build_puller(runtime, load_settings({"HTTPS_PROXY": "http://proxy"}))
+        ensure_images(puller, ("a:1",), lambda _: None, Cancellation())
     assert caught.value.diagnosis.evidence == ("http://proxy",)
+
+
+CONFIGURATION = {"auths": {"registry.example": {"auth": "c2VjcmV0"}}}
+# it gives the private image to who has the password, and notes what it was shown
+GIVES = """
+case "$1" in
+  image) [ -e {folder}/there ] && echo sha256:0b || exit 1;;
+  images) echo sha256:0a;;
+  pull) cp "$REGISTRY_AUTH_FILE" {folder}/shown 2>/dev/null || {{ echo unauthorized >&2; exit 125; }}
+    ls -l "$REGISTRY_AUTH_FILE" | cut -c1-10 > {folder}/mode; touch {folder}/there;;
+esac
+"""
+
+
+def test_the_credentials_of_a_workspace_are_for_the_pull_alone_and_its_image_for_nobody_else(
+    programs: Programs, tmp_path: Path
+) -> None:
+    runtime, settings = programs.put("podman", GIVES.format(folder=tmp_path)), load_settings({})
+    own = build_puller(runtime, settings, CONFIGURATION, folder=tmp_path)
+    image = "registry.example/private/tool:1"
+    ensure_images(own, (image,), lambda _: None, Cancellation())
+    assert json.loads((tmp_path / "shown").read_text()) == CONFIGURATION
+    assert (tmp_path / "mode").read_text().strip() == "-rw-------"
+    assert list((tmp_path / "private").iterdir()) == []
+    # whoever asks for what is here now, by this or another name, has to show credentials too
+    (tmp_path / "shown").unlink()
+    others = build_puller(runtime, settings, folder=tmp_path)
+    for name in (image, "registry.example/private/tool@sha256:00", "0b"):
+        with pytest.raises(EngineError) as caught:
+            ensure_images(others, (name,), lambda _: None, Cancellation())
+        assert caught.value.diagnosis.code == "image.forbidden"
+    ensure_images(own, (image,), lambda _: None, Cancellation())
+    assert (tmp_path / "shown").exists()
+
+
+@pytest.mark.parametrize(
+    ("image", "key", "is_for"),
+    [
+        ("registry.example/a:1", "https://registry.example/v2/", True),
+        ("registry.example/a/b:1", "registry.example/a", True),
+        ("registry.example/ab:1", "registry.example/a", False),
+        ("registry.example.org/a:1", "registry.example", False),
+        ("debian:12", "https://index.docker.io/v1/", True),
+        ("eo/ndvi:1", "docker.io", True),
+        ("localhost:5000/a:1", "docker.io", False),
+    ],
+)
+def test_credentials_are_for_the_images_of_their_registry(image: str, key: str, is_for: bool) -> None:
+    assert bool(select_auths(image, ({"auths": {key: {"auth": "eA=="}}},))) is is_for

@@ -15,6 +15,7 @@ from zoo_runner.engines.cwl_process.supervised import Supervised
 from zoo_runner.engines.cwl_process.supervisor import remove_containers
 from zoo_runner.engines.image_errors import is_denied, is_limited, is_missing
 from zoo_runner.engines.local.places import StepPlace
+from zoo_runner.engines.local.registries import Registries
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.events import EngineLine, Report
@@ -165,39 +166,80 @@ def limits_memory(runtime: str) -> bool:
     return info.get("MemoryLimit") is True or "memory" in (info.get("host", {}).get("cgroupControllers") or ())
 
 
-def ensure_images(
-    runtime: str, images: tuple[str, ...], settings: Settings, report: Report, cancellation: Cancellation
-) -> None:
+@dataclass(frozen=True)
+class Puller:
+    """Pulls images with podman or docker (`runtime`), with the credentials of a workspace for its `registries`.
+
+    The program that pulls has the environment of `settings` (proxies, location of logins).
+    """
+
+    runtime: str
+    settings: Settings
+    registries: Registries
+
+    def has(self, image: str) -> bool:
+        """Whether an image is on this machine, and is for everybody here."""
+        found = self._find_ids("image", "inspect", "--format={{.Id}}", "--", image)
+        return bool(found) and not self.registries.is_marked(image, *found)
+
+    def pull(self, image: str, cancellation: Cancellation) -> None:
+        """Pull an image; raises `EngineError`, or why the job was stopped."""
+        if not self.registries.cover(image):
+            self._pull(image, cancellation)
+            return
+        # whoever asks for it from now on has to show credentials, by whatever name, unless it was there for everybody
+        there = self._find_ids("images", "--quiet", "--no-trunc")
+        self.registries.mark(image)
+        self._pull(image, cancellation)
+        for found in self._find_ids("image", "inspect", "--format={{.Id}}", "--", image) - there:
+            self.registries.mark(found)
+
+    def _find_ids(self, *words: str) -> set[str]:
+        """Read the ids of images that a command prints, which podman and docker write with or without their digest."""
+        found = _run(self.runtime, *words)
+        ids = found.stdout.split() if found.returncode == 0 else []
+        return {one.removeprefix("sha256:") for one in ids}
+
+    def _pull(self, image: str, cancellation: Cancellation) -> None:
+        with self.registries.lending(image, self.settings.pull_variables) as variables:
+            order = {
+                "command": [self.runtime, "pull", "--", image],
+                "env": dict(variables),
+                "cwd": "/",
+                "cid_folder": None,
+                "remover": [],
+            }
+            with Supervised(order, find_python(self.settings)) as pull:
+                code = pull.follow(lambda _: None, cancellation)
+                cancellation.check()
+                if code != 0:
+                    raise _pull_error(image, "\n".join(pull.complaints))
+
+    def ask(self, image: str) -> "subprocess.CompletedProcess[str]":
+        """Ask a registry whether it gives an image."""
+        with self.registries.lending(image, self.settings.pull_variables) as variables:
+            return _run(self.runtime, "manifest", "inspect", "--", image, variables=variables)
+
+
+def ensure_images(puller: Puller, images: tuple[str, ...], report: Report, cancellation: Cancellation) -> None:
     """Pull missing images, before anything else of the job starts.
 
-    A pull may take long: it stops with the job, and does not outlive this process. The program that pulls has the
-    environment of `settings` (proxies, location of logins). Raises `EngineError`, or why the job was stopped.
+    A pull may take long: it stops with the job, and does not outlive this process. Raises `EngineError`, or why the job
+    was stopped.
     """
     for image in images:
-        if _run(runtime, "image", "inspect", "--", image).returncode == 0:
-            continue
-        report(EngineLine("info", f"pulling image {image} with {runtime}"))
-        order = {
-            "command": [runtime, "pull", "--", image],
-            "env": dict(settings.pull_variables),
-            "cwd": "/",
-            "cid_folder": None,
-            "remover": [],
-        }
-        with Supervised(order, find_python(settings)) as pull:
-            code = pull.follow(lambda _: None, cancellation)
-            cancellation.check()
-            if code != 0:
-                raise _pull_error(image, "\n".join(pull.complaints))
+        if not puller.has(image):
+            report(EngineLine("info", f"pulling image {image} with {puller.runtime}"))
+            puller.pull(image, cancellation)
 
 
-def find_missing_images(runtime: str, images: tuple[str, ...], settings: Settings) -> Iterator[EngineError]:
+def find_missing_images(puller: Puller, images: tuple[str, ...]) -> Iterator[EngineError]:
     """Find images that are not on this machine and that their registries do not give; none is pulled."""
     for image in images[:_MOST_ASKED_FOR]:
-        if _run(runtime, "image", "inspect", "--", image).returncode == 0:
+        if puller.has(image):
             continue
         try:
-            asked = _run(runtime, "manifest", "inspect", "--", image, variables=settings.pull_variables)
+            asked = puller.ask(image)
         except EngineError as error:
             yield error
             continue

@@ -25,6 +25,7 @@ from zoo_runner.engines.local.ahead import take_launcher
 from zoo_runner.engines.local.containers import (
     CONTAINER_IDS,
     ContainerNeeds,
+    Puller,
     choose_runtime,
     ensure_images,
     find_container_needs,
@@ -37,6 +38,7 @@ from zoo_runner.engines.local.given import PrivateFolders
 from zoo_runner.engines.local.kept import forget_kept, keep_outputs, read_kept, remove_rest, reserve_room
 from zoo_runner.engines.local.machine import examine_machine, find_folders
 from zoo_runner.engines.local.places import StepPlace, find_trusted, find_unnamed, list_names, place_steps
+from zoo_runner.engines.local.registries import Registries
 from zoo_runner.engines.local.run import PreparedJob, Run, find_package_files
 from zoo_runner.engines.local.sandbox import Sandbox, find_sandbox
 from zoo_runner.engines.pipeline import (
@@ -179,7 +181,7 @@ class LocalEngine:
             yield error
             return
         if runtime:
-            yield from find_missing_images(runtime, needs.images, self._settings)
+            yield from find_missing_images(self._build_puller(runtime), needs.images)
 
     def find_leftovers(self, running: Collection[str]) -> list[Leftover]:
         """Find scratch folders of jobs that do not run."""
@@ -201,12 +203,18 @@ class LocalEngine:
         if unnamed := find_unnamed(places):
             report(EngineLine("info", _build_default_note(unnamed, self._settings)))
         if runtime:
-            ensure_images(runtime, needs.images, self._settings, report, cancellation)
+            ensure_images(self._build_puller(runtime), needs.images, report, cancellation)
         if trusted := find_trusted(places, runtime):
             report(EngineLine("warning", _build_trust_note(trusted, needs, self._settings)))
         check_destination(job, self._workspace.storage)
         files = find_package_files(job.package, self._workspace.storage.allowed_roots)
         return PreparedJob(job, runtime, machine, control, files, self._open_sandbox(places))
+
+    def _build_puller(self, runtime: str) -> Puller:
+        """Build what pulls images, with the credentials of the workspace in a folder that no job sees."""
+        workspace, marks = self._workspace, self._settings.cache / "private-images"
+        registries = Registries(workspace.pull_credentials, workspace.folders.state, marks)
+        return Puller(runtime, self._settings, registries)
 
     def _ensure_apart(self, job: JobSpec, follow: Callable[[str], str]) -> None:
         """Refuse, isolated, inputs that have folders of this installation in them; raises `InputError`."""
