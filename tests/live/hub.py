@@ -45,9 +45,10 @@ class Hub:
         headers = user | {"Content-Type": "application/ogcapppkg+json"}
         return self.server.request("POST", f"{PREFIX}/{workspace}/processes", package, headers)
 
-    def execute(self, user: dict[str, str], workspace: str, process: str) -> Any:
-        """Execute a process; return the status of its job."""
-        answer = self.ask(user, f"/{workspace}/processes/{process}/execution", "POST", {"inputs": {"message": "x"}})
+    def execute(self, user: dict[str, str], workspace: str, process: str, **more: Any) -> Any:
+        """Execute a process; return the status of its job. `more` are members of the request."""
+        body = {"inputs": {"message": "x"}, **more}
+        answer = self.ask(user, f"/{workspace}/processes/{process}/execution", "POST", body)
         assert answer.status == 201, answer.body
         return answer.json
 

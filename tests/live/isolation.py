@@ -55,6 +55,33 @@ OTHERS: Mapping[str, str] = {
 }
 """Every operation below a workspace: what others may do there, under deploy/opa/policy.rego."""
 
+BESIDE = (
+    (
+        "callbacks",
+        "no answer to others has the address of one, of public processes neither; a job's own inputs have it"
+        " (`job.inputs`)",
+        "`test_no_answer_to_others_has_the_address_of_a_callback` (`tests/live/test_isolation.py`)",
+    ),
+    (
+        "pods",
+        "a pod reaches no pod, Secret, volume, log or event of another job",
+        "`tests/live/test_attacks_on_pods.py`",
+    ),
+    (
+        "timing of existence checks",
+        "before a denial as much is read of the database for what is there as for what is not; seconds are not"
+        " compared, and ids of jobs are random",
+        "`test_as_much_is_read_for_what_is_private_as_for_what_is_not_there` (`tests/unit/test_existence_checks.py`)",
+    ),
+    (
+        "quotas",
+        "jobs and results of one count for no other, and one that is full keeps no job of another waiting; on a cluster"
+        " each namespace has its own",
+        "`tests/unit/test_quotas.py`, `tests/live/test_namespace_quota.py`",
+    ),
+)
+"""What is no operation, and how it is kept apart: what, how, and the test that shows it."""
+
 _HEAD = """# Who may do what
 
 Every operation of the API below a workspace, under [deploy/opa/policy.rego](../deploy/opa/policy.rego). Members do all
@@ -66,12 +93,14 @@ answer for what is nowhere.
 Without a token all of it is refused with 401.
 
 `/login`, `/login/callback` and `/logout` are open and of no workspace; `/session` shows callers what is known of
-themselves (`tests/live/test_login.py`). What pods of one job reach of others is tried in
-`tests/live/test_attacks_on_pods.py`. How long an answer takes is not compared.
+themselves (`tests/live/test_login.py`).
 
 | operation | action | a member, another workspace's | others, private | others, public or user service |
 | --- | --- | --- | --- | --- |
 """
+
+
+_BESIDE_HEAD = ("", "What is no operation:", "", "| what | how it is kept apart | shown by |", "| --- | --- | --- |")
 
 
 def build_page(actions: Mapping[str, str]) -> str:
@@ -83,4 +112,5 @@ def build_page(actions: Mapping[str, str]) -> str:
         private = "not listed" if allowed is LISTED else "denied"
         public = {NOTHING: "denied", OPERATORS: "denied", PUBLIC: "allowed", LISTED: "listed"}[allowed]
         rows.append(f"| `{operation}` | `{actions[operation]}` | {foreign} | {private} | {public} |")
-    return _HEAD + "\n".join(rows) + "\n"
+    beside = [f"| {' | '.join(row)} |" for row in BESIDE]
+    return "\n".join((_HEAD + "\n".join(rows), *_BESIDE_HEAD, *beside)) + "\n"

@@ -20,6 +20,8 @@ from tests.waiting import wait_for
 
 # as long as the ids that there are, so that what is written of them differs in nothing else
 ABSENT = {"process_id": "absent", "job_id": "0" * 36, "upload_id": "0" * 32, "token_id": "0" * 32}
+# where nothing listens
+CALLBACK = "http://127.0.0.1:9/callback-of-ada"
 PARTS = {
     "output": "text",
     "number": "0",
@@ -52,7 +54,7 @@ class Tenants:
 def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
     folder = tmp_path_factory.mktemp("tenants")
     (folder / "s3" / "access").mkdir(parents=True)
-    with hub(folder) as running:
+    with hub(folder, ZOO_RUNNER_CALLBACK_HOSTS="127.0.0.1") as running:
         assert running.deploy(running.ben, "beta", "inner").status == 201
         found = {}
         for user, workspace, process in (
@@ -61,7 +63,7 @@ def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenants]:
             (running.ada, "alpha", "service"),
             (running.ben, "beta", "inner"),
         ):
-            job = running.execute(user, workspace, process)["jobID"]
+            job = running.execute(user, workspace, process, subscriber={"successUri": CALLBACK})["jobID"]
             body, headers = build_form(("file", "message.txt", b"x"))
             sent = running.server.request("POST", f"{PREFIX}/{workspace}/files", body, user | headers)
             assert running.wait(user, f"/{workspace}/jobs/{job}")["status"] == "successful"
@@ -118,6 +120,14 @@ def test_others_get_what_is_public_and_nothing_else_of_it(tenants: Tenants) -> N
                 text = answer.body.decode()
                 for hidden in tenants.private.values():
                     assert hidden not in text, operation
+
+
+def test_no_answer_to_others_has_the_address_of_a_callback(tenants: Tenants) -> None:
+    own = tenants.ask(tenants.hub.ada, "GET /jobs/{job_id}/definition", tenants.public)
+    assert CALLBACK in own.body.decode()
+    for operation in OTHERS:
+        for ids in (tenants.private, tenants.public, tenants.service):
+            assert b"callback-of-ada" not in tenants.ask(tenants.hub.ben, operation, ids).body, operation
 
 
 def test_a_member_gets_the_same_answer_for_what_is_another_workspaces_and_what_is_nowhere(tenants: Tenants) -> None:

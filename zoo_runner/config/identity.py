@@ -12,6 +12,7 @@ _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "E
 _LONGEST_CACHE_SECONDS = 60
 _LONGEST_SESSION_MINUTES = 1440
 _LONGEST_TOKEN_DAYS = 3660
+_LONGEST_CONFIRM_DAYS = 365
 _SHORTEST_DEVELOPMENT_TOKEN = 20
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """The hosts of addresses that lead to the machine that asks."""
@@ -75,6 +76,12 @@ class IdentitySettings:
     token_days: float = setting(
         "ZOO_RUNNER_TOKEN_DAYS", 90.0, "Longest time for which a personal token may hold, in days, at most 3660."
     )
+    token_confirm_days: float = setting(
+        "ZOO_RUNNER_TOKEN_CONFIRM_DAYS",
+        14.0,
+        "A personal token is refused where its owner has not logged in or sent a token of the provider for so many"
+        " days, until the owner does; at most 365.",
+    )
     development_token: str = setting(
         "ZOO_RUNNER_DEVELOPMENT_TOKEN",
         "",
@@ -124,6 +131,10 @@ def load_identity_settings(environ: Mapping[str, str]) -> IdentitySettings:
         raise _invalid("ZOO_RUNNER_OPA_CACHE", str(settings.policy_seconds), wanted)
     if settings.token_days > _LONGEST_TOKEN_DAYS:
         raise _invalid("ZOO_RUNNER_TOKEN_DAYS", str(settings.token_days), f"at most {_LONGEST_TOKEN_DAYS}")
+    if settings.token_confirm_days > _LONGEST_CONFIRM_DAYS:
+        raise _invalid(
+            "ZOO_RUNNER_TOKEN_CONFIRM_DAYS", str(settings.token_confirm_days), f"at most {_LONGEST_CONFIRM_DAYS}"
+        )
     if 0 < len(settings.development_token) < _SHORTEST_DEVELOPMENT_TOKEN:
         length = f"{len(settings.development_token)} characters"
         wanted = f"at least {_SHORTEST_DEVELOPMENT_TOKEN} random ones"

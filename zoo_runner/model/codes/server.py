@@ -72,6 +72,9 @@ IDENTITY = (
     Code("identity.workspace", _U, "The caller may not use the workspace.", "Ask its owner; then get a new token."),
     Code("identity.session", _U, "The session of the browser has ended.", "Log in again."),
     Code("identity.revoked", _U, "A personal token has expired or was revoked.", "Make a new one."),
+    Code(
+        "identity.owner", _U, "The owner of a personal token left, or did not come for days.", "Have the owner log in."
+    ),
     Code("identity.scope", _U, "A personal token is not for this action.", "Make one with this scope."),
     Code("identity.development", _U, "The development token is sent from elsewhere.", "Use one of the provider."),
     Code("secret.not-found", _U, "The workspace has no secret of this name.", "List those that there are."),

@@ -66,7 +66,7 @@ class Asked:
 
         Where the document of the workspace cannot be read, a denial is an `EngineError` (`access.unavailable`).
         """
-        facts = await self._api.read(_find_facts, workspace, request.path_params)
+        facts = await self._api.read(find_facts, workspace, request.path_params)
         action, loop = ACTIONS[request.scope["route"].name], asyncio.get_running_loop()
         note = find_note(request)
         admitted = await self._ask(note, caller, action, workspace, facts)
@@ -124,12 +124,17 @@ def _unavailable(workspace: str) -> EngineError:
     )
 
 
-def _find_facts(api: Api, workspace: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Find what a policy may need to know of the process and the job of a request; None for what is not there."""
-    process_id, job = params.get("process_id"), _find_job(api, workspace, params.get("job_id"))
+def find_facts(api: Api, workspace: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Find what a policy may need to know of the process and the job of a request; None for what is not there.
+
+    As much is read for what is not there, so that a denial takes no less time.
+    """
+    process_id, job_id = params.get("process_id"), params.get("job_id")
+    job = _find_job(api, workspace, job_id)
     # that of a job may be another workspace's
     place = job["deployed_in"] if job else workspace
-    return {"process": _find_process(api, place, job["process"] if job else process_id), "job": job}
+    process = _find_process(api, place, job["process"] if job else process_id or job_id)
+    return {"process": process if job or process_id else None, "job": job}
 
 
 def _find_job(api: Api, workspace: str, job_id: str | None) -> dict[str, Any] | None:

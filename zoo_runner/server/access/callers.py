@@ -5,6 +5,7 @@ Source: RFC 6750, the bearer token in the header `Authorization` and the challen
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,6 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from zoo_runner.model.errors import InputError
 from zoo_runner.server.access.development import DevelopmentToken
+from zoo_runner.server.access.memberships import Memberships
 from zoo_runner.server.access.personal_tokens import PREFIX, find_owner
 from zoo_runner.server.access.provider import Provider
 from zoo_runner.server.access.sessions import Sessions
@@ -65,7 +67,14 @@ class Means:
             return self.development.identify(request)
         if self.provider is None:
             raise refuse("identity.token", "this server accepts its development token and personal tokens only")
-        return await self.provider.identify(text)
+        caller = await self.provider.identify(text)
+        await self.memberships.note(caller)
+        return caller
+
+    @cached_property
+    def memberships(self) -> Memberships:
+        """What the provider says of callers, for their personal tokens and sessions."""
+        return Memberships(self.api)
 
 
 def build_identity(means: Means | None) -> Identity:

@@ -13,6 +13,7 @@ from zoo_runner.model.errors import InputError
 from zoo_runner.model.ids import new_uid
 from zoo_runner.model.token import PersonalToken
 from zoo_runner.server.access.actions import ACTIONS
+from zoo_runner.server.access.memberships import ensure_still_member
 from zoo_runner.server.access.tokens import Caller
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import MadeToken, TokenInfo, TokenList
@@ -87,7 +88,7 @@ def digest_token(text: str) -> str:
 
 
 async def find_owner(api: Api, text: str) -> Caller:
-    """Return who made a token, with what it is for; raises `InputError` (`identity.revoked`)."""
+    """Return who made a token, with what it is for; raises `InputError` (`identity.revoked`, `identity.owner`)."""
     token = await api.read(lambda api: api.store.tokens.find(digest_token(text), clock.now()))
     if token is None:
         raise InputError(
@@ -95,6 +96,9 @@ async def find_owner(api: Api, text: str) -> Caller:
             "Make a new one (POST …/tokens).",
             code="identity.revoked",
         )
+    owner = token.owner
+    membership = await api.read(lambda api: api.store.memberships.find(owner))
+    ensure_still_member(membership, token.workspace, api.identity.token_confirm_days)
     return Caller(
         token.owner, frozenset({token.workspace}), by="personal-token", scopes=frozenset(token.scopes), token=token.id
     )

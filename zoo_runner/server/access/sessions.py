@@ -7,6 +7,7 @@ Sources: RFC 6265bis (`__Host-`, SameSite), W3C Fetch Metadata Request Headers.
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from urllib.parse import quote, urlencode
 
@@ -19,6 +20,7 @@ from zoo_runner.model import clock
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.session import Session
 from zoo_runner.server.access.login import is_path
+from zoo_runner.server.access.memberships import build_membership, limit_session
 from zoo_runner.server.access.tokens import Caller
 from zoo_runner.server.api import Api
 from zoo_runner.server.cross_site import ensure_same_origin
@@ -67,6 +69,7 @@ class Sessions:
     def begin(self, caller: Caller) -> tuple[str, float]:
         """Begin the session of a person; returns its secret, and for how many seconds it holds."""
         secret, seconds = secrets.token_urlsafe(32), self._api.identity.session_minutes * _SECONDS_PER_MINUTE
+        self._api.store.memberships.put(build_membership(caller))
         session = Session(
             caller.name,
             tuple(sorted(caller.workspaces)),
@@ -90,7 +93,9 @@ class Sessions:
         session = await self._api.read(lambda api: api.store.sessions.find(_digest(secret), clock.now()))
         if session is None:
             raise InputError("the session has ended", "Log in again at /login.", code="identity.session")
-        return Caller(session.name, frozenset(session.workspaces), frozenset(session.roles), "session")
+        caller = Caller(session.name, frozenset(session.workspaces), frozenset(session.roles), "session")
+        membership = await self._api.read(lambda api: api.store.memberships.find(caller.name))
+        return replace(caller, workspaces=limit_session(caller, session.begun, membership))
 
     def ensure_own(self, request: Request) -> None:
         """Refuse a request that changes something and that no page of this server sent; raises `InputError`."""

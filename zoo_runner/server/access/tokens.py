@@ -93,7 +93,7 @@ def _verify(token: str, keys: KeySet, settings: IdentitySettings, audience: str,
 REFUSALS = (
     *("identity.token", "identity.algorithm", "identity.key", "identity.signature", "identity.kind"),
     *("identity.issuer", "identity.audience", "identity.expired", "identity.claim"),
-    "identity.revoked",
+    *("identity.revoked", "identity.owner"),
 )
 """The codes of a token that is not accepted: its form, who signed it and how, what it is for."""
 

@@ -7,6 +7,7 @@ from zoo_runner.store.sql.callbacks import SqlCallbacks
 from zoo_runner.store.sql.database import Database, open_database
 from zoo_runner.store.sql.events import SqlEvents
 from zoo_runner.store.sql.jobs import SqlJobs
+from zoo_runner.store.sql.memberships import SqlMemberships
 from zoo_runner.store.sql.processes import SqlProcesses
 from zoo_runner.store.sql.secrets import SqlSecrets
 from zoo_runner.store.sql.sessions import SqlSessions
@@ -30,6 +31,7 @@ class SqlStore:
     tokens: SqlTokens
     secrets: SqlSecrets
     results: SqlStoredResults
+    memberships: SqlMemberships
 
     def close(self) -> None:
         """Close the connections."""
@@ -57,4 +59,5 @@ def open_sql_store(url: str) -> SqlStore:
         SqlTokens(database),
         SqlSecrets(database),
         SqlStoredResults(database),
+        SqlMemberships(database),
     )

@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import VARCHAR
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-OLDEST, NEWEST = "0001", "0014"
+OLDEST, NEWEST = "0001", "0015"
 """The first revision of the schema (migrations/versions), and the one that this release speaks."""
 
 METADATA = MetaData()
@@ -180,6 +180,14 @@ TOKENS = Table(
 )
 Index("tokens_of_workspace", TOKENS.c.workspace, TOKENS.c.owner)
 Index("tokens_by_end", TOKENS.c.expires)
+
+MEMBERSHIPS = Table(
+    "memberships",
+    METADATA,
+    Column("name", String(255), primary_key=True),
+    Column("workspaces", Text, nullable=False),
+    Column("seen", sorted_text(32), nullable=False),
+)
 
 SECRETS = Table(
     "secrets",

@@ -1,0 +1,74 @@
+"""What the provider said last of people, as it limits what is let in without asking it: sessions and personal tokens.
+
+An access token or a login says of which workspaces a person is. This is kept, so that a personal token ends with the
+membership of its owner, or where the owner does not come for days, and a session with what a later login said.
+"""
+
+from time import monotonic
+
+from fastapi.concurrency import run_in_threadpool
+
+from zoo_runner.model import clock
+from zoo_runner.model.errors import InputError
+from zoo_runner.model.membership import Membership
+from zoo_runner.server.access.remembered import Remembered
+from zoo_runner.server.access.tokens import Caller
+from zoo_runner.server.api import Api
+
+_AGAIN_SECONDS = 60.0
+"""What has not changed is stored again after so long."""
+_REMEMBERED_BYTES = 4 << 20
+_SECONDS_PER_DAY = 86_400
+
+
+class Memberships:
+    """Keeps what the provider says; one for the whole server."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._known: Remembered[tuple[frozenset[str], float]] = Remembered(_REMEMBERED_BYTES)
+
+    async def note(self, caller: Caller) -> None:
+        """Keep of which workspaces a caller is, as the provider has just said."""
+        known = self._known.get(caller.name)
+        if known and known[0] == caller.workspaces and monotonic() < known[1]:
+            return
+        await run_in_threadpool(self._api.store.memberships.put, build_membership(caller))
+        self._known.put(caller.name, (caller.workspaces, monotonic() + _AGAIN_SECONDS))
+
+
+def build_membership(caller: Caller) -> Membership:
+    """Build what is kept of a caller of whom the provider has just said the workspaces."""
+    return Membership(caller.name, tuple(sorted(caller.workspaces)), clock.now())
+
+
+def ensure_still_member(membership: Membership | None, workspace: str, days: float) -> None:
+    """Refuse a personal token whose owner left its workspace, or did not come for so many days.
+
+    Of an owner who never came nothing is known: an operator has made the token, and it holds until it expires. Raises
+    `InputError` (`identity.owner`).
+    """
+    if membership is None:
+        return
+    if workspace not in membership.workspaces:
+        raise _refuse(
+            f"its owner {membership.name} was no member of the workspace {workspace} when last seen, {membership.seen}",
+            "Ask the owner of the workspace to let its owner in; then its owner has to log in.",
+        )
+    if membership.seen <= clock.after(-days * _SECONDS_PER_DAY):
+        raise _refuse(
+            f"its owner {membership.name} was last seen {membership.seen}, more than {days:g} days ago"
+            " (ZOO_RUNNER_TOKEN_CONFIRM_DAYS)",
+            "Its owner has to log in, or send a request with a token of the provider; then it is accepted again.",
+        )
+
+
+def _refuse(why: str, remedy: str) -> InputError:
+    return InputError(f"the personal token is not accepted: {why}", remedy, code="identity.owner")
+
+
+def limit_session(caller: Caller, begun: str, membership: Membership | None) -> frozenset[str]:
+    """Return the workspaces of a session: those of its login that the provider has not taken away since."""
+    if membership is None or membership.seen <= begun:
+        return caller.workspaces
+    return caller.workspaces & frozenset(membership.workspaces)
