@@ -265,6 +265,7 @@ def _build_spec(job: JobSpec) -> Document:
         "runtime": None,
         "limits_memory": False,
         "keeps_user": False,
+        "cores": 1,
         "memory_mib": _MEMORY_MIB,
         "package_files": [],
         "cid_folder": None,
