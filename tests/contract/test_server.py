@@ -452,6 +452,8 @@ def test_a_job_of_which_nothing_is_kept_is_not_continued(server: Server, failed:
         ({"memory": {"step": 8}}, (400, "request.invalid")),
         ({"inputs": []}, (400, "request.invalid")),
         ({"package": "x"}, (400, "request.invalid")),
+        ({"packages": {}}, (400, "request.invalid")),
+        ({"package": {"unit": "cwlVersion: v1.2"}}, (409, "job.nothing-kept")),
     ):
         answer = server.request("POST", f"/jobs/{job}/retry", body)
         fits(answer.json, standard.EXCEPTION)

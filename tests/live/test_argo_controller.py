@@ -26,6 +26,7 @@ from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.diagnose import find_judgements
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.events import EngineLine, Event, StepLines, StepStarted
+from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.job import Status
 
 # each needs a controller of its own, or stops one
@@ -121,7 +122,7 @@ def test_a_job_whose_pod_is_lost_is_started_again_and_one_that_fails_is_not(site
 
 def test_argo_itself_deletes_a_job_whose_caller_was_lost(site: Site, tmp_path: Path) -> None:
     """`ttlStrategy`: the Workflow owns everything, volume and Secret included."""
-    soon, job_id = site.having(ZOO_RUNNER_KEPT_HOURS="0.002"), "lost-for-good"
+    soon, job_id = site.having(ZOO_RUNNER_KEPT_HOURS="0.002"), new_job_id()
     package = write_package(tmp_path, "echo begun >&2")
     with controlling(site, NAMESPACE, INSTANCE):
         with soon.started("run", package, "-o", "s3://results/lost", "--job-id", job_id) as process:

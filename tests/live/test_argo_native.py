@@ -148,13 +148,25 @@ def test_a_failed_job_continues_with_an_edited_package_and_its_first_steps_have_
 def test_each_step_is_a_pod_and_nothing_is_left(site: Site, tmp_path: Path) -> None:
     job = accept(site, write_package(tmp_path, WAITS))
     nodes: list[str] = []
+    closed: list[str] = []
 
     def look() -> None:
         nodes.extend(list_pods(site, job.id))
+        label = f"zoo-runner/job=job-{job.id},zoo-runner/network=api"
+        closed.extend(kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", label, "-o", "name").split())
         let_tool_go(site, job.id)
 
-    story = site.run(job, on=once(StepLines, look))
+    story = site.having(ZOO_RUNNER_ISOLATION="isolated").run(job, on=once(StepLines, look))
     assert story.outcome.status is Status.SUCCESSFUL, story.outcome.diagnosis
+    # the network plug-in of dev/cluster enforces no policy: it is there, with the addresses of the cluster
+    (name,) = closed
+    assert "step-work" in name
+    words = ("get", "networkpolicy", "zoo-runner-reporting-steps", "-n", NAMESPACE, "-o", "json")
+    spec = json.loads(kubectl(site, *words))["spec"]
+    assert spec["podSelector"]["matchLabels"]["zoo-runner/network"] == "api"
+    service = kubectl(site, "get", "service", "kubernetes", "-n", "default", "-o", "jsonpath={.spec.clusterIP}")
+    assert f"{service}/32" in [one["to"][0]["ipBlock"]["cidr"] for one in spec["egress"]]
+    assert len(spec["egress"]) >= 2
     assert sorted(nodes) == ["stage-in", "step-work"]
     assert story.outcome.usage[0].step == "work"
     assert story.outcome.usage[0].peak_memory_mib

@@ -85,13 +85,15 @@ def test_a_server_continues_a_failed_job(site: Site, tmp_path: Path, s3: S3Serve
     folder = tmp_path / "server"
     folder.mkdir()
     served = site.having(ZOO_RUNNER_STATE=str(folder / "state"), STAGEOUT_OUTPUT="s3://results/served")
-    # too little memory for the last step, as a user would find out
-    third = "cat $0; head -c 200m /dev/zero | tail > /dev/null && echo third"
+    # what is right about the last step has too little memory
+    edited = "cat $0; head -c 200m /dev/zero | tail > /dev/null && echo third"
     with serving(served.environ, folder) as server:
-        process = server.deploy(write_three(tmp_path, third))
+        process = server.deploy(write_three(tmp_path, "exit 3"))
         failed = server.wait(server.execute(process, {}), seconds=_LONGEST)
         assert failed["status"] == "failed", failed
-        answer = server.request("POST", f"/jobs/{failed['jobID']}/retry", {"memory": {"third": "512Mi"}})
+        unit = json.loads(write_three(tmp_path, edited).read_text())
+        changes = {"memory": {"third": "512Mi"}, "package": {"unit": unit}}
+        answer = server.request("POST", f"/jobs/{failed['jobID']}/retry", changes)
         assert answer.status == 201, answer.body
         job = answer.json["jobID"]
         assert answer.headers["location"].endswith(f"/jobs/{job}")

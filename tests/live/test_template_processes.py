@@ -21,6 +21,7 @@ from tests.site import Site
 from zoo_runner.hera.tokens import Tokens
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.events import Event, StepLines
+from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.job import Status
 from zoo_runner.testing import KernelDouble
 
@@ -179,9 +180,10 @@ def read_file(link: Any) -> str:
 def run_by_command(site: Site, package: Path, _: str) -> dict[str, Any]:
     inputs = site.folder / "inputs.json"
     inputs.write_text(json.dumps(INPUTS))
-    done = site.command("run", package, inputs, "--output", site.results, "--job-id", "by-command", "--format", "json")
+    job_id = new_job_id()
+    done = site.command("run", package, inputs, "--output", site.results, "--job-id", job_id, "--format", "json")
     assert done.returncode == 0, done.stderr
-    assert "counting S2A" in site.command("logs", "by-command", "--step", "count").stdout
+    assert "counting S2A" in site.command("logs", job_id, "--step", "count").stdout
     found: dict[str, Any] = json.loads(done.stdout)["results"]
     return found
 

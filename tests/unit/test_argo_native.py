@@ -3,6 +3,7 @@
 import json
 import resource
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from zoo_runner.engines.argo.native.printed import Printed, read_exit_code
 from zoo_runner.engines.argo.native.script import build_tool_script
 from zoo_runner.engines.argo.native.slots import Slot, SlotJob
 from zoo_runner.engines.argo.native.workflow import build_native_workflow
-from zoo_runner.engines.kubernetes.manifests import CONFINED
+from zoo_runner.engines.kubernetes.manifests import CONFINED, NETWORK_LABEL
 from zoo_runner.engines.kubernetes.names import Manifest, build_names
 from zoo_runner.model.package import Package
 
@@ -109,6 +110,20 @@ def test_only_the_nodes_that_stage_have_the_secret_of_the_job() -> None:
     manifest = build(OPEN)
     having = [one["name"] for one in manifest["spec"]["templates"] if "envFrom" in json.dumps(one)]
     assert having == ["stage-in", "stage-out", "keep-logs"]
+
+
+def test_pods_that_evaluate_or_run_a_package_reach_the_api_alone_unless_their_step_asks_for_the_network() -> None:
+    asking: dict[str, Any] = {"hints": {"NetworkAccess": {"networkAccess": True}}}
+    package = package_of(workflow("main", step("main", "a"), step("main", "b", **asking), source="b/out"))
+    old = replace(package, document={**package.document, "cwlVersion": "v1.0"})
+    for manifest, expected in (
+        (build(OPEN), {"step-a": "api", "step-many": "api", "list-many": "api", "step-b": "api"}),
+        (build(package), {"step-a": "api", "step-b": "allowed"}),
+        (build(old), {"step-a": "allowed", "step-b": "allowed"}),
+    ):
+        labels = {one["name"]: one.get("metadata", {}).get("labels", {}) for one in manifest["spec"]["templates"]}
+        found = {name: label[NETWORK_LABEL] for name, label in labels.items() if NETWORK_LABEL in label}
+        assert found == expected
 
 
 def test_argo_replaces_nothing_but_numbers_of_jobs() -> None:

@@ -21,6 +21,7 @@ from zoo_runner.server.jobs import describe_job, get_repeated, repeat_job
 from zoo_runner.server.pages.frame import build_frame
 from zoo_runner.server.pages.job_page import JobPage, read_job_page
 from zoo_runner.server.pages.rendering import render
+from zoo_runner.server.retries import retry_job
 
 BASE = "http://eo.example"
 BEGIN = 1767225601.0
@@ -75,6 +76,14 @@ def test_the_log_of_the_failed_step_is_opened_unless_another_one_is_asked_for(ap
         view, _ = show(api, job, call(**query))
         assert view.log is not None
         assert (view.log.name, view.log.names) == (name, ("job.log", "clip.log", "join.log"))
+
+
+def test_who_may_not_deploy_continues_a_job_with_no_other_package(api: Api, tmp_path: Path) -> None:
+    edited, own, other = {"package": {"unit": "{}"}}, create(api, tmp_path), create(api, tmp_path, 2, deployed_in="eo")
+    for job, caller, code in ((own, call("process.deploy"), "policy.denied"), (other, call(), "request.invalid")):
+        with pytest.raises(InputError) as refused:
+            retry_job(api, caller, job.id, edited)
+        assert refused.value.diagnosis.code == code
 
 
 def test_a_search_shows_the_lines_that_have_its_text(api: Api, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Settings of the engines on Kubernetes: read once, each with its variable, default and meaning."""
 
+import ipaddress
 import json
 import math
 import re
@@ -109,6 +110,12 @@ class KubernetesSettings:
         True,
         "Whether a NetworkPolicy denies step pods the network, unless their package asks for it (NetworkAccess); a"
         " network plug-in has to enforce it.",
+    )
+    api_addresses: tuple[str, ...] = _setting(
+        "ZOO_RUNNER_API_ADDRESSES",
+        (),
+        "Where pods reach the Kubernetes API, comma-separated, such as 10.96.0.1:443,192.0.2.0/28:6443: all that steps"
+        " of argo-native without NetworkAccess may reach; unset: read from the namespace default.",
     )
     job_cpu: str = _setting("ZOO_RUNNER_JOB_CPU", "10m", "CPU that the job pod itself requests.")
     job_cpu_limit: str = _setting("ZOO_RUNNER_JOB_CPU_LIMIT", "2", "CPU that the job pod itself may use.")
@@ -260,6 +267,22 @@ def _read_bool(text: str) -> bool:
     return words[text.lower()]
 
 
+def _read_addresses(text: str) -> tuple[str, ...]:
+    """Read addresses or networks with a port; an IPv6 address is in brackets."""
+    return tuple(map(_read_address, _read_names(text)))
+
+
+def _read_address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    try:
+        network = ipaddress.ip_network(host.strip("[]"), strict=False)
+    except ValueError:
+        network = None
+    if network is None or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise ValueError(f"{text!r} must be an IP address or network with a port, such as 10.96.0.1:443")
+    return f"{network}:{port}"
+
+
 def _read_names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
@@ -276,6 +299,7 @@ _CONVERTERS: dict[Any, Any] = {
 _READERS: dict[str, Any] = {
     "pull_credentials": _read_docker_configs,
     "volumes": _read_volumes,
+    "api_addresses": _read_addresses,
     "job_cpu": _read_cores,
     "job_cpu_limit": _read_cores,
     "api_url": _read_url,

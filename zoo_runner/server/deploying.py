@@ -78,6 +78,11 @@ def read_form(parts: Iterable[tuple[str, str | None, bytes]], workflow: str | No
     return Deployment(files, workflow=workflow or fields.get("w"), process_id=fields.get("id"))
 
 
+def read_unit(unit: Any, member: str) -> Deployment:
+    """Read CWL that is a member of another request, in the form of an execution unit; raises `InputError`."""
+    return Deployment(*_read_unit(unit, member))
+
+
 def is_plain_path(name: str) -> bool:
     """Whether a name is that of a file in a folder or below it, as it is written in an address."""
     return len(name) <= _LONGEST_NAME and all(_PART.fullmatch(part) for part in name.split("/"))
@@ -145,7 +150,7 @@ def _read_template(unit: Any) -> str | None:
     return str(unit["name"])
 
 
-def _read_unit(unit: Any) -> tuple[Mapping[str, str], str | None]:
+def _read_unit(unit: Any, member: str = "executionUnit") -> tuple[Mapping[str, str], str | None]:
     """The document or the address of an execution unit."""
     if isinstance(unit, dict) and isinstance(unit.get("href"), str):
         return {}, unit["href"]
@@ -155,6 +160,6 @@ def _read_unit(unit: Any) -> tuple[Mapping[str, str], str | None]:
     if isinstance(inline, dict):
         return {_NAME: json.dumps(inline)}, None
     raise build_invalid(
-        "executionUnit has neither an href nor CWL in unit or value",
+        f"{member} has neither an href nor CWL in unit or value",
         'Write {"href": "https://…"} or {"unit": {…}, "type": "application/cwl"}, once.',
     )

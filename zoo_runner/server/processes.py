@@ -67,12 +67,18 @@ def prepare_process(
     """
     if replaced is not None:
         api.store.processes.get(call.workspace, replaced)
+    package = load_package(api, call, deployment)
+    process_id = replaced or deployment.process_id or package.workflow_id
+    return _build_process(process_id, package, deployment.texts, call), package
+
+
+def load_package(api: Api, call: Call, deployment: Deployment) -> Package:
+    """Load the package of a deployment with the checks of a process; raises `PackageError`."""
     package = load_deployment(deployment, api.find_configuration(call.workspace), api.resolver)
     ensure_names(package)
     if api.identity.asks:
         _ensure_names_no_workspace(package)
-    process_id = replaced or deployment.process_id or package.workflow_id
-    return _build_process(process_id, package, deployment.texts, call), package
+    return package
 
 
 def ensure_mutable(api: Api, call: Call, process_id: str) -> None:

@@ -263,10 +263,12 @@ def _add_management(router: APIRouter, api: Api, of: Any) -> None:
     async def retry_job(call: of, job_id: str, request: Request) -> Response:
         """Continue a failed job, as a new job: only what failed, was not run yet, or is changed is run.
 
-        The body may have `inputs` that change, and `memory` of steps, such as `{"mosaic": "8Gi"}`.
+        The body may have `inputs` that change, `memory` of steps, such as `{"mosaic": "8Gi"}`, and an edited `package`:
+        `{"unit": {…CWL…}}` or `{"href": "https://…"}`.
         """
         body = await read_job(request, api)
-        job = note_job(request, call, await run_in_threadpool(retries.retry_job, api, call, job_id, body))
+        job = await api.resolving.run(call.workspace, retries.retry_job, api, call, job_id, body)
+        note_job(request, call, job)
         return JsonAnswer(jobs.describe_job(job, call), 201, headers={"Location": call.link("jobs", job.id)})
 
     @router.get("/jobs/{job_id}/definition", tags=["jobs"], **describe_document(Definition))

@@ -24,7 +24,9 @@ MAIN, CWL = "job", "cwl"
 CWL_FOLDERS = ("run", "files")
 """What the second one sees of the job's volume."""
 NETWORK_LABEL = "zoo-runner/network"
-"""Label of the pods of steps whose package asks for the network."""
+"""Label of the pods of steps whose package asks for the network, and of those that reach the Kubernetes API alone."""
+NETWORK_ALLOWED, NETWORK_API = "allowed", "api"
+"""Its values."""
 VOLUME_LABEL = "zoo-runner/volume"
 """Label of the pods of a job that continues another: whose volume it has (deploy/kubernetes/admission.yaml)."""
 CWL_PROGRAM = ("/opt/calrissian/bin/python", "-m", "zoo_runner.engines.kubernetes.job_pod.main")

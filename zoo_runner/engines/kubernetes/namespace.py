@@ -9,12 +9,14 @@ from typing import Any
 from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
-from zoo_runner.engines.kubernetes.manifests import JOB_ACCOUNT, NETWORK_LABEL, STEP_ACCOUNT
+from zoo_runner.engines.kubernetes.manifests import JOB_ACCOUNT, NETWORK_API, NETWORK_LABEL, STEP_ACCOUNT
 from zoo_runner.engines.kubernetes.names import JOB_LABEL, MANAGED, Manifest, Names, build_meta
 from zoo_runner.model.workspace import Quota
 
 POLICY = "zoo-runner-steps"
 """Name of the NetworkPolicy of the steps in a namespace."""
+REPORTING_POLICY = "zoo-runner-reporting-steps"
+"""Name of the NetworkPolicy of steps in whose pods something reports to the Kubernetes API."""
 CONTENT_LABEL = "zoo-runner/content"
 """Digest of the accounts and permissions that the runner creates in a namespace, on the last of them."""
 QUOTA = "zoo-runner-workspace"
@@ -115,6 +117,24 @@ def build_quotas(names: Names, quota: Quota) -> list[Manifest]:
         {"apiVersion": "v1", "kind": "LimitRange", "metadata": meta, "spec": {"limits": limits}},
         {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta, "spec": {"hard": requests}},
     ]
+
+
+def build_reporting_policy(names: Names, addresses: Sequence[str]) -> Manifest:
+    """Build the policy of pods in which Argo's executor is beside a step: they reach the Kubernetes API, and no more.
+
+    `addresses` are networks with a port, `<network>:<port>`.
+    """
+    policy = build_policy(names)
+    selector = {"matchLabels": {**MANAGED, NETWORK_LABEL: NETWORK_API}}
+    egress = [
+        {"to": [{"ipBlock": {"cidr": network}}], "ports": [{"protocol": "TCP", "port": int(port)}]}
+        for network, _, port in (address.rpartition(":") for address in addresses)
+    ]
+    return {
+        **policy,
+        "metadata": {**policy["metadata"], "name": REPORTING_POLICY},
+        "spec": {**policy["spec"], "podSelector": selector, "egress": egress},
+    }
 
 
 def build_tenant(names: Names, cluster: KubernetesSettings, quota: Quota = NO_QUOTA) -> list[Manifest]:

@@ -94,7 +94,10 @@ def build_dag(package: Package) -> tuple[StepNode, ...]:
     leaves = [leaf if leaf.path else replace(leaf, path=package.workflow_id) for leaf in walk.leaves]
     names = {leaf.path: _name_node(leaf.path) for leaf in leaves}
     before = {leaf.path: leaf.needs for leaf in leaves}
-    return tuple(_build_node(leaf, names, _reduce(leaf.needs, before)) for leaf in leaves)
+    # tools of CWL v1.0 cannot ask for the network, and have it (CWL v1.1, changelog)
+    always = package.document.get("cwlVersion") == "v1.0"
+    nodes = (_build_node(leaf, names, _reduce(leaf.needs, before)) for leaf in leaves)
+    return tuple(replace(node, network=always or node.network) for node in nodes)
 
 
 def identify_tools(

@@ -3,7 +3,7 @@
 A package that cannot be planned so is run by the engine argo, in one pod, and the job log says why.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
@@ -14,12 +14,14 @@ from zoo_runner.engines.argo.native.follower import StepsFollower
 from zoo_runner.engines.argo.native.images import list_movable, mark_images, read_first
 from zoo_runner.engines.argo.native.nodes import MARKS
 from zoo_runner.engines.argo.native.workflow import build_native_workflow
-from zoo_runner.engines.kubernetes.client import connect
+from zoo_runner.engines.kubernetes.api_addresses import find_api_addresses
+from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.errors import reaching
 from zoo_runner.engines.kubernetes.names import Manifest, Names
+from zoo_runner.engines.kubernetes.namespace import build_reporting_policy
 from zoo_runner.engines.kubernetes.preflight import resolve_images
 from zoo_runner.engines.pipeline import build_not_continuable
-from zoo_runner.engines.protocol import Handle, JobSpec, Plan
+from zoo_runner.engines.protocol import Check, Handle, JobSpec, Plan
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import Results
@@ -53,7 +55,9 @@ class NativeEngine(ArgoEngine):
         """Do the same, and report why steps have no pods of their own."""
         for reason in plan.submission.get(_REASONS, ()):
             report(EngineLine("warning", f"one pod for the whole job, as by the engine argo: {reason}"))
-        super().submit(self._mark_images(plan, report) if plan.job.continues else plan, report, cancellation)
+        if _REASONS not in plan.handle.data:
+            plan = self._close_network(self._mark_images(plan, report) if plan.job.continues else plan)
+        super().submit(plan, report, cancellation)
 
     def follow(self, handle: Handle, report: Report, cancellation: Cancellation) -> Future[Results]:
         """Follow the job, with no thread of its own."""
@@ -66,6 +70,26 @@ class NativeEngine(ArgoEngine):
         if _REASONS in handle.data:
             raise build_not_continuable(handle, "it ran in one pod, as by the engine argo")
         super().ensure_continuable(handle)
+
+    def _close_network(self, plan: Plan) -> Plan:
+        """Add the NetworkPolicy of steps that do not ask for the network; only a cluster knows where its API is."""
+        if not self._cluster.isolated:
+            return plan
+        cluster = connect(self._cluster)
+        with reaching():
+            addresses = find_api_addresses(cluster, self._cluster)
+        policy = build_reporting_policy(Names(**plan.handle.data["names"]), addresses)
+        *before, last = plan.submission["tenant"]
+        return replace(plan, submission={**plan.submission, "tenant": [*before, policy, last]})
+
+    def _describe(self, cluster: Cluster, names: Names, pods: Sequence[Manifest]) -> Iterator[Check]:
+        yield from super()._describe(cluster, names, pods)
+        if self._cluster.isolated:
+            yield Check.run(
+                "network of steps",
+                lambda: f"the Kubernetes API alone: {', '.join(find_api_addresses(cluster, self._cluster))}",
+                "the addresses of the Kubernetes API are known",
+            )
 
     def _mark_images(self, plan: Plan, report: Report) -> Plan:
         """Find out which names of images stand for others than in the run that a job continues."""
@@ -89,12 +113,6 @@ class NativeEngine(ArgoEngine):
         reasons = list_obstacles(job.package)
         if not self._cluster.user:
             reasons.append("its steps run as the users of their images (ZOO_RUNNER_RUN_AS_USER=0)")
-        if self._cluster.isolated and self._configuration.settings.isolation == "isolated":
-            reasons += [
-                f"step {step.path!r} does not ask for the network, which Argo's executor needs in its pod"
-                for step in build_dag(job.package)
-                if not step.network
-            ]
         return reasons
 
     def _build_root(self, names: Names, job: JobSpec, secret_inputs: Mapping[str, str]) -> Manifest:

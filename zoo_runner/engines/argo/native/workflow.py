@@ -40,6 +40,9 @@ from zoo_runner.engines.argo.workflow import (
 from zoo_runner.engines.kubernetes.manifests import (
     CONFINED,
     CWL_FOLDERS,
+    NETWORK_ALLOWED,
+    NETWORK_API,
+    NETWORK_LABEL,
     WORK_FOLDER,
     build_mounts,
     build_resources,
@@ -186,7 +189,7 @@ def _build_step(step: StepNode, cluster: KubernetesSettings, generation: int) ->
         "retryStrategy": build_retry(cluster),
         "containerSet": {"containers": containers, "volumeMounts": build_mounts(cluster)},
     }
-    found = [_annotate(step.name, template, step)]
+    found = [_place(_annotate(step.name, template, step), NETWORK_ALLOWED if step.network else NETWORK_API)]
     if step.is_open:
         found.append(_build_list(step, cluster, generation))
     return found
@@ -204,7 +207,12 @@ def _build_list(step: StepNode, cluster: KubernetesSettings, generation: int) ->
         "container": {name: value for name, value in container.items() if name != "name"},
         "outputs": {"parameters": [{"name": "numbers", "valueFrom": {"path": NUMBERS_FILE}}]},
     }
-    return _annotate(name_list(step.name), template)
+    return _place(_annotate(name_list(step.name), template), NETWORK_API)
+
+
+def _place(template: Manifest, network: str) -> Manifest:
+    """Give the pods of a template the label by which a NetworkPolicy knows what they may reach."""
+    return {**template, "metadata": {**template["metadata"], "labels": {NETWORK_LABEL: network}}}
 
 
 def _annotate(node: str, template: Manifest, step: StepNode | None = None) -> Manifest:

@@ -8,7 +8,13 @@ from typing import Any
 from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
 from zoo_runner.engines.kubernetes.job_pod.request import StepRequest
 from zoo_runner.engines.kubernetes.job_pod.used import build_reporting_args
-from zoo_runner.engines.kubernetes.manifests import CONFINED, NETWORK_LABEL, build_mounts, build_pod_template
+from zoo_runner.engines.kubernetes.manifests import (
+    CONFINED,
+    NETWORK_ALLOWED,
+    NETWORK_LABEL,
+    build_mounts,
+    build_pod_template,
+)
 from zoo_runner.engines.kubernetes.names import Manifest, Names, dns_name
 from zoo_runner.engines.kubernetes.owners import STEP_ANNOTATION
 from zoo_runner.engines.kubernetes.secret_inputs import build_variables, refer_to_secret_inputs
@@ -61,7 +67,7 @@ def build_step_pod(request: StepRequest, settings: Mapping[str, Any], tag: str, 
     """Build the pod of a step from what was asked for and the settings of the job; `tag` distinguishes attempts."""
     template = settings["template"]
     container = _build_container(request, settings)
-    labels = {**template["metadata"]["labels"], **({NETWORK_LABEL: "allowed"} if request.network else {})}
+    labels = {**template["metadata"]["labels"], **({NETWORK_LABEL: NETWORK_ALLOWED} if request.network else {})}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
