@@ -227,7 +227,8 @@ def _find_argo() -> str:
 def _build_part(table: str, rounds: int) -> str:
     node = f"one node with {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end"
     return f"""Written by `make bench-argo` on {datetime.now(timezone.utc):%Y-%m-%d}: {rounds} rounds of echo,
-{_count_scatters(rounds)} of scatter, medians; {node}; images warm; the controller of dev/argo (`DEFAULT_REQUEUE_TIME=1s`).
+{_count_scatters(rounds)} of scatter, medians; {node}; images warm; the controller of dev/argo
+(`DEFAULT_REQUEUE_TIME=1s`).
 
 {table}
 
