@@ -24,6 +24,8 @@ HTML = {"Accept": BROWSER}
 HUB = "/api/catalogs/user/catalogs/ws-one"
 NOTHING: Mapping[str, str] = MappingProxyType({})
 ECHO = ROOT / "examples" / "echo" / "echo.cwl"
+SURVEY = ROOT / "tests" / "data" / "pages" / "survey.cwl"
+AREA = {"bbox": [10.2, 46.1, 11.4, 46.9]}
 HOSTILE = {
     "cwlVersion": "v1.2",
     "$namespaces": {"s": "https://schema.org/"},
@@ -263,6 +265,31 @@ def test_a_text_among_the_results_is_shown(server: Server, job: str) -> None:
     page = get(server, f"/jobs/{job}/results")
     assert "shown" in page.text.split()
     assert len(page.list_all("pre")) == 1
+
+
+def test_results_are_shown_on_a_map_and_as_a_chart(server: Server) -> None:
+    server.deploy(SURVEY)
+    job = server.execute("survey", {"area": AREA})
+    server.wait(job, "successful")
+    page = get(server, f"/jobs/{job}/results")
+    page.ensure_safe()
+    (data,) = [json.loads(one["data-map"] or "") for one in page.list_all("div") if "data-map" in one]
+    assert {tuple(shape["box"]) for shape in data["shapes"]} == {tuple(AREA["bbox"])}
+    assert list(data["vectors"]) == ["transect.geojson"]
+    assert len(page.list_all("polyline")) == 1
+    (picture,) = [shape["picture"] for shape in data["shapes"] if shape["picture"]]
+    drawn = server.request("GET", picture)
+    assert (drawn.headers["content-type"], drawn.body[:4]) == ("image/png", b"\x89PNG")
+    assert server.request("GET", picture, None, {"If-None-Match": drawn.headers["etag"]}).status == 304
+    for wrong, code in (("transect/transect.csv", "job.no-quicklook"), ("field/none.tif", "job.no-quicklook")):
+        answer = server.request("GET", f"/jobs/{job}/quicklook/{wrong}")
+        assert (answer.status, answer.json["diagnosis"]["code"]) == (404, code)
+    (file,) = Path(server.environ["ZOO_RUNNER_RESULTS_FOLDER"]).rglob("field.tif")
+    file.write_bytes(file.read_bytes()[:5000])
+    answer = server.request("GET", f"/jobs/{job}/quicklook/field/field.tif")
+    assert (answer.status, answer.json["diagnosis"]["code"]) == (404, "job.no-quicklook")
+    shown = [json.loads(one["data-map"] or "") for one in get(server, "/jobs").list_all("div") if "data-map" in one]
+    assert f"{server.url}/jobs/{job}" in [shape["href"] for shape in shown[0]["shapes"]]
 
 
 def test_programs_that_send_json_as_a_form_learn_that_it_is_none(server: Server) -> None:

@@ -21,7 +21,7 @@ from tests.values import ROOT
 
 PYTHON = ROOT / ".venv-clients" / "bin" / "python"
 JOURNEY = ROOT / "tests" / "live" / "use_browser.py"
-SCENE = ROOT / "tests" / "data" / "pages" / "scene.cwl"
+PACKAGES = ROOT / "tests" / "data" / "pages"
 IMAGES = ROOT / "docs" / "images"
 # what a browser prints about the page that is not there, which is looked at too
 EXPECTED = "the server responded with a status of"
@@ -39,7 +39,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     site = Site(folder, folder / "cache").having(ZOO_RUNNER_RESULTS_FOLDER=str(folder / "results"))
     pictures = [str(IMAGES)] if os.environ.get("UPDATE_DOCS") else []  # noqa: TID251 what a person asks of this run
     with serving(site.environ, folder) as server:
-        server.deploy(SCENE)
+        for package in ("scene.cwl", "survey.cwl"):
+            server.deploy(PACKAGES / package)
         script = Path(axe.stdout.split("\n")[0]) / "axe-core" / "axe.min.js"
         command = [str(PYTHON), str(JOURNEY), server.url, str(script), *pictures]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -64,6 +65,12 @@ def test_what_does_not_fit_is_shown_beside_its_field(seen: dict[str, Any]) -> No
     (label,) = seen["refused"]["wrong"]
     assert label.startswith("Most clouds")
     assert seen["refused"]["kept"] == "many"
+
+
+def test_results_and_jobs_are_shown_on_maps(seen: dict[str, Any]) -> None:
+    found = {name: value for name, value in seen["survey"].items() if name != "address"}
+    assert found.pop("items") >= 1
+    assert found == {"pictures": 1, "vectors": 1, "land": True, "chart": 1, "leads to": True}
 
 
 def test_jobs_are_narrowed_and_the_theme_is_kept(seen: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ PICTURE = {"width": 1280, "height": 960}
 WAIT_MS = 120_000
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _OVERFLOW = "() => document.scrollingElement.scrollWidth - window.innerWidth"
+_MAPS_ARE_SHOWN = "() => [...document.querySelectorAll('[data-map]')].every((one) => one.dataset.state === 'shown')"
 _LOG_LINES = "() => document.querySelectorAll('[data-place]').length"
 
 
@@ -42,6 +43,7 @@ class Visit:
 
     def look(self, name: str, folder: Path | None) -> None:
         """Check the page that is open for barriers, and at each width for what does not fit."""
+        self.page.wait_for_function(_MAPS_ARE_SHOWN)
         self.page.evaluate(self.axe)
         found = self.page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
         if violations := [_describe(one) for one in found["violations"]]:
@@ -121,6 +123,31 @@ def refuse(visit: Visit) -> dict[str, Any]:
     }
 
 
+def survey(visit: Visit) -> dict[str, Any]:
+    """Run a process for an area, and look at its results and its job on maps."""
+    page = visit.open("/processes/survey.html")
+    page.get_by_label("Area").fill("10.2, 46.1, 11.4, 46.9")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url("**/jobs/*")
+    page.wait_for_function("() => document.querySelector('#status .status').textContent === 'successful'")
+    address = page.url
+    page.goto(f"{address}/results")
+    page.wait_for_selector("[data-map][data-state=shown]")
+    page.wait_for_function("() => [...document.querySelectorAll('img.quicklook')].every((one) => one.naturalWidth > 0)")
+    on_map = {
+        "pictures": page.locator("img.quicklook").count(),
+        "items": page.locator(".map .shape.item").count(),
+        "vectors": page.locator(".map .shape.vector").count(),
+        "land": page.locator(".map .land").count() > 1,
+        "chart": page.locator(".chart polyline").count(),
+    }
+    page.goto(f"{visit.address}/jobs.html")
+    page.wait_for_selector("[data-map][data-state=shown]")
+    page.locator(".map .shape.successful").first.click()
+    page.wait_for_url("**/jobs/*")
+    return {**on_map, "leads to": page.url == address, "address": address}
+
+
 def narrow(visit: Visit) -> dict[str, Any]:
     """Show the jobs that failed, by the form; the choice is in the address."""
     page = visit.open("/jobs.html")
@@ -168,9 +195,14 @@ def main(address: str, axe_file: str, pictures: str | None = None) -> None:
         with visiting(browser, address, axe, "light") as visit:
             seen["run"] = run_and_watch(visit)
             seen["fail"] = edit_and_fail(visit, seen["run"]["address"])
+            seen["survey"] = survey(visit)
             seen["narrow"], seen["switch"] = narrow(visit), switch(visit)
             seen["errors"] = visit.errors
-        addresses = {"succeeded": seen["run"]["address"], "failed": seen["fail"]["address"]}
+        addresses = {
+            "succeeded": seen["run"]["address"],
+            "failed": seen["fail"]["address"],
+            "survey": seen["survey"]["address"],
+        }
         seen["plain"] = read_without_scripts(browser, addresses)
         for theme in ("light", "dark"):
             with visiting(browser, address, axe, theme) as visit:
@@ -192,7 +224,7 @@ def list_pages(addresses: dict[str, str]) -> dict[str, str]:
         "jobs": "/jobs.html",
         "job": addresses["succeeded"],
         "job-failed": addresses["failed"],
-        "results": f"{addresses['succeeded']}/results",
+        "results": f"{addresses['survey']}/results",
         "logs": f"{addresses['succeeded']}/logs",
         "problem": "/jobs/nobody",
     }

@@ -8,9 +8,12 @@ from tests.markup import EVIL, Page
 from zoo_runner.server.documents import PreflightProblem
 from zoo_runner.server.pages.deploy_form import DeployPage
 from zoo_runner.server.pages.frame import build_frame
-from zoo_runner.server.pages.job_list_page import build_filters
+from zoo_runner.server.pages.job_list_page import JobListPage, build_filters
+from zoo_runner.server.pages.maps import MapView, Shape
 from zoo_runner.server.pages.rendering import render
-from zoo_runner.server.pages.results_page import ShownFile
+from zoo_runner.server.pages.result_items import Asset, ResultItem
+from zoo_runner.server.pages.results_page import ResultsPage, ShownFile
+from zoo_runner.server.pages.tables import build_chart, build_table
 
 BASE = "https://eo.example/api"
 LINKS = [
@@ -60,13 +63,24 @@ PAGES: dict[str, Any] = {
     "processes": {"processes": [PROCESS], "links": LINKS},
     "results": {EVIL: {"href": "javascript:alert(1)", "type": EVIL}, "stac": {"links": LINKS, "title": EVIL}},
 }
+SHAPE = Shape(EVIL, {"type": EVIL}, (1.0, 2.0, 3.0, 4.0), "item", "javascript:alert(1)", EVIL)
+MAP = MapView((SHAPE,), {EVIL: EVIL})
+ROWS = [["n", EVIL, "text"], *([str(number), "1", EVIL] for number in range(5))]
 FINDING: PreflightProblem = {"code": EVIL, "level": "error", "pointer": EVIL, "message": EVIL, "remedy": EVIL}
 VIEWS: dict[str, Any] = {
-    "jobs": build_filters((("q", EVIL), ("datetime", EVIL), ("limit", EVIL))),
+    "jobs": JobListPage(build_filters((("q", EVIL), ("datetime", EVIL), ("limit", EVIL))), MAP),
     "processes": DeployPage(
         filled=dict.fromkeys(("href", "package", "w", "id"), EVIL), found={"valid": False, "problems": [FINDING]}
     ),
-    "results": [ShownFile(EVIL, EVIL, "javascript:alert(1)", EVIL, EVIL, is_cut=True)],
+    "results": ResultsPage(
+        (
+            ShownFile(EVIL, EVIL, "javascript:alert(1)", EVIL, EVIL, is_cut=True),
+            ShownFile(EVIL, EVIL, BASE, EVIL, picture=f"{BASE}/x"),
+            ShownFile(EVIL, EVIL, BASE, EVIL, EVIL, table=build_table(ROWS, is_cut=True), chart=build_chart(ROWS)),
+        ),
+        (ResultItem(EVIL, EVIL, None, {}, (Asset(EVIL, EVIL, EVIL),)),),
+        MAP,
+    ),
 }
 
 

@@ -28,6 +28,7 @@ from zoo_runner.server.waiting import Endings
 from zoo_runner.store.sql import SqlStore
 
 _RESOLVING, _RESOLVING_LATER = Limit(most=6, share=3), Limit(most=40, share=10)
+_DRAWING, _DRAWING_LATER = Limit(most=2, share=1), Limit(most=60, share=30)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,8 +38,8 @@ T = TypeVar("T")
 class Api:
     """The server's own parts; one for the whole process. `wake` has the workers look at a job now.
 
-    `resolving` are the places for what waits for sources of others: packages and dry runs. `arriving` are the bytes of
-    files that each workspace is being sent.
+    `resolving` are the places for what waits for sources of others: packages and dry runs, `drawing` those for pictures
+    of rasters. `arriving` are the bytes of files that each workspace is being sent.
     """
 
     store: SqlStore
@@ -50,6 +51,7 @@ class Api:
     following: Following = field(default_factory=Following)
     resolver: WarmResolver = field(default_factory=WarmResolver)
     resolving: Places = field(default_factory=lambda: Places(_RESOLVING, _RESOLVING_LATER))
+    drawing: Places = field(default_factory=lambda: Places(_DRAWING, _DRAWING_LATER))
     arriving: Counter[str] = field(default_factory=Counter)
     wake: Callable[[str], None] = lambda _: None
 

@@ -221,12 +221,24 @@ def draft_execution(
     return replace(draft, paths=JobPaths.build(workspace.folders, process_id, draft.id))
 
 
-def list_jobs(api: Api, call: Call, query: JobQuery) -> JobList:
-    """List the jobs of a workspace, newest first; raises `InputError` for an invalid cursor."""
+@dataclass(frozen=True)
+class FoundJobs:
+    """A page of the jobs that a query selects, and how many it selects in all."""
+
+    page: JobPage
+    total: int
+
+
+def find_jobs(api: Api, call: Call, query: JobQuery) -> FoundJobs:
+    """Find the jobs of a workspace, newest first; raises `InputError` for an invalid cursor."""
     narrowed = _narrow(query, call)
-    page, total = api.store.jobs.find_counted(narrowed) if narrowed else (JobPage(()), 0)
-    jobs = [describe_job(job, call, logs=False) for job in page.jobs]
-    return {"jobs": jobs, "numberTotal": total, "links": call.link_pages("jobs", page.next)}
+    return FoundJobs(*api.store.jobs.find_counted(narrowed)) if narrowed else FoundJobs(JobPage(()), 0)
+
+
+def describe_jobs(found: FoundJobs, call: Call) -> JobList:
+    """Build the list of jobs that were found."""
+    jobs = [describe_job(job, call, logs=False) for job in found.page.jobs]
+    return {"jobs": jobs, "numberTotal": found.total, "links": call.link_pages("jobs", found.page.next)}
 
 
 def export_jobs(api: Api, call: Call, query: JobQuery) -> Iterator[str]:

@@ -35,6 +35,7 @@ Since = Annotated[
     str | None,
     Query(pattern=SINCE, description="From this time on."),
 ]
+BoxText = Annotated[str | None, Query(description="west,south,east,north in degrees.", max_length=200)]
 _SEVERAL = "One or more, repeated or separated by commas."
 _DURATION = "From the start to the end, or to now, in seconds."
 

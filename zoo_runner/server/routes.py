@@ -1,6 +1,6 @@
 """The paths of the API: read the request, call one operation, answer. Once for each place where an API lies."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from zoo_runner.server import (
     logs,
     preflight,
     processes,
+    quicklook,
     quotas,
     requests,
     results,
@@ -30,6 +31,7 @@ from zoo_runner.server import (
 )
 from zoo_runner.server.access import audit, personal_tokens
 from zoo_runner.server.answers import (
+    SANDBOXED,
     answer_content,
     answer_execution,
     answer_file,
@@ -63,13 +65,15 @@ from zoo_runner.server.key_values import choose_form, read_key_values
 from zoo_runner.server.pages.addresses import read_format
 from zoo_runner.server.pages.deploy_form import DeployPage, is_deploy_form, submit_deployment
 from zoo_runner.server.pages.document import Document, describe_document, prefers_html
-from zoo_runner.server.pages.job_list_page import build_filters
+from zoo_runner.server.pages.job_list_page import JobListPage, build_filters
 from zoo_runner.server.pages.job_page import JobPage, read_job_page
+from zoo_runner.server.pages.maps import MapView, build_job_shapes
 from zoo_runner.server.pages.process_page import build_process_page
-from zoo_runner.server.pages.results_page import list_shown_files
+from zoo_runner.server.pages.results_page import build_results_page
 from zoo_runner.server.pages.submitting import is_form, submit_form
 from zoo_runner.server.parameters import (
     After,
+    BoxText,
     Cursor,
     DryRun,
     Follow,
@@ -103,6 +107,7 @@ def build_router(api: Api, read_call: ReadCall, find_call: FindCall) -> APIRoute
     _add_forms(router, api, of)
     _add_validation(router, api, of)
     _add_results(router, api, of)
+    _add_pictures(router, api, of)
     _add_logs(router, api, of)
     _add_files(router, api, of)
     _add_workspace(router, api, of)
@@ -216,8 +221,9 @@ def _add_jobs(router: APIRouter, api: Api, of: Any) -> None:
         query = requests.build_query(parameters)
         if requests.accepts(request.headers.get("accept", ""), NDJSON):
             return StreamingResponse(jobs.export_jobs(api, call, query), media_type=NDJSON)
-        listed = jobs.list_jobs(api, call, query)
-        return Document(listed, "jobs", call.base, view=lambda: build_filters(call.query))
+        found = jobs.find_jobs(api, call, query)
+        view = partial(_show_jobs, call, found.page.jobs)
+        return Document(jobs.describe_jobs(found, call), "jobs", call.base, view=view)
 
     @router.get("/jobs/{job_id}", tags=["jobs"], **describe_document(StatusInfo))
     def get_job(call: of, job_id: str, request: Request) -> Response:
@@ -234,6 +240,12 @@ def _add_jobs(router: APIRouter, api: Api, of: Any) -> None:
         if job.status not in FINAL:
             job = await api.endings.wait_aside(api.store, call.workspace, job_id, api.settings.dismiss_seconds)
         return Document(jobs.describe_job(job, call), "job", call.base)
+
+
+def _show_jobs(call: Call, found: Sequence[Job]) -> JobListPage:
+    """Build the page of jobs: their places are shown to whoever may see the results, or the inputs, which have them."""
+    may_see = {"with_results": call.may("job.results"), "with_inputs": call.may("job.inputs")}
+    return JobListPage(build_filters(call.query), MapView(build_job_shapes(found, call.base, **may_see)))
 
 
 def _show_job(api: Api, call: Call, job: Job, request: Request) -> JobPage:
@@ -329,7 +341,7 @@ def _add_results(router: APIRouter, api: Api, of: Any) -> None:
         if requests.accepts(request.headers.get("accept", ""), results.MULTIPART):
             return answer_content(request, results.get_multipart(job, call))
         document = results.get_results(job, call, as_collection=api.shows_collection(call))
-        return Document(document, "results", call.base, view=lambda: list_shown_files(document, job, call))
+        return Document(document, "results", call.base, view=lambda: build_results_page(document, job, call))
 
     @router.delete("/jobs/{job_id}/results", tags=["jobs"], status_code=204)
     def remove_results(call: of, job_id: str) -> Response:
@@ -358,6 +370,19 @@ def _add_results(router: APIRouter, api: Api, of: Any) -> None:
     def get_result_file(call: of, request: Request, job_id: str, path: str) -> Response:
         """Get a file of the results, where these lie on the server, with ranges."""
         return answer_content(request, results.read_result_file(jobs.get_job(api, call, job_id), call, path))
+
+
+def _add_pictures(router: APIRouter, api: Api, of: Any) -> None:
+    @router.get(f"/jobs/{{job_id}}/{quicklook.PATH}/{{path:path}}", tags=["jobs"], responses=_PICTURE)
+    async def get_quicklook(call: of, request: Request, job_id: str, path: str, bbox: BoxText = None) -> Response:
+        """Draw a raster of the results, where these lie on the server, as a small picture of the whole or of a box."""
+        box, job = quicklook.read_box(bbox), await run_in_threadpool(jobs.get_job, api, call, job_id)
+        file = await run_in_threadpool(quicklook.find_raster, job, path)
+        kept = {"ETag": quicklook.build_tag(file, box), "Cache-Control": "private, no-cache"}
+        if requests.has_tag(request.headers.get("if-none-match", ""), kept["ETag"]):
+            return Response(status_code=304, headers=kept)
+        drawn = await api.drawing.run(call.workspace, quicklook.draw_quicklook, job, path, file, box)
+        return Response(drawn, media_type=quicklook.MEDIA_TYPE, headers={**SANDBOXED, **kept})
 
 
 def _add_logs(router: APIRouter, api: Api, of: Any) -> None:
@@ -535,6 +560,7 @@ _DOCUMENT = _describe_body("application/json")
 _JOB = _describe_body(*requests.JOB_TYPES)
 _UPLOAD = _describe_body(deploying.MULTIPART_FORM)
 _HAS_IT: dict[str, Any] = {"description": "The client has it, by its entity tag or its time."}
+_PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {quicklook.MEDIA_TYPE: {}}}, 304: _HAS_IT}
 _ONE_FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"*/*": {}}},
     206: {"content": {"*/*": {}}, "description": "The range asked for."},

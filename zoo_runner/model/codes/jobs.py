@@ -290,6 +290,12 @@ JOB = (
     Code("job.no-log", _U, "The job has no log of this name.", "Choose one of those that are listed."),
     Code("job.no-output", _U, "The results have no such output or value.", "Choose one of those that are listed."),
     Code("job.no-results", _U, "The job has no results, or they were removed.", "Run it again."),
+    Code(
+        "job.no-quicklook",
+        _U,
+        "There is no picture of this file of the results.",
+        "Download the file to see what it has.",
+    ),
     Code("job.not-ended", _U, "The job has no results yet.", "Wait for its end: zoo-runner logs -f JOB."),
     Code(
         "job.too-many-unstarted",

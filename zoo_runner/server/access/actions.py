@@ -33,6 +33,7 @@ ACTIONS: Mapping[str, str] = {
     "get_result_item": "job.results",
     "get_result_file": "job.results",
     "remove_results": "job.remove-results",
+    "get_quicklook": "job.results",
     "list_logs": "job.logs",
     "get_log": "job.logs",
     "send_files": "file.send",

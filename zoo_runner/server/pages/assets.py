@@ -1,4 +1,4 @@
-"""What pages load: one style sheet, scripts and an icon, from the server itself.
+"""What pages load, from the server itself: style sheets, scripts and an icon, and what maps are made of.
 
 The name of each has the digest of its content, so that browsers keep it for a year and never an old one.
 """
@@ -16,7 +16,9 @@ from zoo_runner.server.pages.encoding import encode
 
 PATH = "/assets"
 _FOLDER = Path(__file__).with_name("static")
-_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+VENDORED = _FOLDER / "vendor"
+"""What others have made; dev/map/vendor.py writes it."""
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".json": "application/json", ".svg": "image/svg+xml"}
 _DIGEST_LETTERS = 12
 _HEADERS = {
     "Cache-Control": "public, max-age=31536000, immutable",
@@ -37,7 +39,8 @@ class Asset:
 @cache
 def load_assets() -> Mapping[str, Asset]:
     """Load all of them, by the names that templates use."""
-    return {path.name: _load(path) for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES}
+    files = [*_FOLDER.iterdir(), *VENDORED.iterdir()]
+    return {path.name: _load(path) for path in sorted(files) if path.suffix in _TYPES}
 
 
 def _load(path: Path) -> Asset:

@@ -1,9 +1,10 @@
 """The choices of the page of jobs, which lie in its address; pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from zoo_runner.model import clock
 from zoo_runner.model.job import Status
+from zoo_runner.server.pages.maps import MapView
 
 _PERIODS = (("the last hour", 3600), ("the last 24 hours", 86400), ("the last 7 days", 604800))
 _DURATIONS = (("over a minute", "60"), ("over 10 minutes", "600"), ("over an hour", "3600"), ("over a day", "86400"))
@@ -29,6 +30,14 @@ class JobFilters:
     durations: tuple[Option, ...]
     kept: tuple[tuple[str, str], ...]
     is_narrowed: bool
+
+
+@dataclass(frozen=True)
+class JobListPage:
+    """What the page of jobs shows beside the list: the form that narrows it, and where the jobs are."""
+
+    filters: JobFilters
+    map: MapView = field(default_factory=MapView)
 
 
 def build_filters(query: tuple[tuple[str, str], ...]) -> JobFilters:

@@ -1,24 +1,37 @@
-"""What the page of results shows beside the document: pictures, and the begin of texts, of files on the server."""
+"""What the page of results shows beside the document: a map, pictures, tables and texts of files on the server."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote, urlsplit
 
+from stageout.raster import build_footprint
 from zoo_runner.model.job import Job
 from zoo_runner.server.api import Call
+from zoo_runner.server.pages.maps import MapView, Shape, find_result_box
+from zoo_runner.server.pages.result_items import ResultItem, list_items
+from zoo_runner.server.pages.tables import Chart, Table, build_chart, build_table, read_rows
+from zoo_runner.server.quicklook import PATH, can_draw
 from zoo_runner.server.results import find_result_file
 
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
-_TEXTS = ("text/", "application/json", "application/geo+json", "application/cwl", "application/yaml", "application/xml")
+_RASTERS = ("image/tiff", "image/jp2")
+_VECTORS = "application/geo+json"
+_CSV = "text/csv"
+_TEXTS = ("text/", "application/json", _VECTORS, "application/cwl", "application/yaml", "application/xml")
 _SHOWN_BYTES = 32 << 10
 _MOST_SHOWN = 20
+_LARGEST_VECTORS_BYTES = 4 << 20
+_MOST_PICTURES = 12
 
 
 @dataclass(frozen=True)
 class ShownFile:
-    """A file of the results: a picture, or a text of which at most the begin is shown."""
+    """A file of the results: a picture, or a text of which at most the begin is shown, as a table where it is one.
+
+    `picture` is the address of what the file looks like, empty for texts.
+    """
 
     output: str
     name: str
@@ -26,24 +39,61 @@ class ShownFile:
     media_type: str
     text: str | None = None
     is_cut: bool = False
-
-    @property
-    def is_picture(self) -> bool:
-        """Whether browsers show it as a picture."""
-        return self.text is None
+    picture: str = ""
+    table: Table | None = None
+    chart: Chart | None = None
 
 
-def list_shown_files(document: Mapping[str, Any], job: Job, call: Call) -> list[ShownFile]:
-    """List the files of a results document that lie on this server and that a page can show, the first few of them."""
-    offered, shown = f"{call.link('jobs', job.id, 'files')}/", list[ShownFile]()
+@dataclass(frozen=True)
+class ResultsPage:
+    """What the page shows: where results are, the Items, and the files that can be looked at."""
+
+    files: tuple[ShownFile, ...]
+    items: tuple[ResultItem, ...]
+    map: MapView
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The address below which the files of a job lie, and that of its quick-looks."""
+
+    job: Job
+    files: str
+    pictures: str
+
+
+def build_results_page(document: Mapping[str, Any], job: Job, call: Call) -> ResultsPage:
+    """Build the page of a results document."""
+    place = _Place(job, f"{call.link('jobs', job.id, 'files')}/", f"{call.link('jobs', job.id, PATH)}/")
+    items = list_items(job)
+    files = _list_shown_files(document, items, place)
+    return ResultsPage(files, tuple(items), _build_map(items, files, place))
+
+
+def _list_shown_files(document: Mapping[str, Any], items: list[ResultItem], place: _Place) -> tuple[ShownFile, ...]:
+    """List the files that a page can show, the first few of them: those of the document, then those of its Items."""
+    found: dict[str, ShownFile] = {}
+    for output, path, media_type in (*_list_outputs(document, place), *_list_assets(items)):
+        if len(found) < _MOST_SHOWN and path not in found:
+            file = find_result_file(place.job, path)
+            shown = _show(output, path, media_type, file, place) if file else None
+            if shown:
+                found[path] = shown
+    return tuple(found.values())
+
+
+def _list_outputs(document: Mapping[str, Any], place: _Place) -> Iterator[tuple[str, str, str]]:
     for output, value in document.items():
         for link in _walk_links(value):
-            path = str(link["href"]).removeprefix(offered)
-            file = find_result_file(job, unquote(path)) if path != link["href"] else None
-            found = _show(output, link, file) if file else None
-            if found and len(shown) < _MOST_SHOWN:
-                shown.append(found)
-    return shown
+            href = str(link["href"])
+            if href.startswith(place.files):
+                yield output, unquote(href.removeprefix(place.files)), str(link.get("type", ""))
+
+
+def _list_assets(items: Iterable[ResultItem]) -> Iterator[tuple[str, str, str]]:
+    for item in items:
+        for asset in item.assets:
+            yield asset.title, asset.path, asset.media_type
 
 
 def _walk_links(value: Any) -> Iterator[Mapping[str, Any]]:
@@ -54,18 +104,53 @@ def _walk_links(value: Any) -> Iterator[Mapping[str, Any]]:
             yield from _walk_links(one)
 
 
-def _show(output: str, link: Mapping[str, Any], file: Path) -> ShownFile | None:
-    media_type = str(link.get("type", "")).partition(";")[0].strip()
-    href = str(link["href"])
+def _show(output: str, path: str, media_type: str, file: Path, place: _Place) -> ShownFile | None:
+    media_type, href = media_type.partition(";")[0].strip(), place.files + quote(path)
     if media_type in _PICTURES:
-        return ShownFile(output, file.name, href, media_type)
-    if not media_type.startswith(_TEXTS):
-        return None
+        return ShownFile(output, file.name, href, media_type, picture=href)
+    if media_type in _RASTERS and can_draw(file):
+        return ShownFile(output, file.name, href, media_type, picture=place.pictures + quote(path))
+    return _show_text(output, href, media_type, file) if media_type.startswith(_TEXTS) else None
+
+
+def _show_text(output: str, href: str, media_type: str, file: Path) -> ShownFile | None:
     try:
         with file.open("rb") as stream:
-            text = stream.read(_SHOWN_BYTES + 1)
+            content = stream.read(_SHOWN_BYTES + 1)
     except OSError:
         # removed meanwhile
         return None
-    head = text[:_SHOWN_BYTES].decode("utf-8", "replace")
-    return ShownFile(output, file.name, href, media_type, head, len(text) > _SHOWN_BYTES)
+    text, is_cut = content[:_SHOWN_BYTES].decode("utf-8", "replace"), len(content) > _SHOWN_BYTES
+    rows = read_rows(text, is_cut=is_cut) if media_type == _CSV else []
+    table, chart = build_table(rows, is_cut=is_cut), build_chart(rows)
+    return ShownFile(output, file.name, href, media_type, text, is_cut, table=table, chart=chart)
+
+
+def _build_map(items: list[ResultItem], files: Iterable[ShownFile], place: _Place) -> MapView:
+    shapes = tuple(_build_shape(item, place, number) for number, item in enumerate(items) if item.box)
+    box = None if shapes else find_result_box(place.job)
+    if box:
+        shapes = (Shape(place.job.process_id, build_footprint(box), box),)
+    vectors = {file.name: urlsplit(file.href).path for file in files if _is_drawn(file, place)}
+    return MapView(shapes, vectors)
+
+
+def _build_shape(item: ResultItem, place: _Place, number: int) -> Shape:
+    if item.box is None:
+        raise ValueError("an Item without a place has no shape")
+    west, south, east, north = item.box
+    rasters = [asset.path for asset in item.assets if can_draw(asset.path)]
+    picture = ""
+    # a box across the antimeridian is no picture
+    if rasters and number < _MOST_PICTURES and west < east and south < north:
+        edges = ",".join(map(str, item.box))
+        picture = f"{urlsplit(place.pictures).path}{quote(rasters[0])}?bbox={edges}"
+    return Shape(item.title, item.geometry, item.box, "item", place.files + quote(item.path), picture)
+
+
+def _is_drawn(file: ShownFile, place: _Place) -> bool:
+    """Whether a file is drawn on the map: GeoJSON that is not too large for a browser."""
+    if file.media_type != _VECTORS or file.text is None:
+        return False
+    found = find_result_file(place.job, unquote(file.href.removeprefix(place.files)))
+    return found is not None and found.stat().st_size <= _LARGEST_VECTORS_BYTES

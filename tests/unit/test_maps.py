@@ -1,0 +1,139 @@
+"""Where results and jobs are, and what a map is given of it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zoo_runner.model.job import Job, Outcome, Results, Status
+from zoo_runner.server.api import Call
+from zoo_runner.server.pages.maps import build_job_shapes, find_input_box, find_result_box, read_box, read_geometry
+from zoo_runner.server.pages.results_page import build_results_page
+
+BOX = (10.0, 46.0, 11.0, 47.0)
+CALL = Call("alpha", "https://eo.example/api")
+
+
+def build_job(job_id: str, inputs: Mapping[str, Any] | None = None, destination: str = "/results") -> Job:
+    time = "2026-01-31T12:00:00.000Z"
+    known = ("alpha", "scene", "scene", "local", "digest", inputs or {}, destination, time, time)
+    return Job(job_id, *known, Status.ACCEPTED)
+
+
+@pytest.mark.parametrize(
+    ("given", "box"),
+    [
+        ([10, 46, 11, 47], BOX),
+        ([10, 46, 0, 11, 47, 3000], BOX),
+        ("10,46, 11,47", BOX),
+        ({"bbox": [10, 46, 11, 47], "crs": "x"}, BOX),
+        ([170, -10, -170, 10], (170.0, -10.0, -170.0, 10.0)),
+        ([10, 47, 11, 46], None),
+        ([10, 46, 11], None),
+        ([10, 46, 11, "north"], None),
+        ([10, 46, 11, float("nan")], None),
+        ([1000, 46, 11, 47], None),
+        ([True, 0, 1, 1], None),
+        ("somewhere", None),
+        (None, None),
+    ],
+)
+def test_a_box_is_read_as_clients_and_packages_write_it(given: Any, box: Any) -> None:
+    assert read_box(given) == box
+
+
+def test_only_inputs_that_say_so_are_boxes() -> None:
+    assert find_input_box({"range": "1,2,3,4", "bbox": "10,46,11,47"}) == BOX
+    assert find_input_box({"range": "1,2,3,4", "many": [1, 2, 3, 4, 5]}) is None
+
+
+@pytest.mark.parametrize("geometry", [None, {"type": "Other"}, {"type": "Polygon", "coordinates": [[1] * 20_000]}])
+def test_what_cannot_be_drawn_is_its_box(geometry: Any) -> None:
+    assert read_geometry(geometry, BOX)["coordinates"][0][0] == [10.0, 46.0]
+
+
+def have_results(job: Job, collection: Any, document: Any = None) -> Job:
+    results = Results(document or {}, collection, "")
+    return replace(job, status=Status.SUCCESSFUL, outcome=Outcome(Status.SUCCESSFUL, results=results))
+
+
+def say_extent(*boxes: Any) -> dict[str, Any]:
+    return {"extent": {"spatial": {"bbox": list(boxes)}}}
+
+
+def test_a_job_is_where_its_results_are_and_else_where_its_inputs_say() -> None:
+    made = have_results(build_job("made"), say_extent([10, 46, 11, 47]))
+    asked = build_job("asked", inputs={"area": {"bbox": [0, 0, 1, 1]}})
+    nowhere = have_results(build_job("nowhere"), say_extent([-180, -90, 180, 90]))
+    assert find_result_box(made) == BOX
+    shapes = build_job_shapes([asked, made, nowhere], "https://a", with_results=True, with_inputs=True)
+    assert [(one.href, one.kind) for one in shapes] == [
+        ("https://a/jobs/asked", "accepted"),
+        ("https://a/jobs/made", "successful"),
+    ]
+    assert build_job_shapes([asked, made], "https://a", with_results=False, with_inputs=False) == ()
+
+
+@pytest.mark.parametrize("collection", [{}, {"extent": 1}, {"extent": {"spatial": {"bbox": [[]]}}}, say_extent()])
+def test_results_without_a_place_have_none(collection: Any) -> None:
+    assert find_result_box(have_results(build_job("one"), collection)) is None
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    (tmp_path / "scene").mkdir()
+    (tmp_path / "scene" / "red.tif").write_bytes(b"II")
+    (tmp_path / "scene" / "line.geojson").write_text('{"type": "Point", "coordinates": [1, 2]}')
+    item = {
+        "type": "Feature",
+        "id": "scene-1",
+        "bbox": [10, 46, 11, 47],
+        "geometry": {"type": "Point", "coordinates": [10, 46]},
+        "assets": {
+            "red": {"href": "./red.tif", "type": "image/tiff; application=geotiff"},
+            "line": {"href": "line.geojson", "type": "application/geo+json", "title": "Line"},
+            "other": {"href": "s3://bucket/other.tif"},
+            "outside": {"href": "../../../../etc/passwd", "type": "text/plain"},
+            "none": None,
+        },
+    }
+    (tmp_path / "scene" / "item.json").write_text(json.dumps(item))
+    catalog = {"type": "Catalog", "links": [{"rel": "item", "href": "scene/item.json"}, {"rel": "root"}, 7]}
+    (tmp_path / "catalog.json").write_text(json.dumps(catalog))
+    (tmp_path / "table.csv").write_text("day,growth\n2026-01-01,1\n2026-01-02,3\n2026-01-03,2\n")
+    return tmp_path
+
+
+def test_the_items_of_results_are_found_with_their_files_on_this_machine(results: Path) -> None:
+    collection = {"links": [{"rel": "child", "href": (results / "catalog.json").as_uri()}, {"rel": "child", "href": 1}]}
+    job = have_results(build_job("one", destination=str(results)), collection)
+    document = {"table": {"href": "https://eo.example/api/jobs/one/files/table.csv", "type": "text/csv"}}
+    page = build_results_page(document, job, CALL)
+    (item,) = page.items
+    assert [asset.path for asset in item.assets] == ["scene/red.tif", "scene/line.geojson"]
+    (shape,) = page.map.shapes
+    assert (shape.title, shape.box, shape.geometry["type"]) == ("scene-1", BOX, "Point")
+    assert shape.picture == "/api/jobs/one/quicklook/scene/red.tif?bbox=10.0,46.0,11.0,47.0"
+    assert dict(page.map.vectors) == {"line.geojson": "/api/jobs/one/files/scene/line.geojson"}
+    assert [file.name for file in page.files] == ["table.csv", "red.tif", "line.geojson"]
+    chart, table = page.files[0].chart, page.files[0].table
+    assert chart
+    assert table
+    assert [(line.name, line.least, line.most) for line in chart.lines] == [("growth", "1", "3")]
+    assert table.rows[0] == ("2026-01-01", "1")
+
+
+def test_results_in_a_bucket_are_shown_by_their_extent() -> None:
+    job = have_results(build_job("one", destination="s3://bucket/one"), say_extent([10, 46, 11, 47]))
+    page = build_results_page({}, job, CALL)
+    assert ([shape.box for shape in page.map.shapes], page.items, page.files) == ([BOX], (), ())
+
+
+def test_items_that_lead_to_each_other_end(results: Path) -> None:
+    (results / "catalog.json").write_text('{"links": [{"rel": "child", "href": "catalog.json"}]}')
+    collection = {"links": [{"rel": "child", "href": (results / "catalog.json").as_uri()}]}
+    job = have_results(build_job("one", destination=str(results)), collection)
+    assert build_results_page({}, job, CALL).map.is_empty

@@ -1,0 +1,99 @@
+// Maps without tiles: outlines of land, and on them the shapes, pictures and files of a page. All texts that a page brings
+// are set as text. Without scripts there is no map, and what it shows is in a table.
+const WORLD = [[-90, -180], [90, 180]];
+const NICE_STEPS = [45, 30, 15, 10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01];
+const LEAST_DEGREES = 0.02;
+
+for (const box of document.querySelectorAll("[data-map]")) show(box);
+
+async function show(box) {
+  const { shapes, vectors } = JSON.parse(box.dataset.map);
+  box.hidden = false;
+  const map = L.map(box, { crs: L.CRS.EPSG4326, zoomSnap: 0.25, maxBounds: [[-120, -240], [120, 240]], attributionControl: false });
+  map.createPane("land").style.zIndex = 150;
+  const content = L.featureGroup(shapes.map(draw).filter(Boolean)).addTo(map);
+  fit(map, content);
+  addLines(map);
+  const inset = addInset(box, map);
+  // bars and menus of the page stay above what a map has on it
+  const land = await (await fetch(box.dataset.land)).json();
+  L.geoJSON(land, { pane: "land", interactive: false, className: "land" }).addTo(map);
+  L.geoJSON(land, { interactive: false, className: "land" }).addTo(inset).bringToBack();
+  await Promise.all(Object.entries(vectors).map(([name, href]) => addFile(content, name, href)));
+  fit(map, content);
+  box.dataset.state = "shown";
+}
+
+function fit(map, content) {
+  const bounds = content.getLayers().length ? content.getBounds() : L.latLngBounds(WORLD);
+  const small = Math.max(bounds.getEast() - bounds.getWest(), bounds.getNorth() - bounds.getSouth()) < LEAST_DEGREES;
+  map.fitBounds(small ? bounds.getCenter().toBounds(2000) : bounds.pad(0.15), { animate: false });
+}
+
+function draw({ title, geometry, box, kind, href, picture }) {
+  const group = L.featureGroup();
+  const [west, south, east, north] = box;
+  if (picture) {
+    const image = L.imageOverlay(picture, [[south, west], [north, east]], { alt: "", className: "quicklook" });
+    image.on("error", () => image.remove());
+    group.addLayer(image);
+  }
+  try {
+    const point = (_, place) => L.circleMarker(place, { radius: 6 });
+    group.addLayer(L.geoJSON(geometry, { pointToLayer: point, style: { className: `shape ${kind}${picture ? " seen" : ""}` } }));
+  } catch { return null; /* no geometry: a package may have written it */ }
+  name(group, title);
+  if (href) group.on("click", () => { location.href = href; });
+  return group;
+}
+
+function name(layer, title) {
+  const text = document.createElement("span");
+  text.textContent = title;
+  layer.bindTooltip(text, { sticky: true });
+}
+
+async function addFile(content, title, href) {
+  try {
+    const answer = await fetch(href);
+    const point = (_, place) => L.circleMarker(place, { radius: 5 });
+    const layer = L.geoJSON(await answer.json(), { pointToLayer: point, style: { className: "shape vector" } });
+    name(layer, title);
+    if (layer.getLayers().length) content.addLayer(layer);
+  } catch { /* no GeoJSON: the text of the file is below */ }
+}
+
+// meridians and parallels, with their degrees
+function addLines(map) {
+  const lines = L.layerGroup().addTo(map);
+  const renew = () => {
+    lines.clearLayers();
+    const seen = map.getBounds();
+    const width = seen.getEast() - seen.getWest();
+    const step = NICE_STEPS.find((one) => width / one >= 4) ?? NICE_STEPS.at(-1);
+    const [west, east, south, north] = [Math.max(seen.getWest(), -180), Math.min(seen.getEast(), 180), Math.max(seen.getSouth(), -90), Math.min(seen.getNorth(), 90)];
+    for (let at = Math.ceil(west / step) * step; at <= east; at += step) addLine(lines, [[south, at], [north, at]], [south, at], `${showDegrees(at)}${at < 0 ? "W" : "E"}`);
+    for (let at = Math.ceil(south / step) * step; at <= north; at += step) addLine(lines, [[at, west], [at, east]], [at, west], `${showDegrees(at)}${at < 0 ? "S" : "N"}`);
+  };
+  map.on("moveend", renew);
+  renew();
+}
+
+function addLine(lines, ends, place, text) {
+  lines.addLayer(L.polyline(ends, { pane: "land", interactive: false, className: "degrees" }));
+  lines.addLayer(L.marker(place, { pane: "land", interactive: false, keyboard: false, icon: L.divIcon({ className: "degree", html: text, iconSize: null }) }));
+}
+
+const showDegrees = (at) => `${Number(Math.abs(at).toFixed(2))}°`;
+
+// a small map of the world, which says where the large one is
+function addInset(box, map) {
+  const place = box.appendChild(document.createElement("div"));
+  place.className = "inset";
+  place.setAttribute("aria-hidden", "true");
+  const still = { zoomControl: false, attributionControl: false, dragging: false, keyboard: false, scrollWheelZoom: false, doubleClickZoom: false, boxZoom: false, touchZoom: false, zoomSnap: 0 };
+  const inset = L.map(place, { crs: L.CRS.EPSG4326, ...still }).fitBounds(WORLD, { animate: false });
+  const here = L.rectangle(map.getBounds(), { interactive: false, className: "here" }).addTo(inset);
+  map.on("moveend", () => here.setBounds(map.getBounds()));
+  return inset;
+}
