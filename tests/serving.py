@@ -26,7 +26,9 @@ CWL = "application/cwl+yaml"
 FINAL = ("successful", "failed", "dismissed")
 
 # documents that describe the API, and what is for browsers
-_UNDESCRIBED = re.compile(r"/api(/3\.0)?$|/assets/|[^?]*\.html(\?|$)|.*/jobs/[^/]+/(dismiss|start|again|edit)(\?|$)")
+_UNDESCRIBED = re.compile(
+    r"/api(/3\.0)?$|/assets/|[^?]*\.html(\?|$)|.*/jobs/[^/]+/(dismiss|start|again|edit)(\?|$)|.*/form$"
+)
 
 
 @dataclass(frozen=True)

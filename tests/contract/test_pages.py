@@ -235,6 +235,16 @@ def test_a_form_can_be_checked_and_what_a_job_was_given_edited(server: Server, j
     assert ("message", "shown") in {(one.get("name"), one.get("value")) for one in edited.list_all("input")}
 
 
+def test_a_form_is_filled_in_from_json(server: Server) -> None:
+    status, page = submit(server, "/processes/echo/form", {"inputs": '{"inputs": {"message": "from JSON"}}'})
+    filled = Page(page)
+    assert (status, ("message", "from JSON")) == (
+        200,
+        next((one["name"], one["value"]) for one in filled.list_all("input") if one.get("name") == "message"),
+    )
+    assert submit(server, "/processes/nothing/form", {"inputs": "{}"})[0] == 404
+
+
 def deploy(server: Server, path: str, package: str, process_id: str) -> tuple[int, str]:
     """Fill in the form that deploys, with no file chosen."""
     fields = {"href": "", "package": package, "w": "", "id": process_id}

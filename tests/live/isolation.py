@@ -18,6 +18,7 @@ OTHERS: Mapping[str, str] = {
     "GET /processes/{process_id}/package": PUBLIC,
     "GET /processes/{process_id}/execution": PUBLIC,
     "POST /processes/{process_id}/execution": PUBLIC,
+    "POST /processes/{process_id}/form": PUBLIC,
     "GET /jobs": LISTED,
     "POST /jobs": NOTHING,
     "GET /jobs/{job_id}": PUBLIC,
@@ -37,6 +38,7 @@ OTHERS: Mapping[str, str] = {
     "GET /jobs/{job_id}/results/{output}": PUBLIC,
     "GET /jobs/{job_id}/results/{output}/{number}": PUBLIC,
     "GET /jobs/{job_id}/files/{path}": PUBLIC,
+    "GET /jobs/{job_id}/quicklook/{path}": PUBLIC,
     "GET /jobs/{job_id}/logs": PUBLIC,
     "GET /jobs/{job_id}/logs/{name}": PUBLIC,
     "GET /jobs/{job_id}/events": PUBLIC,
@@ -86,8 +88,8 @@ _HEAD = """# Who may do what
 
 Every operation of the API below a workspace, under [deploy/opa/policy.rego](../deploy/opa/policy.rego). Members do all
 of it in their own workspace. An operation without a row fails `tests/unit/test_isolation_page.py`, which writes this
-page; `tests/live/test_isolation.py` tries each of them. `/dismiss`, `/start`, `/again` and `/edit` are what the
-buttons of pages send; `/again` needs `job.inputs` too, and `/edit` needs `process.read` too. *Denied* is the same
+page; `tests/live/test_isolation.py` tries each of them. `/dismiss`, `/start`, `/again`, `/edit` and `/form` are what
+the buttons of pages send; `/again` needs `job.inputs` too, and `/edit` needs `process.read` too. *Denied* is the same
 answer for what is there and for what is not. *Not found*, which a member gets for what is another workspace's, is the
 answer for what is nowhere.
 Without a token all of it is refused with 401.

@@ -70,7 +70,11 @@ def test_what_does_not_fit_is_shown_beside_its_field(seen: dict[str, Any]) -> No
 def test_results_and_jobs_are_shown_on_maps(seen: dict[str, Any]) -> None:
     found = {name: value for name, value in seen["survey"].items() if name != "address"}
     assert found.pop("items") >= 1
-    assert found == {"pictures": 1, "vectors": 1, "land": True, "chart": 1, "leads to": True}
+    assert found == {"pictures": 1, "vectors": 1, "land": True, "chart": 1, "leads to a job": True}
+
+
+def test_a_form_is_filled_in_by_a_map_by_files_and_by_json_and_checked_meanwhile(seen: dict[str, Any]) -> None:
+    assert seen["fill in"] == {"drawn": True, "wrong": 1, "sent": True, "pasted": ["savi", "7"]}
 
 
 def test_jobs_are_narrowed_and_the_theme_is_kept(seen: dict[str, Any]) -> None:

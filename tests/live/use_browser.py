@@ -18,7 +18,8 @@ PICTURE = {"width": 1280, "height": 960}
 WAIT_MS = 120_000
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _OVERFLOW = "() => document.scrollingElement.scrollWidth - window.innerWidth"
-_MAPS_ARE_SHOWN = "() => [...document.querySelectorAll('[data-map]')].every((one) => one.dataset.state === 'shown')"
+_MAPS_ARE_SHOWN = """() => [...document.querySelectorAll("[data-map], [data-draw]")].every(
+  (one) => one.dataset.state === "shown")"""
 _LOG_LINES = "() => document.querySelectorAll('[data-place]').length"
 
 
@@ -44,6 +45,8 @@ class Visit:
     def look(self, name: str, folder: Path | None) -> None:
         """Check the page that is open for barriers, and at each width for what does not fit."""
         self.page.wait_for_function(_MAPS_ARE_SHOWN)
+        if folder:
+            self.page.screenshot(path=folder / f"page-{name}-{self.theme}.png")
         self.page.evaluate(self.axe)
         found = self.page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
         if violations := [_describe(one) for one in found["violations"]]:
@@ -53,8 +56,6 @@ class Visit:
             if self.page.evaluate(_OVERFLOW) > 0:
                 self.too_wide.append(f"{name} at {width}")
         self.page.set_viewport_size(PICTURE)
-        if folder:
-            self.page.screenshot(path=folder / f"page-{name}-{self.theme}.png")
 
 
 def _describe(violation: dict[str, Any]) -> str:
@@ -126,7 +127,7 @@ def refuse(visit: Visit) -> dict[str, Any]:
 def survey(visit: Visit) -> dict[str, Any]:
     """Run a process for an area, and look at its results and its job on maps."""
     page = visit.open("/processes/survey.html")
-    page.get_by_label("Area").fill("10.2, 46.1, 11.4, 46.9")
+    page.get_by_role("textbox", name="Area").fill("10.2, 46.1, 11.4, 46.9")
     page.get_by_role("button", name="Run", exact=True).click()
     page.wait_for_url("**/jobs/*")
     page.wait_for_function("() => document.querySelector('#status .status').textContent === 'successful'")
@@ -143,9 +144,46 @@ def survey(visit: Visit) -> dict[str, Any]:
     }
     page.goto(f"{visit.address}/jobs.html")
     page.wait_for_selector("[data-map][data-state=shown]")
-    page.locator(".map .shape.successful").first.click()
+    # the one that lies above the others
+    page.locator(".map .shape.successful").last.click()
     page.wait_for_url("**/jobs/*")
-    return {**on_map, "leads to": page.url == address, "address": address}
+    return {**on_map, "leads to a job": page.url.startswith(f"{visit.address}/jobs/"), "address": address}
+
+
+def fill_in(visit: Visit) -> dict[str, Any]:
+    """Draw a box, learn at once what does not fit, send a file, and fill the form in from JSON."""
+    page = visit.open("/processes/survey.html")
+    page.wait_for_selector("[data-draw][data-state=shown]")
+    page.get_by_role("button", name="Draw a box").click()
+    map_ = page.locator("[data-draw]")
+    map_.scroll_into_view_if_needed()
+    place = map_.bounding_box()
+    assert place
+    page.mouse.move(place["x"] + place["width"] * 0.5, place["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(place["x"] + place["width"] * 0.6, place["y"] + 120, steps=5)
+    page.mouse.up()
+    drawn = [float(edge) for edge in page.get_by_role("textbox", name="Area").input_value().split(",")]
+    page.get_by_role("textbox", name="Area").fill("somewhere")
+    page.keyboard.press("Tab")
+    page.wait_for_selector(".field.wrong .problem")
+    wrong = page.locator(".field.wrong .problem").count()
+    page = visit.open("/processes/scene.html")
+    page.locator("[data-send-to]").first.set_input_files(
+        {"name": "mask.txt", "mimeType": "text/plain", "buffer": b"mask"}
+    )
+    page.wait_for_function("() => document.querySelector('.extra output').textContent.startsWith('Sent')")
+    sent = page.get_by_role("textbox", name="Mask").input_value()
+    page.get_by_text("Fill in from JSON").click()
+    page.get_by_label("Inputs as JSON").fill('{"inputs": {"index": "savi", "clouds": 7}}')
+    page.get_by_role("button", name="Fill in", exact=True).click()
+    page.wait_for_url("**/form")
+    return {
+        "drawn": len(drawn) == 4 and drawn[0] < drawn[2] and drawn[1] < drawn[3],
+        "wrong": wrong,
+        "sent": sent.endswith("/mask.txt"),
+        "pasted": [page.get_by_label(name).input_value() for name in ("Index", "Most clouds")],
+    }
 
 
 def narrow(visit: Visit) -> dict[str, Any]:
@@ -196,6 +234,7 @@ def main(address: str, axe_file: str, pictures: str | None = None) -> None:
             seen["run"] = run_and_watch(visit)
             seen["fail"] = edit_and_fail(visit, seen["run"]["address"])
             seen["survey"] = survey(visit)
+            seen["fill in"] = fill_in(visit)
             seen["narrow"], seen["switch"] = narrow(visit), switch(visit)
             seen["errors"] = visit.errors
         addresses = {
@@ -221,6 +260,7 @@ def list_pages(addresses: dict[str, str]) -> dict[str, str]:
         "start": "/",
         "processes": "/processes.html",
         "process": "/processes/scene.html",
+        "process-box": "/processes/survey.html",
         "jobs": "/jobs.html",
         "job": addresses["succeeded"],
         "job-failed": addresses["failed"],

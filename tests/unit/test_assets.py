@@ -10,7 +10,7 @@ from zoo_runner.server.pages.assets import VENDORED, load_assets
 MAP = ("leaflet.js", "leaflet.css", "land.json", "map.js")
 # Leaflet 1.9.4 as built by its authors; land.json from world-atlas 2.0.2 (dev/map)
 DIGESTS = {
-    "land.json": "8fbea1591086718ec16c295d2a4d6ca1b15e48f71000562f2f43e5fb4119e942",
+    "land.json": "eb230d2d2c4642af7785ab976862337c8860edbe210c9f5a625b71be6dbe205e",
     "leaflet-LICENSE.txt": "53e8dc25862014e4324741ca18fbe3611e11d42ef69f59f86ea8c5389647d4cb",
     "leaflet.css": "a7837102824184820dfa198d1ebcd109ff6d0ff9a2672a074b9a1b4d147d04c6",
     "leaflet.js": "db49d009c841f5ca34a888c96511ae936fd9f5533e90d8b2c4d57596f4e5641a",

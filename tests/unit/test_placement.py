@@ -33,7 +33,7 @@ from zoo_runner.server.callbacks import build_message, find_call_of
 from zoo_runner.server.deploying import Deployment
 from zoo_runner.server.hidden_settings import hide_settings
 from zoo_runner.server.installation import open_context
-from zoo_runner.server.jobs import list_jobs, place_execution, place_job, prepare_execution
+from zoo_runner.server.jobs import find_jobs, place_execution, place_job, prepare_execution
 from zoo_runner.server.processes import prepare_process
 from zoo_runner.server.serving import warn_of_shared_credentials
 from zoo_runner.store.protocol import JobQuery
@@ -145,10 +145,10 @@ def test_access_documents_without_an_agent_that_reads_them_are_refused(api: Api,
 def test_a_list_shows_jobs_of_the_processes_that_are_visible_and_not_of_others_with_their_names(api: Api) -> None:
     ended = {"workspace": "alpha", "process_id": "shown", "status": Status.SUCCESSFUL}
     create(api.store, build_job(1, **ended), build_job(2, **ended, deployed_in="gamma"))
-    listed = list_jobs(api, build_call(visible=frozenset({"shown"})), JobQuery())
-    assert ([job["id"] for job in listed["jobs"]], listed["numberTotal"]) == (["job-1"], 1)
+    found = find_jobs(api, build_call(visible=frozenset({"shown"})), JobQuery())
+    assert ([job.id for job in found.page.jobs], found.total) == (["job-1"], 1)
     # whoever sees all of the workspace sees both
-    assert list_jobs(api, build_call(), JobQuery())["numberTotal"] == 2
+    assert find_jobs(api, build_call(), JobQuery()).total == 2
 
 
 def test_a_list_of_some_processes_shows_what_has_ended_only(api: Api) -> None:
@@ -156,8 +156,8 @@ def test_a_list_of_some_processes_shows_what_has_ended_only(api: Api) -> None:
         create(api.store, build_job(number, workspace="alpha", process_id="shown", status=status))
 
     def list_statuses(*wanted: Status) -> set[str]:
-        listed = list_jobs(api, build_call(visible=frozenset({"shown"})), JobQuery(statuses=wanted))
-        return {job["status"] for job in listed["jobs"]}
+        found = find_jobs(api, build_call(visible=frozenset({"shown"})), JobQuery(statuses=wanted))
+        return {job.status for job in found.page.jobs}
 
     assert list_statuses() == set(FINAL)
     assert list_statuses(Status.RUNNING, Status.FAILED) == {Status.FAILED}

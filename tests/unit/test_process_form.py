@@ -1,5 +1,6 @@
 """The form of a process: a field for each input of its description, read as the parameters of an address are."""
 
+import json
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from zoo_runner.server.documents import ProblemAt
 from zoo_runner.server.key_values import read_key_values
 from zoo_runner.server.pages.frame import build_frame
 from zoo_runner.server.pages.process_form import build_example, build_fields, build_query, fill_in, find_input
-from zoo_runner.server.pages.process_page import build_process_page, build_refused_page
+from zoo_runner.server.pages.process_page import build_pasted_page, build_process_page, build_refused_page, write_cwl
 from zoo_runner.server.pages.rendering import render
 
 BASE = "http://eo.example"
@@ -126,9 +127,10 @@ def test_every_field_has_a_label_and_says_what_it_is_described_by() -> None:
     call = Call("alpha", BASE)
     page = Page(show({"inputs": INPUTS}, build_refused_page(describe(INPUTS), call, {}, tuple(problems))))
     labels = {one["for"] for one in page.list_all("label")}
-    fields = [one for tag in ("input", "select", "textarea") for one in page.list_all(tag)]
+    every = [one for tag in ("input", "select", "textarea") for one in page.list_all(tag)]
+    assert {one["id"] for one in every} == labels
+    fields = [one for one in every if one.get("name", "inputs") != "inputs"]
     assert len(fields) == len(TYPES)
-    assert {one["id"] for one in fields} == labels
     ids = {one.get("id") for _, one in page.elements}
     assert all(set((one["aria-describedby"] or "").split()) <= ids for one in fields)
     assert all(one["aria-invalid"] == "true" for one in fields)
@@ -147,3 +149,34 @@ def test_what_packages_and_callers_have_written_is_text_in_the_form() -> None:
         page = Page(show({"inputs": hostile}, view))
         page.ensure_safe()
         assert EVIL in page.text
+
+
+@pytest.mark.parametrize("pasted", ['{"inputs": {"name": "a"}}', '{"name": "a"}'])
+def test_inputs_are_filled_in_from_an_execute_request_or_from_inputs_alone(pasted: str) -> None:
+    page = build_pasted_page(describe(INPUTS), Call("alpha", BASE), pasted)
+    assert {field.name: field.value for field in page.fields}["name"] == "a"
+    assert json.loads(page.request) == {"inputs": {"name": "a"}}
+    assert page.problems == ()
+
+
+@pytest.mark.parametrize("pasted", ["", "{", "[]", '{"inputs": 1}', "[" * 100_000])
+def test_json_that_has_no_inputs_is_shown_with_what_is_wrong(pasted: str) -> None:
+    page = build_pasted_page(describe(INPUTS), Call("alpha", BASE), pasted)
+    assert (page.pasted, page.problems[0]["code"]) == (pasted, "request.invalid")
+
+
+def test_inputs_that_the_process_does_not_have_are_named() -> None:
+    page = build_pasted_page(describe(INPUTS), Call("alpha", BASE), '{"other": 1}')
+    assert [one["code"] for one in page.problems] == ["inputs.unknown"]
+
+
+def test_a_cwl_job_file_has_files_where_a_request_has_links() -> None:
+    links = {"href": "https://a/b.tif", "type": "image/tiff"}
+    file = {"class": "File", "location": "https://a/b.tif"}
+    assert [write_cwl(value) for value in (links, [links], {"bbox": [1]}, "a")] == [file, [file], {"bbox": [1]}, "a"]
+
+
+def test_files_are_sent_only_by_who_may() -> None:
+    call = Call("alpha", BASE, may=lambda action: action != "file.send")
+    page = Page(show({"inputs": INPUTS}, build_process_page(describe(INPUTS), call)))
+    assert not any("data-send-to" in one for one in page.list_all("input"))

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import rasterio
-from rasterio.transform import from_bounds
+import rasterio  # type: ignore[import-untyped]  # it ships none
+from rasterio.transform import from_bounds  # type: ignore[import-untyped]  # as above
 
 from zoo_runner.model.errors import InputError
 from zoo_runner.server.quicklook import build_tag, can_draw, read_box

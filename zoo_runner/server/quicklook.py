@@ -18,7 +18,7 @@ MEDIA_TYPE = "image/png"
 _LONGEST_SECONDS = 30
 _PROGRAM = "zoo_runner.server.quicklook_process"
 # one thread each: a library must not start as many as the machine has cores
-_ENVIRON = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "GDAL_NUM_THREADS")}
+_ONE_THREAD = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "GDAL_NUM_THREADS")}
 Box = tuple[float, float, float, float]
 
 
@@ -60,9 +60,11 @@ def draw_quicklook(job: Job, path: str, file: Path, box: Box | None) -> bytes:
         *place,
     ]
     # nothing of the server's environment, which may have secrets
-    environ = {**_ENVIRON, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    variables = {**_ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
-        done = subprocess.run(command, env=environ, cwd="/", capture_output=True, timeout=_LONGEST_SECONDS, check=False)
+        done = subprocess.run(
+            command, env=variables, cwd="/", capture_output=True, timeout=_LONGEST_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise _build_no_picture(job, path, f"to draw it takes more than {_LONGEST_SECONDS} s") from error
     if done.returncode < 0:

@@ -70,7 +70,7 @@ from zoo_runner.server.pages.job_page import JobPage, read_job_page
 from zoo_runner.server.pages.maps import MapView, build_job_shapes
 from zoo_runner.server.pages.process_page import build_process_page
 from zoo_runner.server.pages.results_page import build_results_page
-from zoo_runner.server.pages.submitting import is_form, submit_form
+from zoo_runner.server.pages.submitting import fill_form, is_form, submit_form
 from zoo_runner.server.parameters import (
     After,
     BoxText,
@@ -315,6 +315,11 @@ def _add_forms(router: APIRouter, api: Api, of: Any) -> None:
     def repeat_job(call: of, job_id: str, request: Request) -> Response:
         """Execute a process once more with the inputs of a job."""
         return lead_to_job(request, call, jobs.repeat_job(api, call, job_id))
+
+    @router.post("/processes/{process_id}/form", include_in_schema=False)
+    async def fill_form_by_json(call: of, process_id: str, request: Request) -> Response:
+        """Show the form of a process, with inputs from JSON filled in."""
+        return await fill_form(api, call, process_id, request)
 
     @router.get("/jobs/{job_id}/edit", include_in_schema=False)
     def edit_by_form(call: of, job_id: str) -> Response:

@@ -21,6 +21,7 @@ ACTIONS: Mapping[str, str] = {
     "start_by_form": "job.start",
     "repeat_job": "process.execute",
     "edit_by_form": "job.inputs",
+    "fill_form_by_json": "process.read",
     "create_job": "job.create",
     "edit_job": "job.edit",
     "start_job": "job.start",

@@ -3,13 +3,13 @@
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pprint import pformat
 from typing import Any
 
 from zoo_runner.server.api import Call
 from zoo_runner.server.documents import Preflight, ProblemAt
-from zoo_runner.server.pages.process_form import Field, build_example, build_fields, fill_in, find_input
+from zoo_runner.server.pages.process_form import BOX, Field, build_example, build_fields, fill_in, find_input
 
 _PYTHON = """import requests
 
@@ -28,7 +28,8 @@ class ProcessPage:
     """The form of a process; `address` is that of its execution, `problems` are those of no field.
 
     `checked` says what a dry run of the form found, None where there was none; `of_job` is the job whose inputs are
-    filled in. `calls` are ways to do the same without the page, by their titles.
+    filled in. `calls` are ways to do the same without the page, by their titles; `request` are the inputs as JSON,
+    `pasted` is what was to be filled in from JSON. `files` is the address to which files are sent, None: none may be.
     """
 
     fields: tuple[Field, ...]
@@ -39,17 +40,22 @@ class ProcessPage:
     of_job: str | None = None
     may_execute: bool = True
     calls: Mapping[str, str] = field(default_factory=dict)
+    request: str = ""
+    pasted: str = ""
+    files: str | None = None
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether a box can be drawn into a field."""
+        return any(one.kind == BOX for one in self.fields)
 
 
 def build_process_page(
     process: Mapping[str, Any], call: Call, inputs: Mapping[str, Any] | None = None, of_job: str | None = None
 ) -> ProcessPage:
-    """Build the page of a process, with the inputs of a job where these are given."""
-    address = f"{call.link('processes', process['id'])}/execution"
-    filled = fill_in(process["inputs"], inputs) if inputs else {}
-    calls = build_calls(address, process["id"], inputs or build_example(process["inputs"]))
-    fields = build_fields(process["inputs"], filled)
-    return ProcessPage(fields, address, of_job=of_job, may_execute=call.may("process.execute"), calls=calls)
+    """Build the page of a process, with inputs that are filled in, such as those of a job, where these are given."""
+    page = _build_page(process, call, build_fields(process["inputs"], fill_in(process["inputs"], inputs or {})), inputs)
+    return replace(page, of_job=of_job)
 
 
 def build_refused_page(
@@ -59,14 +65,63 @@ def build_refused_page(
     problems: tuple[ProblemAt, ...],
     remedy: str = "",
     checked: Preflight | None = None,
+    inputs: Mapping[str, Any] | None = None,
 ) -> ProcessPage:
-    """Build the page of a process whose form was filled in and did not fit, or was only to be checked."""
-    address = f"{call.link('processes', process['id'])}/execution"
+    """Build the page of a process whose form was filled in and did not fit, or was only to be checked.
+
+    `inputs` is what was read of the form, None where that failed.
+    """
     fields = build_fields(process["inputs"], filled, problems)
     own = {one.name for one in fields}
     others = tuple(problem for problem in problems if find_input(problem["pointer"]) not in own)
-    calls = build_calls(address, process["id"], build_example(process["inputs"]))
-    return ProcessPage(fields, address, others, remedy, checked, calls=calls)
+    return replace(_build_page(process, call, fields, inputs), problems=others, remedy=remedy, checked=checked)
+
+
+def build_pasted_page(process: Mapping[str, Any], call: Call, pasted: str) -> ProcessPage:
+    """Build the page of a process with the inputs of a JSON document filled in; what is wrong with it is shown."""
+    try:
+        inputs = read_inputs(pasted)
+    except ValueError as error:
+        problem: ProblemAt = {
+            "code": "request.invalid",
+            "pointer": "",
+            "message": f"the inputs cannot be read: {error}",
+        }
+        page = build_refused_page(process, call, {}, (problem,), 'Paste JSON such as {"inputs": {"name": "value"}}.')
+        return replace(page, pasted=pasted)
+    unknown: tuple[ProblemAt, ...] = tuple(
+        {"code": "inputs.unknown", "pointer": "", "message": f"unknown input {name[:100]!r}: it was left out"}
+        for name in inputs
+        if name not in process["inputs"]
+    )
+    return replace(build_process_page(process, call, inputs), problems=unknown)
+
+
+def read_inputs(pasted: str) -> Mapping[str, Any]:
+    """Read inputs from an execute request, or from a document of inputs alone; raises `ValueError`."""
+    try:
+        document = json.loads(pasted)
+    except RecursionError as error:
+        raise ValueError("it has too many levels") from error
+    inputs = document.get("inputs", document) if isinstance(document, Mapping) else None
+    if isinstance(inputs, Mapping):
+        return inputs
+    raise ValueError("inputs are an object, with a value for each name")
+
+
+def _build_page(
+    process: Mapping[str, Any], call: Call, fields: tuple[Field, ...], inputs: Mapping[str, Any] | None
+) -> ProcessPage:
+    address = f"{call.link('processes', process['id'])}/execution"
+    given = inputs or build_example(process["inputs"])
+    return ProcessPage(
+        fields,
+        address,
+        may_execute=call.may("process.execute"),
+        calls=build_calls(address, process["id"], given),
+        request=json.dumps({"inputs": given}, indent=2, ensure_ascii=False),
+        files=call.link("files") if call.may("file.send") else None,
+    )
 
 
 def build_calls(address: str, process_id: str, inputs: Mapping[str, Any]) -> dict[str, str]:
@@ -84,5 +139,14 @@ def build_calls(address: str, process_id: str, inputs: Mapping[str, Any]) -> dic
         f"cat > inputs.json <<'END'\n{shown}\nEND\n"
         f"zoo-runner run {shlex.quote(f'{process_id}.cwl')} inputs.json"
     )
+    job = json.dumps({name: write_cwl(value) for name, value in inputs.items()}, indent=2, ensure_ascii=False)
+    cwl = f"curl -s {package} -o package.cwl\ncat > job.json <<'END'\n{job}\nEND\ncwltool package.cwl job.json"
     python = _PYTHON.format(address=repr(address), inputs=pformat(dict(inputs), sort_dicts=False))
-    return {"curl": curl, "Python": python, "On your machine": job_file}
+    return {"curl": curl, "Python": python, "On your machine": job_file, "CWL job file": cwl}
+
+
+def write_cwl(value: Any) -> Any:
+    """Write a value as a CWL job file has it: what is a link in an execute request is a File."""
+    if isinstance(value, Mapping) and isinstance(value.get("href"), str):
+        return {"class": "File", "location": value["href"]}
+    return [write_cwl(one) for one in value] if isinstance(value, list | tuple) else value

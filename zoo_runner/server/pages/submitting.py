@@ -17,7 +17,7 @@ from zoo_runner.server.documents import ProblemAt, ProcessDescription
 from zoo_runner.server.key_values import read_key_values
 from zoo_runner.server.pages.document import Document, prefers_html
 from zoo_runner.server.pages.process_form import build_query
-from zoo_runner.server.pages.process_page import build_refused_page
+from zoo_runner.server.pages.process_page import build_pasted_page, build_refused_page
 
 URLENCODED_FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 10_000
@@ -36,6 +36,17 @@ async def submit_form(api: Api, call: Call, process_id: str, request: Request, *
         # it waits for sources of others, as every dry run does
         return await api.resolving.run(call.workspace, _submit, api, call, process_id, sent, request, dry_run)
     return await run_in_threadpool(_submit, api, call, process_id, sent, request, dry_run)
+
+
+async def fill_form(api: Api, call: Call, process_id: str, request: Request) -> Response:
+    """Show the form of a process with the inputs of a JSON document filled in; raises `ProcessNotFoundError`."""
+    body = await read_body(request, api)
+
+    def show() -> Response:
+        process, pasted = processes.describe_process(api, call, process_id), dict(_read_form(body)).get("inputs", "")
+        return Document(process, "process", call.base, view=lambda: build_pasted_page(process, call, pasted))
+
+    return await run_in_threadpool(show)
 
 
 def _read_form(body: bytes) -> list[tuple[str, str]]:
@@ -76,5 +87,5 @@ def _answer_check(
     problems: tuple[ProblemAt, ...] = tuple(
         {"code": one["code"], "pointer": one["pointer"], "message": one["message"]} for one in found["problems"]
     )
-    page = build_refused_page(process, call, filled, problems, checked=found)
+    page = build_refused_page(process, call, filled, problems, checked=found, inputs=given.get("inputs"))
     return Document(process, "process", call.base, view=lambda: page)
