@@ -16,6 +16,13 @@ _TOGETHER = {
         "tests/live/test_hera_results.py",
         "tests/live/test_hera_scripts.py",
     ),
+    # they parse the source of the project
+    "source": (
+        "tests/unit/test_architecture.py",
+        "tests/unit/test_codes.py",
+        "tests/unit/test_extras.py",
+        "tests/unit/test_prose.py",
+    ),
     # they count the processes of the one kernel
     "zoo": ("tests/live/test_zoo_kernel.py", "tests/live/test_zoo_leftovers.py"),
 }

@@ -1,11 +1,19 @@
 """Property tests of this tier are short; tests/contract/test_fuzz.py looks longer. Messages have one snapshot."""
 
+import shutil
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.unit.messages import Check, Messages
+
+if TYPE_CHECKING:
+    from zoo_runner.server.api import Api
+    from zoo_runner.store.sql import SqlStore
 
 # how busy the machine is says nothing of the code
 settings.register_profile("unit", max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,3 +35,27 @@ def check(request: pytest.FixtureRequest, messages: Messages) -> Check:
     test = f"{request.node.path.stem}.{request.node.originalname}"
     folder = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
     return Check(test, messages, request.config.getoption("--write-messages"), folder)
+
+
+@pytest.fixture
+def sql_store(empty_database: Path, tmp_path: Path) -> "Iterator[SqlStore]":
+    """An empty store in SQLite, in the file `runner.db` of the test's folder."""
+    # tests that need no database do not wait for SQLAlchemy
+    from zoo_runner.store.sql import open_sql_store
+
+    shutil.copy(empty_database, tmp_path / "runner.db")
+    with closing(open_sql_store(f"sqlite:///{tmp_path / 'runner.db'}")) as store:
+        yield store
+
+
+@pytest.fixture
+def api(sql_store: "SqlStore", tmp_path: Path) -> "Api":
+    """The parts of a server over that store, without a listener; records and results are in the test's folder."""
+    from zoo_runner.config.configuration import load_configuration
+    from zoo_runner.config.server import ServerSettings
+    from zoo_runner.server.api import Api
+    from zoo_runner.server.installation import open_context
+
+    configuration = load_configuration({"ZOO_RUNNER_STATE": str(tmp_path / "state")})
+    settings = ServerSettings(results=tmp_path / "results")
+    return Api(sql_store, settings, configuration, open_context(sql_store, settings, configuration))

@@ -62,7 +62,7 @@ READS_AN_ENVIRONMENT = {
     "cli/serve.py": "entry point: the commands of the server, whose workers inherit it",
     "zoo/ahead.py": "entry point: the first moment of a service of a ZOO kernel",
     "zoo/service.py": "entry point: a service of a ZOO kernel",
-    "zoo/conf.py": "merges the environment with what the kernel and the site's handler say, for that door",
+    "zoo/conf.py": "merges the environment with what the kernel and the site's handler say, for that entry point",
     "zoo/process.py": "takes the proxy of the Kubernetes API out of the kernel's environment while a job runs",
     "zoo/dismiss.py": "entry point: the service runDismiss of a ZOO kernel",
     "calrissian_runner.py": "entry point: names of zoo-calrissian-runner, whose defaults installations set there",
@@ -96,9 +96,7 @@ MAKES_TEMPORARIES = {"mkstemp", "mkdtemp", "TemporaryDirectory", "NamedTemporary
 
 def find_hidden_reads(module: Path) -> Iterator[str]:
     """Calls that read an environment without its name, temporary files in a folder that nobody chose included."""
-    for node in list_nodes(module):
-        if not isinstance(node, ast.Call):
-            continue
+    for node in list_nodes(module, ast.Call):
         name = getattr(node.func, "attr", None) or getattr(node.func, "id", "")
         chosen = any(keyword.arg == "dir" for keyword in node.keywords)
         if name in HIDDEN_READS or (name in MAKES_TEMPORARIES and not chosen):
@@ -115,7 +113,7 @@ def test_nothing_below_the_entry_points_reads_an_environment_behind_the_back_of_
 
 def find_environments(module: Path) -> Iterator[str]:
     """Parameters, fields, variables and attributes that are an environment."""
-    for node in list_nodes(module):
+    for node in list_nodes(module, ast.arg, ast.Attribute, ast.Name):
         match node:
             case ast.arg(arg=name) | ast.Attribute(attr=name) | ast.Name(id=name):
                 if name.strip("_") == "environ":
@@ -142,14 +140,11 @@ TAKES_ANY_KEYWORD = {
 
 def find_bags(module: Path) -> Iterator[str]:
     """Functions that take any keyword, but for those that pass all arguments on to what they stand in for."""
-    for node in list_nodes(module):
-        if (
-            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            and node.args.kwarg
-            and not node.args.vararg
-        ):
-            name = getattr(node, "name", f"lambda of line {node.lineno}")
-            yield f"{module.relative_to(ROOT / 'zoo_runner')}: {name}"
+    for node in list_nodes(module, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda):
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda() if node.args.kwarg and not node.args.vararg:
+                name = getattr(node, "name", f"lambda of line {node.lineno}")
+                yield f"{module.relative_to(ROOT / 'zoo_runner')}: {name}"
 
 
 def test_no_function_takes_a_bag_of_keywords() -> None:
@@ -160,21 +155,19 @@ def test_no_function_takes_a_bag_of_keywords() -> None:
 
 def find_imports(module: Path) -> set[str]:
     """Top-level names of all that a module imports."""
-    nodes = list_nodes(module)
-    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    names = [alias.name for node in list_nodes(module, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in list_nodes(module, ast.ImportFrom)]
     return {name.partition(".")[0] for name in names}
 
 
 def find_shared_state(module: Path) -> Iterator[str]:
     """Places where a module keeps state that one test can leave for another: `global`, and empty collections."""
-    for node in list_nodes(module):
-        if isinstance(node, ast.Global):
-            yield f"{module.relative_to(ROOT)}:{node.lineno}"
-    for node in parse(module).body:
-        match node:
+    for node in list_nodes(module, ast.Global):
+        yield f"{module.relative_to(ROOT)}:{node.lineno}"
+    for statement in parse(module).body:
+        match statement:
             case ast.Assign(value=value) | ast.AnnAssign(value=value) if value and ast.unparse(value) in EMPTY:
-                yield f"{module.relative_to(ROOT)}:{node.lineno}"
+                yield f"{module.relative_to(ROOT)}:{statement.lineno}"
 
 
 def test_no_module_of_the_tests_keeps_state() -> None:

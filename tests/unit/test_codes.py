@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.source import list_nodes
+from tests.unit.source import Node, list_nodes
 from tests.values import ROOT
 from zoo_runner.model import errors
 from zoo_runner.model.codec import from_plain, to_plain
@@ -23,10 +23,10 @@ _VAGUE = frozenset(
 )
 
 
-def walk_source() -> Iterator[tuple[str, ast.AST]]:
+def walk_source(*kinds: type[Node]) -> Iterator[tuple[str, Node]]:
     for path in sorted(SOURCE.rglob("*.py")):
         place = str(path.relative_to(ROOT))
-        for node in list_nodes(path):
+        for node in list_nodes(path, *kinds):
             yield place, node
 
 
@@ -37,7 +37,7 @@ def texts_of(node: ast.AST) -> set[str]:
 def find_named() -> dict[str, str]:
     """Codes that are given to an error, or are its default, and where."""
     named: dict[str, str] = {}
-    for place, node in walk_source():
+    for place, node in walk_source(ast.keyword, ast.AnnAssign, ast.Assign):
         match node:
             case ast.keyword(arg="code", value=ast.Constant(value=str(code))):
                 named[code] = place
@@ -58,10 +58,8 @@ def test_every_code_that_the_source_names_is_registered() -> None:
 
 def test_every_registered_code_is_used() -> None:
     used = set()
-    for place, node in walk_source():
-        if place.startswith("zoo_runner/model/codes/"):
-            continue
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+    for place, node in walk_source(ast.Constant):
+        if isinstance(node.value, str) and not place.startswith("zoo_runner/model/codes/"):
             used.add(node.value)
     assert [code for code in CODES if code not in used | list_staging_codes()] == []
 
@@ -83,9 +81,8 @@ def test_each_kind_of_staging_error_has_a_code_on_every_side() -> None:
 def test_every_error_that_says_little_by_itself_is_given_a_code() -> None:
     lacking = [
         f"{place}:{node.lineno}"
-        for place, node in walk_source()
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
+        for place, node in walk_source(ast.Call)
+        if isinstance(node.func, ast.Name)
         and node.func.id in _VAGUE
         and not any(keyword.arg == "code" for keyword in node.keywords)
     ]

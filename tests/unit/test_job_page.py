@@ -1,6 +1,5 @@
 """What the page of a job shows beside its status, and that nobody sees there what its own path would refuse."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,6 @@ import pytest
 
 from tests.contract.stores import PACKAGE, build_job
 from tests.markup import EVIL, Page
-from tests.server_api import opened_api
 from tests.unit.messages import Check
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.errors import InputError
@@ -25,12 +23,6 @@ from zoo_runner.server.retries import retry_job
 
 BASE = "http://eo.example"
 BEGIN = 1767225601.0
-
-
-@pytest.fixture
-def api(tmp_path: Path) -> Iterator[Api]:
-    with opened_api(tmp_path) as opened:
-        yield opened
 
 
 def call(*forbidden: str, **query: str) -> Call:

@@ -141,7 +141,7 @@ HOSTILE = (
 def test_a_long_line_takes_time_in_proportion_to_its_length(piece: str) -> None:
     masker = Masker([SECRET, "another-secret", "aaaa"])
     began = time.process_time()
-    masker.mask((piece * (1 << 18))[: 1 << 18])
+    masker.mask((piece * (1 << 17))[: 1 << 17])
     assert time.process_time() - began < 4  # by the square of the length it would be minutes
 
 
@@ -373,7 +373,7 @@ def test_headers_and_parts_of_addresses_are_masked(text: str) -> None:
 def test_a_long_encoded_line_takes_time_in_proportion_to_its_length(piece: str) -> None:
     masker = Masker([SECRET, "another-secret", "%%%%"])
     began = time.process_time()
-    masker.mask((piece * (1 << 18))[: 1 << 18])
+    masker.mask((piece * (1 << 17))[: 1 << 17])
     assert time.process_time() - began < 8
 
 

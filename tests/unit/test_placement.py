@@ -37,7 +37,7 @@ from zoo_runner.server.jobs import find_jobs, place_execution, place_job, prepar
 from zoo_runner.server.processes import prepare_process
 from zoo_runner.server.serving import warn_of_shared_credentials
 from zoo_runner.store.protocol import JobQuery
-from zoo_runner.store.sql import open_sql_store
+from zoo_runner.store.sql import SqlStore
 from zoo_runner.store.sql.callbacks import Callback
 from zoo_staging.errors import Kind, StagingError
 
@@ -51,16 +51,15 @@ OTHER = Package({"cwlVersion": "v1.2", "class": "Workflow"}, "#main", "w", {}, "
 
 
 @pytest.fixture
-def api(tmp_path: Path) -> Iterator[Api]:
+def api(sql_store: SqlStore, tmp_path: Path) -> Iterator[Api]:
     """A server whose workspace alpha has two processes that it publishes, and gamma one of the same name."""
-    with closing(open_sql_store(f"sqlite:///{tmp_path / 'runner.db'}")) as store:
-        configuration = load_configuration({"ZOO_RUNNER_STATE": str(tmp_path / "state")})
-        settings = ServerSettings(results=tmp_path / "results", workspace_prefix="/ws")
-        for workspace, process in (("alpha", "shown"), ("alpha", "service"), ("gamma", "shown")):
-            store.processes.deploy(Process(workspace, process, PACKAGE.digest, {}, "2026", "2026", "ada"), PACKAGE)
-        found = Api(store, settings, configuration, open_context(store, settings, configuration))
-        with closing(found.resolver):
-            yield found
+    configuration = load_configuration({"ZOO_RUNNER_STATE": str(tmp_path / "state")})
+    settings = ServerSettings(results=tmp_path / "results", workspace_prefix="/ws")
+    for workspace, process in (("alpha", "shown"), ("alpha", "service"), ("gamma", "shown")):
+        sql_store.processes.deploy(Process(workspace, process, PACKAGE.digest, {}, "2026", "2026", "ada"), PACKAGE)
+    found = Api(sql_store, settings, configuration, open_context(sql_store, settings, configuration))
+    with closing(found.resolver):
+        yield found
 
 
 def build_call(workspace: str = "alpha", admitted: Admitted = ADMITTED, **more: Any) -> Call:

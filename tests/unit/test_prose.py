@@ -67,11 +67,21 @@ QUOTED = {
 def read_texts(folder: Path) -> Iterator[tuple[str, str]]:
     """Every text in the code below a folder with its place, but no docstring and no title of a failure in a page."""
     for path in sorted(folder.rglob("*.py")):
-        place, nodes = path.relative_to(ROOT), list_nodes(path)
-        described = {id(text) for node in nodes for text in _find_descriptions(node)}
-        for node in nodes:
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in described:
+        place = path.relative_to(ROOT)
+        described = {id(text) for node in list_nodes(path, *_DESCRIBED) for text in _find_descriptions(node)}
+        for node in list_nodes(path, ast.Constant):
+            if isinstance(node.value, str) and id(node) not in described:
                 yield f"{place}:{node.lineno}", node.value
+
+
+_DESCRIBED: tuple[type[ast.AST], ...] = (
+    ast.Module,
+    ast.ClassDef,
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.Call,
+    ast.keyword,
+)
 
 
 def _find_descriptions(node: ast.AST) -> Iterator[ast.expr]:
@@ -115,8 +125,7 @@ def test_each_message_of_the_snapshot_has_its_test() -> None:
     tests = {
         f"{path.stem}.{node.name}"
         for path in Path(__file__).parent.rglob("test_*.py")
-        for node in list_nodes(path)
-        if isinstance(node, ast.FunctionDef)
+        for node in list_nodes(path, ast.FunctionDef)
     }
     assert sorted(Messages.read().kept.keys() - tests) == [], "remove them from messages.json"
 

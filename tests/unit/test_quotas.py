@@ -1,6 +1,5 @@
 """Quotas of workspaces: what is refused before a job begins, what waits, and what is shown."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,6 @@ from sqlalchemy import update
 from stageout.model import StageOutOptions
 from stageout.stage import stage_out
 from tests.contract.stores import PACKAGE, build_job
-from tests.server_api import opened_api
 from tests.unit.messages import Check
 from zoo_runner.config.configuration import load_configuration
 from zoo_runner.config.folders import JobPaths
@@ -38,12 +36,6 @@ from zoo_runner.store.protocol import Share
 from zoo_runner.store.sql.schema import STORED_RESULTS
 
 NAME = "default"
-
-
-@pytest.fixture
-def api(tmp_path: Path) -> Iterator[Api]:
-    with opened_api(tmp_path) as opened:
-        yield opened
 
 
 def build_draft(tmp_path: Path, **needs: Any) -> JobSpec:

@@ -11,8 +11,8 @@ import pytest
 from zoo_runner.engines.argo.results.folder import ResultsFolder
 from zoo_runner.engines.argo.template.archive import Budget, UnpackError, unpack
 
-LARGE = 48 << 20
-MOST_MEMORY = 8 << 20
+LARGE = 12 << 20
+MOST_MEMORY = 6 << 20
 
 
 def build_header(kind: bytes, size: int, name: str = "map/a") -> bytes:

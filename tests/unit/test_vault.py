@@ -1,8 +1,6 @@
 """Secrets of workspaces: encrypted with keys that change, used in the place of other credentials, and never shown."""
 
 import json
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,21 +12,15 @@ from zoo_runner.config.server import ServerSettings
 from zoo_runner.model.errors import InputError, SettingsError
 from zoo_runner.model.workspace import Folders, StorageProfile, Workspace
 from zoo_runner.server.vault import Vault, open_vault
-from zoo_runner.store.sql import SqlStore, open_sql_store
+from zoo_runner.store.sql import SqlStore
 
 OLD, NEW, OTHER = (Fernet.generate_key().decode() for _ in range(3))
 NAME, VALUE = "STAGEIN_AWS_SECRET_ACCESS_KEY", "only-for-tests-of-secrets"
 DOCKER = json.dumps({"auths": {"registry.example.org": {"auth": "YWRhOnNlY3JldA=="}}})
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlStore]:
-    with closing(open_sql_store(f"sqlite:///{tmp_path / 'runner.db'}")) as opened:
-        yield opened
-
-
-def test_a_secret_is_stored_encrypted_and_read_with_the_key_only(store: SqlStore, check: Check) -> None:
-    vault = Vault(store.secrets, (OLD,))
+def test_a_secret_is_stored_encrypted_and_read_with_the_key_only(sql_store: SqlStore, check: Check) -> None:
+    vault = Vault(sql_store.secrets, (OLD,))
     vault.put("alpha", NAME, VALUE, "ada")
     vault.put("alpha", NAME, f"{VALUE}-2", "ada")
     assert vault.read("alpha") == {NAME: f"{VALUE}-2"}
@@ -36,7 +28,7 @@ def test_a_secret_is_stored_encrypted_and_read_with_the_key_only(store: SqlStore
     (kept,) = vault.list_all("alpha")
     assert VALUE not in repr(kept)
     with pytest.raises(SettingsError) as caught:
-        Vault(store.secrets, (OTHER,)).read("alpha")
+        Vault(sql_store.secrets, (OTHER,)).read("alpha")
     check(caught.value, "secret.key", NAME, "alpha")
     vault.remove("alpha", NAME)
     with pytest.raises(InputError) as missing:
@@ -44,48 +36,48 @@ def test_a_secret_is_stored_encrypted_and_read_with_the_key_only(store: SqlStore
     check(missing.value, "secret.not-found", NAME)
 
 
-def test_keys_are_rotated(store: SqlStore, check: Check) -> None:
-    Vault(store.secrets, (OLD,)).put("alpha", NAME, VALUE, None)
-    both = Vault(store.secrets, (NEW, OLD))
+def test_keys_are_rotated(sql_store: SqlStore, check: Check) -> None:
+    Vault(sql_store.secrets, (OLD,)).put("alpha", NAME, VALUE, None)
+    both = Vault(sql_store.secrets, (NEW, OLD))
     assert both.read("alpha") == {NAME: VALUE}
     with pytest.raises(SettingsError) as caught:
-        Vault(store.secrets, (OTHER,)).rotate()
+        Vault(sql_store.secrets, (OTHER,)).rotate()
     check(caught.value, "secret.key")
     assert both.rotate() == 1
-    assert Vault(store.secrets, (NEW,)).read("alpha") == {NAME: VALUE}
+    assert Vault(sql_store.secrets, (NEW,)).read("alpha") == {NAME: VALUE}
 
 
-def test_a_row_that_was_moved_to_another_workspace_gives_it_nothing(store: SqlStore, check: Check) -> None:
-    vault = Vault(store.secrets, (OLD,))
+def test_a_row_that_was_moved_to_another_workspace_gives_it_nothing(sql_store: SqlStore, check: Check) -> None:
+    vault = Vault(sql_store.secrets, (OLD,))
     vault.put("alpha", NAME, VALUE, None)
-    with store.database.writing() as connection:
+    with sql_store.database.writing() as connection:
         connection.exec_driver_sql("UPDATE secrets SET workspace = 'beta'")
     with pytest.raises(SettingsError) as caught:
         vault.read("beta")
     check(caught.value, "secret.key", "beta")
 
 
-def test_without_a_key_nothing_is_kept(store: SqlStore, check: Check) -> None:
-    vault = open_vault(store.secrets, ServerSettings())
+def test_without_a_key_nothing_is_kept(sql_store: SqlStore, check: Check) -> None:
+    vault = open_vault(sql_store.secrets, ServerSettings())
     with pytest.raises(SettingsError) as caught:
         vault.put("alpha", NAME, VALUE, None)
     check(caught.value, "secret.off")
     assert vault.read("alpha") == {}
 
 
-def test_keys_come_from_a_file_before_those_of_the_environment(store: SqlStore, tmp_path: Path) -> None:
+def test_keys_come_from_a_file_before_those_of_the_environment(sql_store: SqlStore, tmp_path: Path) -> None:
     path = tmp_path / "keys"
     path.write_text(f"{NEW}\n\n")
-    open_vault(store.secrets, ServerSettings(encryption_keys_file=path, encryption_keys=(OLD,))).put(
+    open_vault(sql_store.secrets, ServerSettings(encryption_keys_file=path, encryption_keys=(OLD,))).put(
         "alpha", NAME, VALUE, None
     )
-    assert Vault(store.secrets, (NEW,)).read("alpha") == {NAME: VALUE}
+    assert Vault(sql_store.secrets, (NEW,)).read("alpha") == {NAME: VALUE}
     for settings in (
         ServerSettings(encryption_keys_file=tmp_path / "none"),
         ServerSettings(encryption_keys=("no-key-at-all",)),
     ):
         with pytest.raises(SettingsError) as caught:
-            open_vault(store.secrets, settings)
+            open_vault(sql_store.secrets, settings)
         assert "ZOO_RUNNER_ENCRYPTION_KEYS" in caught.value.diagnosis.cause
         assert "no-key-at-all" not in str(caught.value)
 
@@ -129,10 +121,10 @@ def test_members_set_keys_and_no_places(name: str, may: bool) -> None:
     ],
 )
 def test_what_is_no_secret_is_refused_without_its_value(
-    store: SqlStore, name: str, value: object, check: Check
+    sql_store: SqlStore, name: str, value: object, check: Check
 ) -> None:
     with pytest.raises(InputError) as caught:
-        Vault(store.secrets, (OLD,)).put("alpha", name, value, None)
+        Vault(sql_store.secrets, (OLD,)).put("alpha", name, value, None)
     check(caught.value, "request.invalid", name)
 
 

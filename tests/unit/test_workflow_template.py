@@ -90,9 +90,9 @@ def load(folder: Path, template: dict[str, Any] = TEMPLATE) -> Package:
     return load_package(str(path), configuration_in(folder).settings)
 
 
-@pytest.fixture
-def package(tmp_path: Path) -> Package:
-    return load(tmp_path)
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    return load(tmp_path_factory.mktemp("package"))
 
 
 def test_parameters_are_inputs_typed_by_annotation_enumeration_or_the_form_of_the_default(package: Package) -> None:

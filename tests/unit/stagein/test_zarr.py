@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from stagein.sources import zarr
 from stagein.sources.protocol import Entry
 from stagein.sources.zarr import list_zarr
 from zoo_staging.errors import Kind, StagingError
@@ -80,28 +79,22 @@ def test_invalid_metadata_is_an_error_that_names_what_is_missing(document: Any, 
     assert missing in caught.value.reason
 
 
-def test_too_many_chunks_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zarr, "MOST_CHUNKS", 10)
-    with pytest.raises(StagingError, match="10 chunks") as caught:
-        list_store({".zarray": {"shape": [10**9, 10**9], "chunks": [1, 1]}})
-    assert caught.value.kind is Kind.REFUSED
-
-
 def test_an_array_alone_has_its_attributes_where_there_are_any() -> None:
     array = {"shape": [2], "chunks": [2]}
     files, _ = split(list_store({".zarray": array, ".zattrs": {"scale_factor": 0.0001}}))
     assert files == [".zarray", ".zattrs"]
 
 
-@pytest.mark.parametrize("axes", [20, 400, 100_000])
+@pytest.mark.parametrize("axes", [2, 400, 20_000])
 def test_chunks_of_many_axes_are_counted_before_any_is_listed(axes: int) -> None:
     tracemalloc.start()
     try:
-        with pytest.raises(StagingError, match="1000000 chunks"):
+        with pytest.raises(StagingError, match="1000000 chunks") as caught:
             list_store({".zarray": {"shape": [10**9] * axes, "chunks": [1] * axes}})
-        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
     finally:
         tracemalloc.stop()
+    assert caught.value.kind is Kind.REFUSED
 
 
 def test_an_axis_without_chunks_leaves_none() -> None:
