@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import DismissedError, EngineError, SettingsError, ToolError
 from zoo_runner.model.events import Event, Report, StageStarted, StepStarted
-from zoo_runner.model.job import Status
+from zoo_runner.model.job import Results, Status
 
 
 class Driver(Protocol):
@@ -128,15 +128,60 @@ def canary_site(site: Site) -> Site:
     return site.having(AWS_SECRET_ACCESS_KEY=CANARY)
 
 
-@pytest.fixture(params=list(DRIVERS))
-def driver(request: pytest.FixtureRequest, canary_site: Site) -> Driver:
+def open_driver(request: pytest.FixtureRequest, site: Site) -> Driver:
     make: Callable[[Site], Driver] = DRIVERS[request.param]
     if request.param not in ("calrissian", "argo", "argo-native"):
-        return make(canary_site)
+        return make(site)
     if request.param != "calrissian":
         find_argo()
     cluster = request.getfixturevalue("kubeconfig"), request.getfixturevalue("pods_s3")
-    return make(join_cluster(canary_site, *cluster))
+    return make(join_cluster(site, *cluster))
+
+
+@pytest.fixture(params=list(DRIVERS))
+def driver(request: pytest.FixtureRequest, canary_site: Site) -> Driver:
+    return open_driver(request, canary_site)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Two jobs of an engine that were executed to their end, in an installation that has no others."""
+
+    site: Site
+    driver: Driver
+    good: Story
+    failed: Story
+
+
+@pytest.fixture(scope="module", params=list(DRIVERS))
+def ended(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, package_cache: Path) -> Ended:
+    site = Site(tmp_path_factory.mktemp("ended"), package_cache).having(AWS_SECRET_ACCESS_KEY=CANARY)
+    driver = open_driver(request, site)
+    good = site.run(driver.make_good(), driver.engine)
+    return Ended(site, driver, good, site.run(driver.make_failing(), driver.engine))
+
+
+@dataclass(frozen=True)
+class Removed:
+    """A job that was submitted twice, followed to its end, and removed; `begun` was reported before it was followed."""
+
+    driver: Driver
+    job: JobSpec
+    handles: tuple[Handle, Handle]
+    begun: tuple[Event, ...]
+    results: Results
+
+
+@pytest.fixture(scope="module", params=list(DRIVERS))
+def removed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, package_cache: Path) -> Removed:
+    site = Site(tmp_path_factory.mktemp("removed"), package_cache).having(AWS_SECRET_ACCESS_KEY=CANARY)
+    driver, events = open_driver(request, site), list[Event]()
+    job = driver.make_good()
+    handle = submit(driver, job, events.append)
+    begun, again = tuple(events), submit(driver, job)
+    results = driver.engine.follow(handle, events.append, Cancellation()).result()
+    driver.engine.remove(handle)
+    return Removed(driver, job, (handle, again), begun, results)
 
 
 def list_files(folder: Path) -> set[Path]:
@@ -173,9 +218,8 @@ def test_a_plan_is_pure_and_holds_no_secret(driver: Driver, canary_site: Site) -
     assert driver.engine.plan(job) == plan
 
 
-def test_a_good_job_ends_with_a_results_document_and_a_collection(driver: Driver, canary_site: Site) -> None:
-    job = driver.make_good()
-    story = canary_site.run(job, driver.engine)
+def test_a_good_job_ends_with_a_results_document_and_a_collection(ended: Ended) -> None:
+    story = ended.good
     assert story.outcome.status is Status.SUCCESSFUL
     assert story.outcome.exit_code == 0
     assert story.outcome.diagnosis is None
@@ -187,8 +231,8 @@ def test_a_good_job_ends_with_a_results_document_and_a_collection(driver: Driver
     assert any(isinstance(event, StageStarted) and event.stage is Stage.EXECUTE for event in story.events)
 
 
-def test_a_failing_job_ends_with_the_reason_and_not_with_an_exception(driver: Driver, canary_site: Site) -> None:
-    outcome = canary_site.run(driver.make_failing(), driver.engine).outcome
+def test_a_failing_job_ends_with_the_reason_and_not_with_an_exception(ended: Ended) -> None:
+    outcome = ended.failed.outcome
     assert outcome.status is Status.FAILED
     assert outcome.exit_code == ToolError.exit_code
     assert outcome.diagnosis is not None
@@ -234,11 +278,9 @@ def test_a_job_that_was_cancelled_before_it_began_does_nothing(driver: Driver, c
     assert not canary_site.results.exists()
 
 
-def test_who_comes_after_the_end_gets_the_same_results(driver: Driver, canary_site: Site) -> None:
-    job = driver.make_good()
-    outcome = canary_site.run(job, driver.engine).outcome
-    again = execute(open_context(canary_site.configuration, driver.engine), job.id)
-    assert again.results == outcome.results
+def test_who_comes_after_the_end_gets_the_same_results(ended: Ended) -> None:
+    again = execute(open_context(ended.site.configuration, ended.driver.engine), ended.good.job.id)
+    assert again.results == ended.good.outcome.results
     assert again.status is Status.SUCCESSFUL
 
 
@@ -248,23 +290,18 @@ def submit(driver: Driver, job: JobSpec, report: Report = lambda _: None) -> Han
     return plan.handle
 
 
-def test_a_job_is_submitted_once_however_often_it_is_tried_and_nothing_of_it_runs_yet(driver: Driver) -> None:
-    job, events = driver.make_good(), list[Event]()
-    handle = submit(driver, job, events.append)
+def test_a_job_is_submitted_once_however_often_it_is_tried_and_nothing_of_it_runs_yet(removed: Removed) -> None:
+    handle, again = removed.handles
     assert json.loads(json.dumps(asdict(handle))) == asdict(handle)
     assert CANARY not in json.dumps(asdict(handle))
-    assert (handle.engine, handle.job_id) == (driver.engine.name, job.id)
-    assert not any(isinstance(event, StepStarted) for event in events)
-    assert submit(driver, job) == handle
-    results = driver.engine.follow(handle, events.append, Cancellation()).result()
-    assert set(results.document) == {"text"}
-    driver.engine.remove(handle)
+    assert (handle.engine, handle.job_id) == (removed.driver.engine.name, removed.job.id)
+    assert not any(isinstance(event, StepStarted) for event in removed.begun)
+    assert again == handle
+    assert set(removed.results.document) == {"text"}
 
 
-def test_what_ended_is_removed_and_stopping_or_removing_it_again_is_no_error(driver: Driver) -> None:
-    handle = submit(driver, driver.make_good())
-    driver.engine.follow(handle, lambda _: None, Cancellation()).result()
-    driver.engine.remove(handle)
+def test_what_ended_is_removed_and_stopping_or_removing_it_again_is_no_error(removed: Removed) -> None:
+    driver, (handle, _) = removed.driver, removed.handles
     driver.engine.remove(handle)
     driver.engine.cancel(handle)
     with pytest.raises(EngineError) as caught:
@@ -273,13 +310,9 @@ def test_what_ended_is_removed_and_stopping_or_removing_it_again_is_no_error(dri
     wait_until_gone(driver, handle)
 
 
-def test_a_job_whose_results_were_stored_has_kept_none_to_publish(driver: Driver) -> None:
-    job = driver.make_good()
-    handle = submit(driver, job)
-    driver.engine.follow(handle, lambda _: None, Cancellation()).result()
-    driver.engine.remove(handle)
+def test_a_job_whose_results_were_stored_has_kept_none_to_publish(removed: Removed) -> None:
     with pytest.raises(EngineError) as caught:
-        driver.engine.publish(handle, job, lambda _: None, Cancellation())
+        removed.driver.engine.publish(removed.handles[0], removed.job, lambda _: None, Cancellation())
     assert caught.value.diagnosis.code == "job.nothing-kept"
 
 
@@ -306,21 +339,18 @@ def wait_until_gone(driver: Driver, handle: Handle) -> None:
     wait_for(lambda: not any(handle.job_id in left.job for left in driver.engine.find_leftovers([])))
 
 
-def test_logs_record_and_plan_are_kept_however_a_job_ends(driver: Driver, canary_site: Site) -> None:
-    for job in (driver.make_good(), driver.make_failing()):
-        story = canary_site.run(job, driver.engine)
+def test_logs_record_and_plan_are_kept_however_a_job_ends(ended: Ended) -> None:
+    for story in (ended.good, ended.failed):
         paths = story.job.paths
         assert paths.job_log.exists()
-        assert json.loads(paths.plan.read_text())["job"] == job.id
-        assert json.loads(paths.usage.read_text())["job"] == job.id
+        assert json.loads(paths.plan.read_text())["job"] == story.job.id
+        assert json.loads(paths.usage.read_text())["job"] == story.job.id
         record = json.loads((paths.record / "job.json").read_text())
         assert record["status"] == story.outcome.status
         assert not paths.scratch.exists()
 
 
-def test_no_secret_of_the_caller_is_in_any_file_that_is_left(driver: Driver, canary_site: Site) -> None:
-    for job in (driver.make_good(), driver.make_failing()):
-        canary_site.run(job, driver.engine)
-    files = [path for path in list_files(canary_site.folder) if path.is_file()]
+def test_no_secret_of_the_client_is_in_any_file_that_is_left(ended: Ended) -> None:
+    files = [path for path in list_files(ended.site.folder) if path.is_file()]
     assert len(files) > 4
     assert [path for path in files if CANARY.encode() in path.read_bytes()] == []

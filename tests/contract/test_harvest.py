@@ -18,9 +18,11 @@ from tests.serving import Server, find_free_port, serving
 from tests.site import Site
 from tests.waiting import wait_for
 from zoo_runner.cli.harvest import describe_report
+from zoo_runner.harvest.fetching import Limits, find_commit, read_commit
 from zoo_runner.harvest.harvester import Harvester
 from zoo_runner.harvest.records import Records
 from zoo_runner.harvest.sources import load_harvest
+from zoo_runner.model.errors import EngineError
 from zoo_runner.package.resolver import WarmResolver
 
 TOOL = """\
@@ -273,13 +275,18 @@ def test_other_patterns_apply_to_the_same_commit(field: Field) -> None:
     assert list_changes(field.harvest()) == [("deploy", "b")]
 
 
-def test_a_repository_that_takes_too_much_memory_is_refused(field: Field) -> None:
-    (field.repository.work / "large.cwl").write_bytes(b"")
+def test_a_repository_that_takes_too_much_memory_is_refused(field: Field, tmp_path: Path) -> None:
+    field.repository.push({"a.cwl": TOOL.format(id="a", doc="one")})
+    (source,), settings = load_harvest(field.file).sources, field.site.settings
+    # the real limit is two gibibytes, which take a minute to write and to read
+    limits = Limits(memory_bytes=384 << 20)
+    assert read_commit(source, settings, find_commit(source, settings), tmp_path, limits).documents
     with (field.repository.work / "large.cwl").open("wb") as file:
-        file.truncate(1200 << 20)
+        file.truncate(256 << 20)
     field.repository.push({})
-    problem = field.harvest(works=False)["problem"]
-    assert problem["code"] == "harvest.repository"
+    with pytest.raises(EngineError) as caught:
+        read_commit(source, settings, find_commit(source, settings), tmp_path, limits)
+    assert caught.value.diagnosis.code == "harvest.repository"
 
 
 def test_a_package_of_a_repository_reads_nothing_of_this_machine(field: Field, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.site import Site
 from tests.values import ROOT
 
 SCHEMATHESIS = ROOT / ".venv-clients" / "bin" / "schemathesis"
-SECONDS, MOST_SECONDS = 30, 100
+SECONDS, MOST_SECONDS = 15, 100
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -47,7 +47,7 @@ def probe(server: Server, folder: Path, configuration: str, *words: str) -> None
     require(SCHEMATHESIS.exists(), "no schemathesis: make clients, with Python 3.11 or newer")
     file = folder / "schemathesis.toml"
     file.write_text(configuration)
-    bounds = ("--max-time", str(SECONDS), "--max-examples", "8", "--request-timeout", "30", "--no-shrink")
+    bounds = ("--max-time", str(SECONDS), "--max-examples", "4", "--request-timeout", "30", "--no-shrink")
     options = ("--phases", "coverage,fuzzing", "--checks", ",".join(CHECKS), "--warnings", "off", *bounds)
     command = [str(SCHEMATHESIS), "--config-file", str(file), "run", f"{server.url}/api", *options, *words]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=MOST_SECONDS, check=False)

@@ -4,7 +4,7 @@ import json
 import resource
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +16,41 @@ from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import EngineError, RunnerError
 
-_LONGEST_SECONDS, _LONGEST_CPU_SECONDS = 300, 120
-_LARGEST_MEMORY_BYTES, _LARGEST_FILE_BYTES = 2 << 30, 1 << 30
 _PROGRAM = (
     "import json, sys; order = json.load(sys.stdin); sys.path[:] = order['path'];"
     " from zoo_runner.harvest.fetching import serve; serve(order)"
 )
 
 
+@dataclass(frozen=True)
+class Limits:
+    """The most that reading a repository may take."""
+
+    seconds: float = 300.0
+    cpu_seconds: int = 120
+    memory_bytes: int = 2 << 30
+    file_bytes: int = 1 << 30
+
+
+LIMITS = Limits()
+
+
 def find_commit(source: Source, settings: Settings) -> str:
     """Find the commit of the branch of a source; raises `EngineError`."""
-    return str(_run(source, settings, None, None)["commit"])
+    return str(_run(source, settings, None, None, LIMITS)["commit"])
 
 
-def read_commit(source: Source, settings: Settings, commit: str, scratch: Path) -> Tree:
+def read_commit(source: Source, settings: Settings, commit: str, scratch: Path, limits: Limits = LIMITS) -> Tree:
     """Read the documents of a commit; raises `EngineError`."""
-    return from_plain(Tree, _run(source, settings, commit, scratch))
+    return from_plain(Tree, _run(source, settings, commit, scratch, limits))
 
 
-def _run(source: Source, settings: Settings, commit: str | None, scratch: Path | None) -> dict[str, Any]:
+def _run(
+    source: Source, settings: Settings, commit: str | None, scratch: Path | None, limits: Limits
+) -> dict[str, Any]:
     paths = [path for path in sys.path if path and Path(path).is_absolute()]
-    order = {"source": asdict(source), "commit": commit, "scratch": str(scratch), "path": paths}
+    given = {"source": asdict(source), "limits": asdict(limits)}
+    order = {**given, "commit": commit, "scratch": str(scratch), "path": paths}
     try:
         done = subprocess.run(
             [find_python(settings), "-I", "-c", _PROGRAM],
@@ -44,11 +58,11 @@ def _run(source: Source, settings: Settings, commit: str | None, scratch: Path |
             capture_output=True,
             text=True,
             env=dict(settings.pull_variables),
-            timeout=_LONGEST_SECONDS,
+            timeout=limits.seconds,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise _build_too_large(source, f"more than {_LONGEST_SECONDS} s") from error
+        raise _build_too_large(source, f"more than {limits.seconds:g} s") from error
     if done.returncode:
         raise _build_too_large(source, "more memory, space or processor time than is allowed")
     answer: dict[str, Any] = json.loads(done.stdout)
@@ -67,10 +81,11 @@ def _build_too_large(source: Source, limit: str) -> EngineError:
 
 def serve(order: dict[str, Any]) -> None:
     """Carry out an order in the child process, and print the answer."""
+    limits = from_plain(Limits, order["limits"])
     for kind, most in (
-        (resource.RLIMIT_AS, _LARGEST_MEMORY_BYTES),
-        (resource.RLIMIT_FSIZE, _LARGEST_FILE_BYTES),
-        (resource.RLIMIT_CPU, _LONGEST_CPU_SECONDS),
+        (resource.RLIMIT_AS, limits.memory_bytes),
+        (resource.RLIMIT_FSIZE, limits.file_bytes),
+        (resource.RLIMIT_CPU, limits.cpu_seconds),
     ):
         resource.setrlimit(kind, (most, most))
     try:
