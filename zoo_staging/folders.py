@@ -55,12 +55,18 @@ class _Level:
     entries: Iterator["os.DirEntry[str]"]
 
 
-def walk(folder: Path, check_link: CheckLink | None = None, *, skips_unreadable: bool = False) -> Iterator[FolderEntry]:
+def walk(
+    folder: Path,
+    check_link: CheckLink | None = None,
+    *,
+    skips_unreadable: bool = False,
+    most_links: int = MOST_LINKED_FOLDERS,
+) -> Iterator[FolderEntry]:
     """Yield every entry below a folder that is not a folder, in order.
 
     A folder behind a link is entered once on each path, but not in a circle: without `check_link` only where it leads
     into `folder`, else wherever it leads, after `check_link` was called with each link. Raises `OSError` for a folder
-    that may not be read, unless `skips_unreadable` and it is below `folder`, and for more than 10,000 links to folders.
+    that may not be read, unless `skips_unreadable` and it is below `folder`, and for more than `most_links` to folders.
     """
     top, numbers = os.path.realpath(folder), count(1)
     levels = [_Level(top, "", _list(os.fspath(folder)))]
@@ -77,8 +83,8 @@ def walk(folder: Path, check_link: CheckLink | None = None, *, skips_unreadable:
         if place is None or (check_link is None and not Path(place).is_relative_to(top)):
             yield FolderEntry(entry.path, name, is_link)
         elif not is_link or all(place != above.place for above in levels):
-            if is_link and next(numbers) > MOST_LINKED_FOLDERS:
-                raise OSError(errno.ELOOP, f"more than {MOST_LINKED_FOLDERS} links to folders", entry.path)
+            if is_link and next(numbers) > most_links:
+                raise OSError(errno.ELOOP, f"more than {most_links} links to folders", entry.path)
             with suppress(PermissionError) if skips_unreadable else nullcontext():
                 levels.append(_Level(place, f"{name}/", _list(entry.path)))
 

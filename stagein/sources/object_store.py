@@ -38,14 +38,12 @@ class S3Source:
         scheme, bucket, prefix = split_url(href)
         if prefix and not prefix.endswith("/"):
             return None
-        options, found = self._options, []
+        options = self._options
         with _naming_settings(scheme):
             opened, timeout = self._open_bucket(scheme, bucket), options.read_timeout_seconds
-            async for key, size in list_objects(opened, prefix, href, read_timeout_seconds=timeout):
-                # consoles and Hadoop mark folders by objects
-                if key != prefix and not key.endswith("/"):
-                    found.append((key, size))
-                    check_files(len(found), href, options.max_files)
+            found = await list_files(
+                list_objects(opened, prefix, href, read_timeout_seconds=timeout), prefix, href, options.max_files
+            )
         return [
             Entry(f"{scheme}://{bucket}/{quote(key)}", key.removeprefix(prefix), size) for key, size in sorted(found)
         ]
@@ -72,6 +70,19 @@ class S3Source:
                 place, s3, options.clouds, retries=0, request_timeout_seconds=WHOLE_OBJECT_SECONDS
             )
         return self._buckets[place]
+
+
+async def list_files(
+    objects: AsyncIterator[tuple[str, int]], prefix: str, href: str, max_files: int | None
+) -> list[tuple[str, int]]:
+    """Return the keys and sizes of what is a file; raises `StagingError` for more than `max_files`."""
+    found = []
+    async for key, size in objects:
+        # consoles and Hadoop mark folders by objects
+        if key != prefix and not key.endswith("/"):
+            found.append((key, size))
+            check_files(len(found), href, max_files)
+    return found
 
 
 @contextmanager

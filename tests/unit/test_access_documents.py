@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from zoo_runner.server.access import documents
 from zoo_runner.server.access.documents import NOTHING_PUBLISHED, AccessDocument, AccessDocuments, parse_document
 from zoo_runner.server.access.workspaces import Kind
 from zoo_staging.errors import Kind as Failure
@@ -143,14 +142,12 @@ def test_requests_at_once_read_a_document_once() -> None:
     asyncio.run(follow())
 
 
-def test_names_that_anybody_asks_for_take_a_limited_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "_MOST_KEPT_BYTES", 20_000)
-
+def test_names_that_clients_ask_for_take_a_limited_memory() -> None:
     async def read(_: str) -> None:
         return None
 
     async def follow() -> int:
-        kept = AccessDocuments(read, 30.0)
+        kept = AccessDocuments(read, 30.0, most_bytes=20_000)
         for number in range(100):
             assert await kept.find(f"ws-{number}") == NOTHING_PUBLISHED
         return len(kept._kept)

@@ -134,7 +134,7 @@ def follow(cluster: TardyCluster, on: Callable[[Event], None], after_seconds: fl
     settings = load_kubernetes_settings({})
     names = build_names("1", settings, workspace_of())
     root = ClusterRoot(cast(Cluster, cluster), "Job", names, {})
-    follower = JobFollower(ClusterJob(cast(Cluster, cluster), names, root), settings, on)
+    follower = JobFollower(ClusterJob(cast(Cluster, cluster), names, root), settings, on, cut_log_seconds=0.01)
     timer = threading.Timer(after_seconds, cluster.may_speak.set)
     timer.start()
     try:
@@ -145,16 +145,14 @@ def follow(cluster: TardyCluster, on: Callable[[Event], None], after_seconds: fl
         timer.join()
 
 
-def test_a_job_whose_log_comes_late_has_its_results(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_whose_log_comes_late_has_its_results() -> None:
     """Its pod has succeeded, and more time passes than a log that was cut off is waited for."""
-    monkeypatch.setattr("zoo_runner.engines.kubernetes.log_end._CUT_LOG_SECONDS", 0.01)
     events: list[Event] = []
     assert follow(TardyCluster(ended(0)), events.append, 0.3).results == RESULTS
     assert events == [StepLines("work", ("a line",))]
 
 
-def test_an_eviction_is_reported_although_the_log_never_ends(monkeypatch: pytest.MonkeyPatch, check: Check) -> None:
-    monkeypatch.setattr("zoo_runner.engines.kubernetes.log_end._CUT_LOG_SECONDS", 0.01)
+def test_an_eviction_is_reported_although_the_log_never_ends(check: Check) -> None:
     evicted = TardyCluster(ended(137, phase="Failed", reason="Evicted", message="too much disk"))
     with pytest.raises(RunnerError) as caught:
         follow(evicted, lambda _: None, 0.3)

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from watchfiles import watch
 
 from tests.contract.stores import PACKAGE
 from zoo_runner.execution.growing_log import GrowingLog
 from zoo_runner.model.job import Job, Status
-from zoo_runner.server import following
-from zoo_runner.server.following import Following
+from zoo_runner.server.following import Following, WatchFiles
 from zoo_runner.server.streams import follow_log
 from zoo_runner.store.files import FileStore
 
@@ -61,7 +61,7 @@ def noise(log: Path) -> Iterator[None]:
         thread.join()
 
 
-def follow(store: FileStore, job: Job, log: Path) -> str:
+def follow(store: FileStore, job: Job, log: Path, watch_files: WatchFiles = watch) -> str:
     """Follow the log of a job that writes its last line after a while, and has its end stored after that."""
 
     async def end() -> None:
@@ -71,7 +71,7 @@ def follow(store: FileStore, job: Job, log: Path) -> str:
         store.update(job.moved_to(Status.SUCCESSFUL, NOW))
 
     async def read() -> bytes:
-        api: Any = SimpleNamespace(following=Following(), store=SimpleNamespace(jobs=store))
+        api: Any = SimpleNamespace(following=Following(watch_files), store=SimpleNamespace(jobs=store))
         ending = asyncio.create_task(end())
         content = b"".join([chunk async for chunk in follow_log(api, job, log)])
         await ending
@@ -91,14 +91,11 @@ def test_a_followed_log_ends_where_its_folder_cannot_be_watched(store: FileStore
 
 
 @pytest.mark.parametrize("error", [OSError(24, "too many"), RuntimeError("gone")])
-def test_a_followed_log_ends_where_no_watch_can_start(
-    store: FileStore, log: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
-) -> None:
-    def fail(*_: object, **__: object) -> None:
+def test_a_followed_log_ends_where_no_watch_can_start(store: FileStore, log: Path, error: Exception) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
         raise error
 
-    monkeypatch.setattr(following, "watch", fail)
-    assert follow(store, create_job(store, log), log) == "first\nlast\n"
+    assert follow(store, create_job(store, log), log, fail) == "first\nlast\n"
 
 
 def test_a_line_is_read_once_it_is_complete_and_nothing_twice(tmp_path: Path) -> None:

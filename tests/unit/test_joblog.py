@@ -8,7 +8,6 @@ import pytest
 from tests.unit.messages import Check
 from tests.values import job_paths
 from zoo_runner.config.folders import JobPaths
-from zoo_runner.execution import job_log
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.events import EngineLine, StageStarted, StepEnded, StepLines, StepReused, StepStarted
@@ -186,10 +185,9 @@ def test_of_a_step_that_prints_without_end_the_log_has_a_limit_and_counts_the_re
 
 
 def test_of_all_steps_of_a_job_the_log_has_a_limit_too_and_a_share_for_those_that_come_later(
-    paths: JobPaths, monkeypatch: pytest.MonkeyPatch
+    paths: JobPaths,
 ) -> None:
-    monkeypatch.setattr(job_log, "_LATE_BYTES", 200)
-    log = JobLog(paths, Masker(), most_bytes=1000)
+    log = JobLog(paths, Masker(), most_bytes=1000, late_bytes=200)
     for number in range(20):
         log(StepLines(f"s{number}", ("x" * 99,) * 20))
         log(StepEnded(f"s{number}", 0.0, 1.0, 0, None, None))
@@ -203,9 +201,8 @@ def test_of_all_steps_of_a_job_the_log_has_a_limit_too_and_a_share_for_those_tha
         assert rest.startswith("18 more " if number > 7 else "10 more ")
 
 
-def test_a_step_that_others_left_no_room_for_says_so_once(paths: JobPaths, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job_log, "_LATE_BYTES", 200)
-    log = JobLog(paths, Masker(), most_bytes=1000)
+def test_a_step_that_others_left_no_room_for_says_so_once(paths: JobPaths) -> None:
+    log = JobLog(paths, Masker(), most_bytes=1000, late_bytes=200)
     log(StepLines("early", ("e" * 99,) * 5))
     for number in range(8):
         log(StepLines(f"s{number}", ("x" * 99,) * 10))

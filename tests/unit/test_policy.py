@@ -11,11 +11,10 @@ from fastapi import Request
 from tests.operations import list_routes
 from tests.unit.messages import Check
 from zoo_runner.model.errors import RunnerError
-from zoo_runner.server.access import policy
 from zoo_runner.server.access.actions import ACTIONS
 from zoo_runner.server.access.admission import Asked
 from zoo_runner.server.access.audit import Note
-from zoo_runner.server.access.policy import Decision, Policy
+from zoo_runner.server.access.policy import MOST_KEPT_BYTES, Decision, Policy
 from zoo_runner.server.api import Api
 from zoo_staging.errors import Kind, StagingError
 
@@ -25,9 +24,9 @@ QUESTION = {"action": "job.list", "workspace": "alpha", "caller": {"name": "ada"
 class Agent:
     """An agent with one answer, and its clock; questions are counted."""
 
-    def __init__(self, answer: Any) -> None:
+    def __init__(self, answer: Any, most_bytes: int = MOST_KEPT_BYTES) -> None:
         self.answer, self.now, self.asked = answer, 0.0, 0
-        self.policy = Policy(self.ask, 2.0, lambda: self.now)
+        self.policy = Policy(self.ask, 2.0, lambda: self.now, most_bytes)
 
     async def ask(self, question: bytes) -> bytes:
         self.asked += 1
@@ -118,9 +117,8 @@ def test_a_decision_holds_for_its_time_only() -> None:
     assert agent.asked == 2
 
 
-def test_questions_of_any_number_and_length_take_a_limited_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy, "MOST_KEPT_BYTES", 100_000)
-    agent = Agent({"result": {"allow": True, "processes": ["x" * 20_000]}})
+def test_questions_of_any_number_and_length_take_a_limited_memory() -> None:
+    agent = Agent({"result": {"allow": True, "processes": ["x" * 20_000]}}, most_bytes=100_000)
 
     async def follow() -> None:
         for number in range(300):

@@ -56,13 +56,16 @@ class JobLog:
     Nothing gets into a file unmasked. The job log is one file with two names, in `temp` and in the job's private
     folder: where `temp` is emptied by others while the job runs, it gets its name there again, and step logs are
     created anew. Of what a step prints, `most_bytes` are kept, of all steps together eight times as much,
-    and 16 KiB of each further step; the number of lines that are not kept is logged. Raises `SettingsError` where the
-    logs' folder cannot be created.
+    and `late_bytes` of each further step; the number of lines that are not kept is logged. Raises `SettingsError`
+    where the logs' folder cannot be created.
     """
 
-    def __init__(self, paths: JobPaths, masker: Masker, most_bytes: int = MOST_LOG_BYTES) -> None:
+    def __init__(
+        self, paths: JobPaths, masker: Masker, most_bytes: int = MOST_LOG_BYTES, late_bytes: int = _LATE_BYTES
+    ) -> None:
         self.paths, self.masker = paths, masker
         self._most_bytes, self._left_bytes = most_bytes, _FULL_STEPS * most_bytes
+        self._late_bytes = late_bytes
         self._printed: dict[str, Printed] = {}
         self._lock = threading.Lock()
         self._sources: dict[str, str] = {}
@@ -143,7 +146,7 @@ class JobLog:
             return
         lines = self._clean_lines(event.lines)
         self._written.begin_at(event.step, self.paths.step_log(event.step), lines)
-        room = min(self._most_bytes, max(_LATE_BYTES, printed.kept_bytes + self._left_bytes)) - printed.kept_bytes
+        room = min(self._most_bytes, max(self._late_bytes, printed.kept_bytes + self._left_bytes)) - printed.kept_bytes
         kept = _take_lines(lines, room)
         size = sum(map(len, kept)) + len(kept)
         printed.kept_bytes += size
@@ -238,7 +241,7 @@ class JobLog:
         limit = f"its limit is {mebibytes:g} MiB (ZOO_RUNNER_LOG_MAX_MIB)"
         if printed.kept_bytes < self._most_bytes:
             limit = f"that of all steps of a job is {_FULL_STEPS * mebibytes:g} MiB ({_FULL_STEPS} times"
-            limit += f" ZOO_RUNNER_LOG_MAX_MIB), and {_LATE_BYTES >> 10} KiB for each further step"
+            limit += f" ZOO_RUNNER_LOG_MAX_MIB), and {self._late_bytes >> 10} KiB for each further step"
         return f"what the step prints from here on is not kept: {limit}"
 
     def _stage_log(self, stage: Stage) -> Path | None:

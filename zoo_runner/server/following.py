@@ -7,10 +7,11 @@ after its last line.
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from watchfiles import Change, watch
 
@@ -19,6 +20,9 @@ from zoo_runner.model.job import FINAL, Job
 from zoo_runner.store.protocol import JobStore
 
 _LOOK_SECONDS, _STEP_MS, _DEBOUNCE_MS = 1.0, 20, 100
+
+WatchFiles = Callable[..., Iterator[Any]]
+"""Yields whenever files change, as `watchfiles.watch` does; raises `OSError` or `RuntimeError` if it cannot watch."""
 
 
 def has_ended(job_id: str, store: JobStore) -> bool:
@@ -35,16 +39,16 @@ def has_ended(job_id: str, store: JobStore) -> bool:
 class JobWatch:
     """The watch of one job. Its viewers take `changed` before they read, and wait for it afterwards."""
 
-    def __init__(self, job: Job, store: JobStore) -> None:
+    def __init__(self, job: Job, store: JobStore, watch_files: WatchFiles = watch) -> None:
         self.changed = asyncio.Event()
         self.ended = False
         self.viewers = 0
-        self._job, self._store = job, store
+        self._job, self._store, self._watch_files = job, store, watch_files
         self._loop, self._stop = asyncio.get_running_loop(), threading.Event()
         threading.Thread(target=self._watch, name=f"watch-{job.id}", daemon=True).start()
 
     def stop(self) -> None:
-        """End the watch, and with it whoever waits."""
+        """End the watch, and all waits for it."""
         self._stop.set()
         self._loop.call_soon_threadsafe(self._notify, True)
 
@@ -71,7 +75,7 @@ class JobWatch:
             # other jobs write into the same folder, and whatever they write restarts the time-out
             return path == str(log) or monotonic() - looked >= _LOOK_SECONDS
 
-        changes = watch(
+        changes = self._watch_files(
             log.parent,
             watch_filter=is_due,
             step=_STEP_MS,
@@ -95,15 +99,16 @@ class JobWatch:
 class Following:
     """The watches of a server; used on its event loop only."""
 
-    def __init__(self) -> None:
+    def __init__(self, watch_files: WatchFiles = watch) -> None:
         self._watches: dict[str, JobWatch] = {}
+        self._watch_files = watch_files
 
     @asynccontextmanager
     async def watching(self, job: Job, store: JobStore) -> AsyncIterator[JobWatch]:
         """Watch a job while the block runs."""
         found = self._watches.get(job.id)
         if found is None:
-            found = self._watches[job.id] = JobWatch(job, store)
+            found = self._watches[job.id] = JobWatch(job, store, self._watch_files)
         found.viewers += 1
         try:
             yield found

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.follower import LAST_LINE_SECONDS, Follower
-from zoo_runner.engines.kubernetes.log_end import LogEnd, Silence
+from zoo_runner.engines.kubernetes.log_end import CUT_LOG_SECONDS, LogEnd, Silence
 from zoo_runner.engines.kubernetes.manifests import MAIN
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.owners import find_step
@@ -19,10 +19,15 @@ class JobFollower(Follower):
     """Follows a Job to the last line of its pod."""
 
     def __init__(
-        self, job: ClusterJob, settings: KubernetesSettings, report: Report, start: Callable[[], None] | None = None
+        self,
+        job: ClusterJob,
+        settings: KubernetesSettings,
+        report: Report,
+        start: Callable[[], None] | None = None,
+        cut_log_seconds: float = CUT_LOG_SECONDS,
     ) -> None:
         super().__init__(job, settings, report, start)
-        self._log_end = LogEnd(job.names.job)
+        self._log_end = LogEnd(job.names.job, cut_seconds=cut_log_seconds)
 
     def _is_job_pod(self, pod: Manifest) -> bool:
         return find_step(pod) is None

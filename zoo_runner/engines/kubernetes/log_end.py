@@ -12,7 +12,7 @@ from zoo_runner.engines.kubernetes.pods import Ending, build_lost, explain_endin
 from zoo_runner.model.errors import RunnerError
 
 # longest time between two lines; for a log that may just stop, the second time is shorter
-_WHOLE_LOG_SECONDS, _CUT_LOG_SECONDS, _NEXT_CUT_LOG_SECONDS = 60.0, 3.0, 1.0
+_WHOLE_LOG_SECONDS, CUT_LOG_SECONDS, _NEXT_CUT_LOG_SECONDS = 60.0, 3.0, 1.0
 # by a signal from outside: SIGKILL, SIGTERM, or unknown
 _KILLED = (137, 143, -1)
 
@@ -29,13 +29,15 @@ class Silence:
 class LogEnd:
     """What is known of the log of a job's pod: how many `lines` arrived, whether it is `over`.
 
-    `stopped`: the pod reported that it was stopped, by somebody else.
+    `stopped`: the pod reported that it was stopped from outside. `cut_seconds`: how long to wait for a log
+    that may just stop.
     """
 
     job: str
     lines: int = 0
     over: bool = False
     stopped: bool = False
+    cut_seconds: float = CUT_LOG_SECONDS
     _failure: RunnerError | None = None
     _is_whole: bool = False
     _is_gone: bool = False
@@ -52,7 +54,7 @@ class LogEnd:
         self._failure = explained or self._build_failure(pod, ending)
         self._is_gone = ending is None
         self.check()
-        return Silence(_WHOLE_LOG_SECONDS if self._is_whole else _CUT_LOG_SECONDS, self.lines)
+        return Silence(_WHOLE_LOG_SECONDS if self._is_whole else self.cut_seconds, self.lines)
 
     def note_stopped(self) -> None:
         """Record that somebody else stopped the pod; the reason is in its status, which arrives after its last line.

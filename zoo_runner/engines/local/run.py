@@ -92,7 +92,7 @@ def _read_outputs(path: Path) -> dict[str, Any]:
 def _build_no_outputs(why: str) -> EngineError:
     return EngineError(
         f"the process that ran cwltool wrote no output object that can be read: {why}",
-        "Run the job again. If it happens again, have somebody look at the package: its code may run in that process.",
+        "Run the job again. If it happens again, check the package: its code may run in that process.",
         code="engine.no-result",
     )
 
@@ -111,14 +111,14 @@ def _build_ended(code: int, complaints: Sequence[str]) -> EngineError:
     return _ENDED[code](reason or "not in the log")
 
 
-def read_events(lines: Iterable[str]) -> Iterator[Event]:
+def read_events(lines: Iterable[str], longest: int = _LONGEST_LINE) -> Iterator[Event]:
     """Read the events that a launcher printed, who may be a package's; raises `EngineError` where it is none.
 
-    Other lines are left out.
+    Other lines are left out. `longest`: no line may have so many characters.
     """
     for line in lines:
-        if len(line) >= _LONGEST_LINE:
-            raise build_refused(f"a line of {_LONGEST_LINE} characters or more")
+        if len(line) >= longest:
+            raise build_refused(f"a line of {longest} characters or more")
         if (event := decode_event(line)) is not None:
             yield event
 

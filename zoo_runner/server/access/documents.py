@@ -71,9 +71,15 @@ class _Kept:
 class AccessDocuments:
     """The documents of all workspaces, read again every so many seconds; used in one event loop."""
 
-    def __init__(self, read: Read, every_seconds: float, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        read: Read,
+        every_seconds: float,
+        clock: Callable[[], float] = monotonic,
+        most_bytes: int = _MOST_KEPT_BYTES,
+    ) -> None:
         self._read, self._every_seconds, self._clock = read, every_seconds, clock
-        self._kept: Remembered[_Kept] = Remembered(_MOST_KEPT_BYTES)
+        self._kept: Remembered[_Kept] = Remembered(most_bytes)
         self._reading: dict[str, asyncio.Task[None]] = {}
 
     async def find(self, workspace: str) -> AccessDocument | None:

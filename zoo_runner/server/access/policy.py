@@ -45,9 +45,15 @@ class Decision:
 class Policy:
     """The agent, whose decisions hold for some seconds; used in one event loop."""
 
-    def __init__(self, ask: Ask, kept_seconds: float, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        kept_seconds: float,
+        clock: Callable[[], float] = monotonic,
+        most_bytes: int = MOST_KEPT_BYTES,
+    ) -> None:
         self._ask, self._kept_seconds, self._clock = ask, kept_seconds, clock
-        self._kept: Remembered[tuple[float, Decision]] = Remembered(MOST_KEPT_BYTES)
+        self._kept: Remembered[tuple[float, Decision]] = Remembered(most_bytes)
 
     async def decide(self, question: Mapping[str, Any], digest: str = "") -> Decision:
         """Return a decision that allows; `digest` is that of the member `access` of the question, if it has one.
@@ -117,7 +123,7 @@ def deny(question: Mapping[str, Any], decision: Decision) -> InputError:
     return InputError(
         f"{caller['name'] if caller else 'anybody'} may not do this in the workspace {question['workspace']}"
         f" ({question['action']}){why}",
-        "Ask the owner of the workspace, or whoever keeps the policy of this server.",
+        "Ask the owner of the workspace, or the operator of the policy of this server.",
         code="policy.denied",
     )
 
