@@ -11,25 +11,12 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from zoo_runner.model.events import (
-    EngineLine,
-    Event,
-    Published,
-    StageStarted,
-    StepEnded,
-    StepLines,
-    StepReused,
-    StepStarted,
-)
-from zoo_staging.progress import Transferred
+from zoo_runner.model.events import Event
 
 Value = TypeVar("Value")
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
-_EVENTS: Mapping[str, type[Any]] = {
-    kind.__name__: kind
-    for kind in (EngineLine, Published, StageStarted, StepEnded, StepLines, StepReused, StepStarted, Transferred)
-}
+_EVENTS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
 
 
 def to_plain(value: Any) -> Any:
