@@ -18,7 +18,7 @@ _START_SECONDS = 30
 
 class _QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the runner's own logs tell what was fetched."""
+        """Say nothing: the runner's own logs have what was fetched."""
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def _choose_paths(files: Sequence[tuple[str, str]], place: Path, ignores_case: C
 
 
 class _Names:
-    """The paths of files and folders, each for one: `a-2` where `a` is taken; a disk tells apart what `fold` does."""
+    """The paths of files and folders, each for one: `a-2` where `a` is taken; a disk distinguishes what `fold` does."""
 
     def __init__(self, folders: set[str], fold: Callable[[str], str]) -> None:
         self._taken, self._fold = folders, fold

@@ -37,7 +37,7 @@ class Run:
     def list_files(self, folder: Path) -> dict[str, Any]:
         """Every file below a folder: JSON normalised, others by their checksum, names with the job's id in them too.
 
-        Of published logs only the names count: they tell how this run went.
+        Of published logs only the names count: their content differs in each run.
         """
         return {
             str(path.relative_to(folder)).replace(self.job_id, "<job>"): self._read(path, folder / "logs")

@@ -91,7 +91,7 @@ class Site:
 
     @property
     def configuration(self) -> Configuration:
-        """What a door of this installation reads."""
+        """What an adapter of this installation reads."""
         return (load_service_configuration if self.is_service else load_configuration)(self.environ)
 
     @property
@@ -120,7 +120,7 @@ class Site:
         return self.folder / "results"
 
     def accept(self, package: Path | str, job_file: Path | None = None, *words: str, **options: Any) -> JobSpec:
-        """Make a job, as every door does."""
+        """Make a job, as every adapter does."""
         settings = self.settings
         loaded = load_package(str(package), settings)
         order = read_order(loaded, str(job_file) if job_file else None, words, settings)

@@ -160,7 +160,7 @@ def call_hook(hook: Callable[..., Any], name: str, *args: Any, **kwargs: Any) ->
     """Call a hook; whatever it raises, `SystemExit` included, becomes a `HookError` that names the hook."""
     try:
         return hook(*args, **kwargs)
-    except BaseException as error:  # the door to a site's code
+    except BaseException as error:  # the code of a site
         owner = type(getattr(hook, "__self__", None)).__name__ if hasattr(hook, "__self__") else hook.__qualname__
         said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise HookError(

@@ -1,6 +1,6 @@
 """What contract tests share: installations of the runner, and one cache of resolved packages for all of them.
 
-It also counts hostile cases and tells the count at the end of the run.
+It also counts hostile cases and prints the count at the end of the run.
 """
 
 from collections import Counter

@@ -265,7 +265,7 @@ FAILURES = (
     ),
     Failure(
         "source untrusted",
-        "The server of an input has a certificate that nobody vouches for.",
+        "The server of an input has a certificate of an unknown authority.",
         lambda s: s.run_over_tls(lambda t: t.run_with_source(f"{t.web.url}/item.json")),
         5,
         "stage-in",
@@ -693,7 +693,7 @@ FAILURES = (
     ),
     Failure(
         "endpoint untrusted",
-        "The S3 service for the results has a certificate that nobody vouches for.",
+        "The S3 service for the results has a certificate of an unknown authority.",
         lambda s: s.run_over_tls(lambda t: t.run_to_s3("s3://results/out", STAGEOUT_AWS_SERVICEURL=t.web.url)),
         8,
         "stage-out",

@@ -383,7 +383,7 @@ def test_results_without_a_record_are_not_written_over_and_not_removed(place: Pl
 
 
 def stage_and_wait(outputs: Any, url: str, options: StageOutOptions, number: int, pipe: Connection) -> None:
-    """Stage out in a process of its own; tell when so many files are there, and wait to be killed."""
+    """Stage out in a process of its own; report when so many files are there, and wait to be killed."""
 
     def report(event: Transferred) -> None:
         if event.files_done == (number or event.files_total):

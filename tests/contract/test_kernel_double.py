@@ -1,4 +1,4 @@
-"""A service in the kernel's double: one test for each thing that a kernel does and a service must bear."""
+"""A service in the kernel's double: one test for each thing that a kernel does and a service must survive."""
 
 import http.server
 import json

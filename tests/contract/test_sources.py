@@ -75,7 +75,7 @@ class Web:
 
 @dataclass
 class FaultyS3:
-    """The web server again, which unsigned S3 requests cannot tell from an S3 service."""
+    """The web server again, which looks like an S3 service to unsigned S3 requests."""
 
     server: FileServer
     prefix: str = "bucket/"

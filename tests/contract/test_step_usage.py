@@ -1,4 +1,4 @@
-"""Rules of how a step's container tells what it used."""
+"""Rules of how a step's container reports what it used."""
 
 import shutil
 import subprocess

@@ -112,7 +112,7 @@ def _read_event(event: dict[str, Any]) -> Iterator[tuple[str, float]]:
 
 
 def _read_pod(change: str, pod: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    """Conditions and ends have times of their own; of other states the watch tells as they come."""
+    """Conditions and ends have times of their own; the watch reports other states as they come."""
     now, status = time.time(), pod.get("status", {})
     for one in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ())):
         state = one.get("state", {})

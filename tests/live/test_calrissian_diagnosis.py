@@ -19,7 +19,7 @@ from zoo_runner.model.events import EngineLine, Event, StepLines, StepStarted
 from zoo_runner.model.job import Status
 
 NAMESPACE = f"ws-{BROKEN_WORKSPACE}"
-# of states that follow at once the kubelet may tell the last one only
+# of states that follow at once the kubelet may report the last one only
 PULL_FAILED = "ErrImagePull|ImagePullBackOff"
 
 

@@ -25,7 +25,7 @@ from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
 from zoo_runner.model.events import Event, StageStarted, StepLines
 from zoo_runner.model.job import Status
 
-# one for each door that credentials come in by; base64 of any alignment holds the middle of them
+# one for each way that credentials arrive; base64 of any alignment holds the middle of them
 CANARIES = {
     name: f"canary-{name}-7f3a9c51e0d24b68" for name in ("stagein", "stageout", "bucket", "host", "handler", "input")
 }
@@ -85,7 +85,7 @@ def forms(secret: str) -> list[bytes]:
 
 
 def find_canaries(data: bytes | str) -> set[str]:
-    """The doors whose credentials stand in the data."""
+    """The ways whose credentials are in the data."""
     found = data.encode() if isinstance(data, str) else data
     return {name for name, secret in CANARIES.items() if any(form in found for form in forms(secret))}
 

@@ -55,7 +55,7 @@ def test_ctrl_c_stops_a_job_that_is_followed_again(site: Site) -> None:
     job_id = lose_caller(site)
     with site.started("reattach", job_id) as process:
         assert process.stderr
-        # what it tells first it has from the pod: by then it follows
+        # what it reports first it has from the pod: by then it follows
         assert "execute" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
         said = process.communicate()[1]

@@ -236,9 +236,9 @@ def run_by_zoo(site: Site, package: Path, template: str) -> dict[str, Any]:
 def test_a_template_gives_the_same_results_by_command_line_api_and_zoo(
     site: Site, package: Path, template: str
 ) -> None:
-    doors = (run_by_command, run_by_api, run_by_zoo)
-    with ThreadPoolExecutor(len(doors)) as pool:
-        started = [pool.submit(door, site, package, template) for door in doors]
+    ways = (run_by_command, run_by_api, run_by_zoo)
+    with ThreadPoolExecutor(len(ways)) as pool:
+        started = [pool.submit(run, site, package, template) for run in ways]
         results = [one.result() for one in started]
     for found in results:
         assert {name: found[name] for name in ("total", "ended")} == {"total": 42, "ended": "Succeeded"}

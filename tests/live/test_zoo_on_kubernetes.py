@@ -1,4 +1,4 @@
-"""The ZOO door with the calrissian engine: a kernel's double whose services run their jobs on a real cluster.
+"""The ZOO adapter with the calrissian engine: a kernel's double whose services run their jobs on a real cluster.
 
 Its workers have the environment that the chart gives them, and the permissions of deploy/zoo/access.yaml, no more.
 """

@@ -11,7 +11,7 @@ from zoo_runner import calrissian_runner
 from zoo_runner.calrissian_runner import CWLWorkflow, ExecutionHandler, ZooCalrissianRunner, ZooInputs, ZooOutputs
 
 RECORDED = json.loads((Path(__file__).parents[1] / "data" / "incumbent" / "signatures.json").read_text())
-# what wraps a package, and what nobody outside calls; docs/migration.md tells
+# what wraps a package, and what nobody outside calls; docs/migration.md lists them
 GIVEN_UP = {"wrap", "load_a_workflow", "prepare", "finalize", "log_output", "validate_inputs"}
 GIVEN_UP |= {"setOutput", "local_get_file", "has_scatter_requirement", "get_resource_requirement"}
 HEIRS = {"BaseRunner": "ZooCalrissianRunner", "CommonExecutionHandler": "ExecutionHandler"}

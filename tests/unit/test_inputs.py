@@ -1,4 +1,4 @@
-"""Rules of the two doors for inputs."""
+"""Rules of the two forms of inputs: a job file, and an execute request."""
 
 import json
 from dataclasses import replace
@@ -498,9 +498,9 @@ INPUTS = st.dictionaries(
 
 @given(INPUTS, st.sampled_from([None, "/jobs", "https://example.org/jobs/", "s3://["]))
 def test_whatever_json_is_given_only_an_input_error_is_raised(inputs: dict[str, Any], base: str | None) -> None:
-    for door, given_value in ((build_job_order, inputs), (read_execute_request, {"inputs": inputs})):
+    for read, given_value in ((build_job_order, inputs), (read_execute_request, {"inputs": inputs})):
         try:
-            order = door(EVERYTHING, given_value, base=base)
+            order = read(EVERYTHING, given_value, base=base)
         except InputError as error:
             assert error.diagnosis.evidence
         else:

@@ -253,7 +253,7 @@ def test_cancelling_a_job_that_somebody_takes_up_at_that_moment_is_no_error(
     assert cancel(context, "j1").cancel_requested
 
 
-# what the door decided
+# what the adapter decided
 
 
 def test_what_a_door_decided_about_storage_holds_wherever_the_job_is_taken_up(

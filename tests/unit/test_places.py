@@ -176,7 +176,7 @@ def test_the_steps_that_run_on_the_host_are_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("environ", "door", "isolation"),
+    ("environ", "load", "isolation"),
     [
         ({}, load_configuration, "trusted"),
         ({}, load_service_configuration, "isolated"),
@@ -185,5 +185,5 @@ def test_the_steps_that_run_on_the_host_are_known() -> None:
         ({"ZOO_RUNNER_ISOLATION": "isolated"}, load_configuration, "isolated"),
     ],
 )
-def test_a_service_is_isolated_unless_its_operator_says_otherwise(environ: Any, door: Any, isolation: str) -> None:
-    assert door({"HOME": "/nowhere", **environ}).settings.isolation == isolation
+def test_a_service_is_isolated_unless_its_operator_says_otherwise(environ: Any, load: Any, isolation: str) -> None:
+    assert load({"HOME": "/nowhere", **environ}).settings.isolation == isolation

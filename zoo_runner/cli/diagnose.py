@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from zoo_runner.model.diagnosis import Diagnosis
 
 _ACTORS = {
-    "user": "whoever wrote or started it",
+    "user": "the user who wrote or started it",
     "engine": "the operator of Argo Workflows or of zoo-runner",
     "platform": "the administrator of the cluster",
 }

@@ -223,7 +223,7 @@ def _run_script(configuration: "HeraConfiguration", command: tuple[str, ...]) ->
         server = ArgoServer(configuration, tokens, namespace)
         followed.append(start(lambda: follow_workflow(server, name, WorkflowLines())))
 
-    exit_code = run_script(configuration, tokens, command, os.environ, follow)  # noqa: TID251 the door
+    exit_code = run_script(configuration, tokens, command, os.environ, follow)  # noqa: TID251 entry point
     _conclude([one.result() for one in followed], exit_code)
 
 

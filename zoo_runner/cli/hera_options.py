@@ -28,7 +28,7 @@ def configured(command: Callable[..., None]) -> Callable[..., None]:
         from zoo_runner.hera.configuration import load_hera_configuration
 
         configuration = load_hera_configuration(
-            os.environ,  # noqa: TID251 the door
+            os.environ,  # noqa: TID251 entry point
             Path.cwd(),
             given=read_words(settings, "--set"),
             variables_file=env_file,

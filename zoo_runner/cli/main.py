@@ -221,7 +221,7 @@ def _run_command() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
-    except Exception as error:  # noqa: BLE001 the door: no traceback reaches a user
+    except Exception as error:  # noqa: BLE001 the entry point: no traceback reaches a user
         from zoo_runner.model.outcomes import build_defect
 
         show_failure(build_defect(error), _asked_form())

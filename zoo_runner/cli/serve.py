@@ -43,7 +43,7 @@ def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
     def serve(host: str, port: int, log_format: str | None) -> None:
         """Serve OGC API - Processes over HTTP; jobs are kept in a database and run by workers.
 
-        With ZOO_RUNNER_OIDC_ISSUER, callers need a token of that OpenID Connect provider. Without, anybody may call:
+        With ZOO_RUNNER_OIDC_ISSUER, clients need a token of that OpenID Connect provider. Without, everyone may call:
         listen on loopback, or behind something that asks who calls.
         """
         from zoo_runner.config.extras import extra

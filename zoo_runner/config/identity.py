@@ -28,7 +28,7 @@ class IdentitySettings:
     issuer: str = setting(
         "ZOO_RUNNER_OIDC_ISSUER",
         "",
-        "Address of the OpenID Connect provider whose bearer tokens callers must send; unset: anybody may call.",
+        "Address of the OpenID Connect provider whose bearer tokens callers must send; unset: everyone may call.",
     )
     audience: str = setting(
         "ZOO_RUNNER_OIDC_AUDIENCE", "", "What tokens must name as their audience (`aud`); needed with an issuer."
@@ -60,7 +60,7 @@ class IdentitySettings:
         "ZOO_RUNNER_OIDC_CLIENT",
         "",
         "Name of this server as a client of the provider, by which people log in with a browser; its redirect address"
-        " there is …/login/callback. Needs https, or this machine. Unset: nobody logs in, programs send tokens.",
+        " there is …/login/callback. Needs https, or this machine. Unset: no login, programs send tokens.",
     )
     client_secret: str = setting(
         "ZOO_RUNNER_OIDC_CLIENT_SECRET", "", "Secret of that client. Unset: the provider knows it as a public one."

@@ -16,7 +16,7 @@ def run_in_background(name: str, work: Callable[[], Result]) -> Future[Result]:
     def run() -> None:
         try:
             result = work()
-        except BaseException as error:  # noqa: BLE001 the door of the thread: whoever waits gets the error
+        except BaseException as error:  # noqa: BLE001 the end of the thread: what waits gets the error
             future.set_exception(error)
         else:
             future.set_result(result)

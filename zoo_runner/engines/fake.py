@@ -66,7 +66,7 @@ class FakeEngine:
             own.check()
             if not self.waits:
                 future.set_result(self._finish(handle))
-        except Exception as error:  # noqa: BLE001 whoever waits for the future gets the error
+        except Exception as error:  # noqa: BLE001 what waits for the future gets the error
             future.set_exception(error)
         if not future.done():
             cancellation.when_cancelled(lambda: _end(future, cancellation))

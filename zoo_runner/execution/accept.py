@@ -1,4 +1,4 @@
-"""From a checked request to a stored job: what a door does before it answers or goes on."""
+"""From a checked request to a stored job: what an adapter does before it answers or continues."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, replace

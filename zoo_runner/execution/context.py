@@ -101,7 +101,7 @@ def open_context(
 
 
 def build_workspace(job: Job, workspace: Workspace) -> Workspace:
-    """Return the workspace as far as a job may use it, as its door decided when it was accepted; pure."""
+    """Return the workspace as far as a job may use it, as its adapter decided when it was accepted; pure."""
     roots = workspace.storage.allowed_roots if job.allowed_roots is None else tuple(map(Path, job.allowed_roots))
     public_url = job.public_url or workspace.storage.public_url
     return replace(workspace, storage=replace(workspace.storage, allowed_roots=roots, public_url=public_url))

@@ -64,7 +64,7 @@ def start(
             work = _Work(context, job_id, report, cancellation, secrets)
             following = work.begin() if work.ended is None else _succeed(work.ended)
             following.add_done_callback(lambda _: context.pool.submit(end, work, following))
-        except BaseException as error:  # noqa: BLE001 the door of the thread: whoever waits gets the error
+        except BaseException as error:  # noqa: BLE001 the end of the thread: what waits gets the error
             if work:
                 work.close()
             done.set_exception(error)

@@ -15,7 +15,7 @@ _LONGEST_SECONDS, _PAUSE_SECONDS = 3600.0, 0.5
 def insist(act: Callable[[], T], seconds: float = _LONGEST_SECONDS) -> T:
     """Do what needs the store, and again while it does not answer, for so long; then raises `NotReachedError`.
 
-    Where only the answer was lost, it is done twice: `act` has to bear that.
+    Where only the answer was lost, it is done twice: `act` has to allow that.
     """
     deadline, pause = monotonic() + seconds, threading.Event()
     while True:

@@ -89,7 +89,7 @@ class Journal:
     def _try_to_report(self, event: Event) -> None:
         try:
             self._report(event)
-        except Exception as error:  # noqa: BLE001 the door to a display, which may be gone: the job goes on without it
+        except Exception as error:  # noqa: BLE001 a display, which may be gone: the job goes on without it
             self._report = _ignore
             self.log.write("job", f"progress is no longer shown, the job goes on: {type(error).__name__}: {error}")
 

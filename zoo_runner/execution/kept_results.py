@@ -118,7 +118,7 @@ def _guard(log: JobLog, report: Report) -> Report:
         try:
             for display in displays:
                 display(mask_event(event, log.masker.mask))
-        except Exception as error:  # noqa: BLE001 the door to a display, which may be gone
+        except Exception as error:  # noqa: BLE001 a display, which may be gone
             displays.clear()
             log.write("job", f"progress is no longer shown: {type(error).__name__}: {error}")
 

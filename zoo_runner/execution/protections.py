@@ -129,7 +129,7 @@ def check_logs(folders: Folders) -> str:
     if _may_others(folders.temp, _OTHERS_WRITE) or _may_others(folders.temp, _OTHERS_READ | _OTHERS_ENTER):
         raise EngineError(
             f"other users of this machine, such as a web server, can read {folders.temp}: logs have no owner there",
-            "Have them served by what checks who asks, or only by names that nobody can guess; then keep others from"
+            "Have them served by what checks who asks, or only by names that cannot be guessed; then keep others from"
             f" listing it (chmod o-rw {folders.temp}).",
             code="protection.public-logs",
         )

@@ -39,7 +39,7 @@ def publish_logs(
         return
     try:
         href = _put(log, destination, storage, results)
-    except Exception as error:  # noqa: BLE001 the door of what is beside the job: it never fails for its logs
+    except Exception as error:  # noqa: BLE001 the boundary of what is beside the job: it never fails for its logs
         reason = str(error) if isinstance(error, StagingError) else f"{type(error).__name__}: {error}"
         report(EngineLine("warning", f"the logs could not be published: {reason}"))
     else:
@@ -68,7 +68,7 @@ def discard_partial_results(paths: JobPaths, destination: str, storage: StorageP
         with _pressed_after(_DISCARD_SECONDS) as switch:
             options = load_stage_out_options(storage, paths.job_id, paths.workflow_id)
             count = discard_results(destination, options, switch)
-    except Exception as error:  # noqa: BLE001 the door of what is beside the job, as above
+    except Exception as error:  # noqa: BLE001 the boundary of what is beside the job, as above
         reason = str(error) if isinstance(error, StagingError) else f"{type(error).__name__}: {error}"
         report(
             EngineLine("warning", f"partial results may be left at {destination}, see .stageout.json there: {reason}")

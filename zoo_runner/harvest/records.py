@@ -63,7 +63,7 @@ class Records:
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise SettingsError(
                 f"the record {path} of {source} cannot be read: {error}",
-                "Restore it. Without it, processes that exist are taken for somebody else's.",
+                "Restore it. Without it, processes that exist are taken for those of other owners.",
                 code="harvest.records",
             ) from error
 

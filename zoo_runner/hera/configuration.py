@@ -227,7 +227,7 @@ def _read_server(value: Value, secure: bool) -> str:
 def _check_insecure(value: Value, allowed: bool) -> None:
     if value.text == "true" and not allowed:
         raise UserSettingsError(
-            f"{value.setting.variable}=true ({value.source}): the token could be sent to anybody",
+            f"{value.setting.variable}=true ({value.source}): the token could be sent to any server",
             "Install the authority of the server's certificate, or add --allow-insecure.",
         )
 

@@ -1,4 +1,4 @@
-"""A process that has cwltool in memory, for doors that resolve many packages: each package in a child of its own.
+"""A process that has cwltool in memory, for adapters that resolve many packages: each package in a child of its own.
 
 Importing cwltool and parsing CWL's schemas take longer than all else of a deployment. A child is forked from the
 process that has done so, and ends with its package: nothing of a package stays, and its limits are its own.

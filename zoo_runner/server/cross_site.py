@@ -26,7 +26,7 @@ def ensure_own_page(request: Request, settings: ServerSettings) -> None:
     """Refuse a request that a page of another site asks for, unless its origin is listed.
 
     Browsers say so over TLS and to this machine (Fetch Metadata Request Headers, W3C); elsewhere, the page's origin or
-    address tells it. Raises `InputError`.
+    address shows it. Raises `InputError`.
     """
     headers = request.headers
     origin, site = headers.get("origin", ""), headers.get("sec-fetch-site")

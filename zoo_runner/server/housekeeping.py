@@ -75,7 +75,7 @@ class Housekeeper:
             chore.do()
         except RunnerError as error:
             logger.warning("housekeeping is put off: %s", error)
-        # the door of a thread: the next time may go well
+        # the end of a thread: the next time may succeed
         except Exception:
             logger.exception("housekeeping failed")
 

@@ -26,4 +26,4 @@ def _read(conf: Mapping[str, Any], name: str) -> str:
     """Read a setting from the section of main.cfg, else from the environment; empty where it is not set."""
     section, variable = conf.get("zoo_runner"), f"ZOO_RUNNER_{name.upper()}"
     given = section.get(name) or section.get(variable) if isinstance(section, dict) else None
-    return str(given or os.environ.get(variable, ""))  # noqa: TID251 a door
+    return str(given or os.environ.get(variable, ""))  # noqa: TID251 entry point

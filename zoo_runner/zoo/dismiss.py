@@ -184,7 +184,7 @@ def runDismiss(conf: Conf, inputs: Any, outputs: dict[str, dict[str, Any]] | Non
     """
     try:
         return _run_dismiss(conf, outputs)
-    except BaseException as error:  # noqa: BLE001 the door: nothing may reach the kernel
+    except BaseException as error:  # noqa: BLE001 the entry point: nothing may reach the kernel
         known = error if isinstance(error, RunnerError) else build_defect(error)
         sys.stderr.write(f"{known.diagnosis.cause}\n")
         conf.setdefault("lenv", {})["message"] = build_failure_message(known.diagnosis, "")
@@ -196,7 +196,7 @@ def _run_dismiss(conf: Conf, outputs: dict[str, dict[str, Any]] | None) -> int:
     site = read_site(conf)
     # with those settings of the handler that need no call of it: partial results lie where they say
     parameters = get_section(conf, "additional_parameters")
-    configuration = load_site_configuration(conf, os.environ, site, parameters)  # noqa: TID251 this door's one place
+    configuration = load_site_configuration(conf, os.environ, site, parameters)  # noqa: TID251 entry point
     # removed, because the kernel writes a status file at the end, under this id where there is one
     job_id = str(conf["lenv"].pop("gs_usid", ""))
     with child_signals(), captured_output(lambda line: None):

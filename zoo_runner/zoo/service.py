@@ -127,7 +127,7 @@ class KernelJob:
                 stack.enter_context(captured_output(call.take_line))
                 stack.enter_context(direct_connections(os.environ, call.api_proxy))  # noqa: TID251
                 return call.run(self._package, self._handler, self.namespace, time_limit_seconds)
-        except BaseException as error:  # noqa: BLE001 the door: nothing may reach the kernel, not even SystemExit
+        except BaseException as error:  # noqa: BLE001 the entry point: nothing may reach the kernel, not even SystemExit
             known = error if isinstance(error, RunnerError) else build_defect(error)
             sys.stderr.write(f"{known.diagnosis.cause}\n")
             return known.diagnosis
@@ -176,7 +176,7 @@ class _Call:
             hooks = Hooks(handler or self._make_handler())
             parameters = hooks.prepare(self._site, self._conf, namespace)
             return self._run(given, hooks, parameters, time_limit_seconds)
-        except BaseException as error:  # noqa: BLE001 the door of the job: an internal error must not lose its logs
+        except BaseException as error:  # noqa: BLE001 the end of the job: an internal error must not lose its logs
             return self._fail(error)
         finally:
             # a store that does not answer, or a log that stays, does not change how the job ended
@@ -236,7 +236,7 @@ class _Call:
         return load_handler(self._settings.handler, **given)
 
     def _read_configuration(self, parameters: dict[str, Any] | None = None) -> Configuration:
-        environ = {**os.environ, **({"HTTP_PROXY": self.api_proxy} if self.api_proxy else {})}  # noqa: TID251 the door
+        environ = {**os.environ, **({"HTTP_PROXY": self.api_proxy} if self.api_proxy else {})}  # noqa: TID251 entry point
         return load_site_configuration(self._conf, environ, self._site, parameters)
 
     def _draft(
@@ -262,7 +262,7 @@ class _Call:
         self._conf["lenv"]["message"] = message
         try:
             self._kernel.update_status(self._conf, percent)
-        except Exception as error:  # noqa: BLE001 the door: a status that cannot be shown must not end the job
+        except Exception as error:  # noqa: BLE001 the entry point: a status that cannot be shown must not end the job
             self._log.write("service", f"the kernel refused a status update: {error}")
 
     def _deliver(self, hooks: Hooks, outcome: Outcome) -> Diagnosis | None:

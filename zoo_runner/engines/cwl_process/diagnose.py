@@ -181,8 +181,7 @@ def build_refused(reason: str) -> EngineError:
     """Build the error of a request that cwltool or Calrissian never make, so that others did; a long reason is cut."""
     return EngineError(
         f"the process that evaluates the package made a forbidden request: {reason[:_LONGEST_REASON]}",
-        "Do not run this package again before somebody has looked at it: expressions of it may have left their"
-        " interpreter.",
+        "Do not run this package again before you have checked it: expressions of it may have left their interpreter.",
         code="engine.refused-request",
     )
 

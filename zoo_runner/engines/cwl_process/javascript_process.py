@@ -96,7 +96,7 @@ def evaluate(new_context: "type[Context]", script: str, stack_bytes: int = _STAC
         # None where a script changed how objects are written
         text = context.eval(script).json() or ""
     # its errors have the text of the script's own; its memory may be used up, and its texts may be no Unicode
-    except Exception as error:  # noqa: BLE001 the door of the process
+    except Exception as error:  # noqa: BLE001 the entry point of the process
         return "!" + json.dumps(_shorten(str(error)))
     if len(text) > LARGEST_ANSWER_BYTES:
         return "!" + json.dumps(f"RangeError: its value has more than {LARGEST_ANSWER_BYTES >> 20} MiB as JSON")

@@ -24,7 +24,7 @@ from zoo_runner.package.requirements import find_effective, list_requirements
 
 FINISHED = "finished"
 """The folder of a run with the outputs of its jobs, a file for each, named by the key."""
-# what people read, and what only tells processes apart
+# what people read, and what only distinguishes processes
 _WORDS = frozenset({"id", "label", "doc", "requirements", "hints", "intent"})
 
 

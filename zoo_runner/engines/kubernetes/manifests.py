@@ -235,7 +235,7 @@ def count_kept_seconds(cluster: KubernetesSettings) -> int:
 
 
 def build_pod_variables() -> list[Manifest]:
-    """Build the variables that tell a container which pod it is in."""
+    """Build the variables with which a container knows its pod."""
     return [
         {"name": name, "valueFrom": {"fieldRef": {"fieldPath": f"metadata.{path}"}}}
         for name, path in (("POD_NAME", "name"), ("POD_UID", "uid"), ("POD_NAMESPACE", "namespace"))

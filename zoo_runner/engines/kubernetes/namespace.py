@@ -148,7 +148,7 @@ def build_tenant(names: Names, cluster: KubernetesSettings, quota: Quota = NO_QU
 
 
 def mark_content(manifests: Sequence[Manifest]) -> list[Manifest]:
-    """Label the last with a digest of the accounts and permissions, which tells whether another release made them."""
+    """Label the last with a digest of the accounts and permissions, which shows if another release created them."""
     *others, last = manifests
     access = [manifest for manifest in manifests if manifest["kind"] not in ("Namespace", *_COMPARED, "LimitRange")]
     digest = sha256(json.dumps(access, sort_keys=True).encode()).hexdigest()[:16]

@@ -126,7 +126,7 @@ class _NamespaceWatch:
                 self._deliver(kind, change, item)
         except ApiError as error:
             self._fail(kind, error)
-        except Exception as error:  # noqa: BLE001 the door of the task: the jobs must learn of it
+        except Exception as error:  # noqa: BLE001 the boundary of the task: the jobs must learn of it
             what = f"watching every {kind} in {self._namespace}"
             self._fail(kind, ApiError(what, 0, type(error).__name__, f"{type(error).__name__}: {error}"))
 

@@ -212,7 +212,7 @@ def _run_reported(spec: dict[str, Any], emit: Emit) -> int:
         return run(spec, emit)
     except (WorkflowException, SchemaSaladException) as error:
         emit(EngineLine("error", str(error)))
-    except Exception as error:  # noqa: BLE001 the door of the process: whatever cwltool raises is its answer
+    except Exception as error:  # noqa: BLE001 the entry point of the process: whatever cwltool raises is its answer
         traceback.print_exc()
         emit(EngineLine("error", f"internal error of cwltool: {type(error).__name__}: {error}"))
     return 1

@@ -142,7 +142,7 @@ class Volume:
         claim = self._reader.claim
         # what the API itself refuses is an object with a reason, what the pod refuses a line of text
         if error.status == _CHANGED:
-            cause, remedy, code = "has changed meanwhile", "Run it again once nobody writes it.", "results.changed"
+            cause, remedy, code = "has changed meanwhile", "Run it again when the file is complete.", "results.changed"
         elif error.status == _NOT_FOUND and error.reason == str(_NOT_FOUND):
             cause, remedy, code = "does not exist", "Check the path; it is that on the volume.", "results.not-found"
         elif error.status == _FORBIDDEN and error.reason == str(_FORBIDDEN):

@@ -270,7 +270,7 @@ ENGINE = (
         "engine.refused-request",
         _E,
         "The process that evaluates the package made a forbidden request.",
-        "Have somebody look at the package before it runs again.",
+        "Have an expert check the package before it runs again.",
     ),
     Code("engine.protocol", _P, "zoo-runner and its job image are of different versions.", "Update the older one."),
 )
@@ -327,7 +327,7 @@ RESULTS = (
     Code("results.reader", _E, "The pod that reads a volume cannot start.", "Correct its image, KUBE_RESULTS_IMAGE."),
     Code("results.not-found", _U, "The volume has no such file.", "Check the path; it is that on the volume."),
     Code("results.refused", _U, "The pod may not read a file of the volume.", "Let it run as the files' owner."),
-    Code("results.changed", _U, "A file changed while it was downloaded.", "Run it again once nobody writes it."),
+    Code("results.changed", _U, "A file changed while it was downloaded.", "Run it again when the file is complete."),
     Code("results.damaged", _P, "A file arrived with another checksum.", "Try again; ask the operator."),
     Code("results.artifact", _E, "An artifact cannot be downloaded.", "Check Argo's artifact repository."),
 )

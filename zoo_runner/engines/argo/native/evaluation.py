@@ -318,7 +318,7 @@ def main(run: Path, what: str, *names: str) -> int:
     except (WorkflowException, SchemaSaladException, OSError) as error:
         emit(EngineLine("error", str(error)))
         return 1
-    except Exception as error:  # noqa: BLE001 the door of the process: whatever cwltool raises is its answer
+    except Exception as error:  # noqa: BLE001 the entry point of the process: whatever cwltool raises is its answer
         traceback.print_exc()
         emit(EngineLine("error", f"internal error of cwltool: {type(error).__name__}: {error}"))
         return 1

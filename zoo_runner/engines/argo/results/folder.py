@@ -182,7 +182,7 @@ def _writing(path: Path) -> Iterator[None]:
 def _refuse(path: str) -> EngineError:
     return EngineError(
         f"the path {path!r} of a result leads outside of the folder for downloads",
-        "Download into an empty folder; if the path itself is wrong, have somebody look at the workflow.",
+        "Download into an empty folder; if the path itself is wrong, check the workflow.",
         level=Level.USER,
         code="results.path",
     )

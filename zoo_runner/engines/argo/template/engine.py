@@ -270,7 +270,7 @@ def _ensure_open(job: JobSpec, use: TemplateUse, workspace: Workspace) -> None:
     for name, value in job.order.items():
         if name not in use.artifacts and holds_secret(value, workspace.input_secrets):
             raise InputError(
-                f"the value of input {name!r} has a secret of the workspace in it, and anybody who may read Workflows"
+                f"the value of input {name!r} has a secret of the workspace in it, and everyone who may read Workflows"
                 " reads their parameters",
                 "Leave it out; let the template read a Secret of its namespace.",
                 code="inputs.value",

@@ -130,7 +130,7 @@ class Execution:
             self._channel.close()
 
     def _welcome(self, writing: int) -> None:
-        """Wait for the other container, and tell it what to load."""
+        """Wait for the other container, and send it what to load."""
         try:
             self._channel = self._offer.accept(writing)
             self._channel.send({"spec": self._spec})

@@ -1,4 +1,4 @@
-"""Have PostgreSQL tell who listens that a job was created or has another status."""
+"""Have PostgreSQL notify listeners that a job was created or has another status."""
 
 from alembic import op
 
