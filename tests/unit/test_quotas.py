@@ -12,6 +12,7 @@ from sqlalchemy import update
 from stageout.model import StageOutOptions
 from stageout.stage import stage_out
 from tests.contract.stores import PACKAGE, build_job
+from tests.server_api import opened_api
 from tests.unit.messages import Check
 from zoo_runner.config.configuration import load_configuration
 from zoo_runner.config.folders import JobPaths
@@ -171,7 +172,7 @@ def build_package(*steps: dict[str, Any], version: str = "v1.2") -> Package:
         *tools,
     ]
     document = {"cwlVersion": version, "$graph": graph}
-    return Package(document, "#main", "main", {one["id"].lstrip("#"): one for one in graph}, "d" * 64)
+    return Package(document, "#main", "main", {str(one["id"]).lstrip("#"): one for one in graph}, "d" * 64)
 
 
 def test_a_job_may_take_what_all_its_steps_ask_for_and_all_that_its_engine_gives_where_that_is_not_known() -> None:
