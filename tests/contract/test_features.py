@@ -61,6 +61,18 @@ def test_a_machine_too_small_is_found_before_anything_runs(tmp_path: Path) -> No
     assert done.steps == {}
 
 
+def test_a_step_with_a_maximum_alone_gets_what_the_machine_has(tmp_path: Path) -> None:
+    done = run_package("failing/maximum", tmp_path)
+    assert done.diagnosis is None
+    assert done.document == {"cores": len(os.sched_getaffinity(0))}
+
+
+def test_the_setting_for_cores_lets_a_step_with_a_larger_minimum_run(tmp_path: Path) -> None:
+    done = run_package("failing/too-large-later", tmp_path, "cores=300", ZOO_RUNNER_CORES="300")
+    assert done.diagnosis is None
+    assert set(done.steps) == {"huge"}
+
+
 def test_a_tool_cannot_change_the_files_of_its_user(tmp_path: Path) -> None:
     folder = FAILING / "changes-input"
     run_package("failing/changes-input", tmp_path)

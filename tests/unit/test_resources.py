@@ -5,7 +5,16 @@ from typing import Any
 import pytest
 
 from tests.values import small_package
-from zoo_runner.engines.cwl_process.resources import Asked, Machine, ensure_granted, ensure_resources, find_asked
+from zoo_runner.config.settings import Settings
+from zoo_runner.engines.cwl_process.resources import (
+    Asked,
+    Machine,
+    ensure_granted,
+    ensure_resources,
+    find_asked,
+    grant_by_settings,
+)
+from zoo_runner.engines.local.step_resources import lower_maximum
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError
 
@@ -20,7 +29,7 @@ def asking(**wanted: Any) -> dict[str, Any]:
     ("wanted", "facts"),
     [
         ({"ramMin": 900000}, ("900000 MiB", "memory", "'water'", "8000")),
-        ({"ramMax": 9000}, ("9000 MiB", "memory", "'water'", "8000")),
+        ({"ramMin": 9000, "ramMax": 12000}, ("9000 MiB", "memory", "'water'", "8000")),
         ({"coresMin": 4.5}, ("5 cores", "'water'", "4")),
         ({"tmpdirMin": 60000}, ("60000 MiB", "disk", "'water'", "50000")),
     ],
@@ -32,10 +41,57 @@ def test_more_than_there_is_is_refused_with_both_numbers(wanted: dict[str, Any],
     assert all(fact in raised.value.diagnosis.cause for fact in facts)
 
 
-@pytest.mark.parametrize("wanted", [{"ramMin": 8000, "ramMax": 16000}, {"ramMin": "$(inputs.size)"}, {"coresMin": 4}])
-def test_what_fits_or_is_known_later_is_let_through(wanted: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"ramMin": 8000, "ramMax": 16000},
+        {"ramMin": "$(inputs.size)"},
+        {"coresMin": 4},
+        {"coresMax": 64},
+        {"ramMax": 900000},
+        {"tmpdirMax": 10**9, "outdirMax": 10**9},
+    ],
+)
+def test_a_minimum_that_fits_or_is_known_later_and_any_maximum_are_let_through(wanted: dict[str, Any]) -> None:
     ensure_resources(small_package(**asking(**wanted)), MACHINE)
-    assert all(one.amount <= 8000 for one in find_asked(small_package(**asking(**wanted))))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "setting", "given"),
+    [
+        ({"coresMin": 8}, "ZOO_RUNNER_CORES", {"cores": 8}),
+        ({"ramMin": 9000}, "ZOO_RUNNER_MEMORY_MIB", {"memory_mib": 9000}),
+    ],
+)
+def test_the_setting_that_a_refusal_names_lets_the_package_run(
+    wanted: dict[str, Any], setting: str, given: dict[str, Any]
+) -> None:
+    package = small_package(**asking(**wanted))
+    with pytest.raises(EngineError) as raised:
+        ensure_resources(package, grant_by_settings(MACHINE, Settings()))
+    assert setting in raised.value.diagnosis.remedy
+    ensure_resources(package, grant_by_settings(MACHINE, Settings(**given)))
+
+
+def test_a_cluster_reserves_a_maximum_without_a_minimum() -> None:
+    asked = find_asked(small_package(**asking(coresMax=4, ramMin=10, ramMax=20)))
+    assert {one.kind: one.amount for one in asked} == {"cores": 4, "ram": 10}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reserved", "expected"),
+    [
+        ({"coresMax": 64}, {"cores": 64, "ram": 256}, {"cores": 2, "ram": 256}),
+        ({"coresMin": 0, "coresMax": 64}, {"cores": 64, "ram": 256}, {"cores": 2, "ram": 256}),
+        ({"ramMax": 9000}, {"cores": 1, "ram": 9000}, {"cores": 1, "ram": 4000}),
+        ({"coresMin": 64}, {"cores": 64, "ram": 256}, {"cores": 64, "ram": 256}),
+        ({}, {"cores": 1, "ram": 256, "tmpdirSize": 1024}, {"cores": 1, "ram": 256, "tmpdirSize": 1024}),
+    ],
+)
+def test_a_step_with_a_maximum_alone_gets_what_the_machine_has(
+    wanted: dict[str, Any], reserved: dict[str, float], expected: dict[str, float]
+) -> None:
+    assert lower_maximum(reserved, wanted, {"cores": 2, "ram": 4000}) == expected
 
 
 def test_requirements_come_before_hints() -> None:

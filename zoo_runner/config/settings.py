@@ -85,6 +85,18 @@ class Settings:
         "Local engine: most bytes that the files of a job in ZOO_RUNNER_SCRATCH have together, inputs included, and"
         " each file that its steps write; in any case nine tenths of what is free when it starts. Unset: no limit.",
     )
+    cores: float | None = setting(
+        "ZOO_RUNNER_CORES",
+        None,
+        "Local engine: cores that the steps of a job may ask for at the same time (coresMin); steps share those that"
+        " there are if this is more. Unset: the cores that this process may use.",
+    )
+    memory_mib: float | None = setting(
+        "ZOO_RUNNER_MEMORY_MIB",
+        None,
+        "Local engine: memory in MiB that the steps of a job may ask for at the same time (ramMin); if this is more"
+        " than there is and they use it, they are ended for lack of memory. Unset: what is free when the job starts.",
+    )
     default_image: str = setting(
         "ZOO_RUNNER_DEFAULT_IMAGE",
         "docker.io/library/debian:bookworm-slim",

@@ -26,6 +26,12 @@ _TELLING = (
     *("executable file not found", "Error: plugin type=", "Error: netavark"),
 )
 _RESOURCES = {"ram": "MiB of memory", "cores": "cores", "tmpdir": "MiB of temporary disk", "outdir": "MiB of disk"}
+_FREE = "free some of it here"
+# what lets a step with a larger minimum run on this machine nevertheless
+_WAYS = {
+    "cores": "set ZOO_RUNNER_CORES to that number, so that steps share the cores that there are",
+    "ram": "free some here, set ZOO_RUNNER_MEMORY_MIB to that figure if the step needs less than it asks for",
+}
 
 
 @dataclass
@@ -200,7 +206,7 @@ def build_too_small(step: str | None, kind: str, asked: float | str, there: floa
     where = f" for its step {step!r}" if step else ""
     return EngineError(
         f"the package requires {asked} {_RESOURCES.get(kind, kind)}{where}, and this machine has {there}",
-        f"Lower {kind}Min in the ResourceRequirement, free some of it here, or use a larger machine.",
+        f"Lower {kind}Min in the ResourceRequirement, {_WAYS.get(kind, _FREE)}, or use a larger machine.",
         step=step,
         code="resources.insufficient",
     )

@@ -1,7 +1,7 @@
 """Compares what a package requires (CWL ResourceRequirement) with what a machine has.
 
-Source: CWL v1.2, Command Line Tool Description, ResourceRequirement: sizes are in MiB (mebibytes), a missing
-minimum is the maximum.
+Source: CWL v1.2, Command Line Tool Description, ResourceRequirement: sizes are in MiB (mebibytes). Of a maximum
+without a minimum, a cluster reserves the maximum, as cwltool does; one machine gives what it has.
 """
 
 import math
@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from zoo_runner.config.settings import Settings
 from zoo_runner.engines.cwl_process.diagnose import build_too_small
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.needs import Needs
@@ -30,7 +31,7 @@ class Machine:
     """What a machine has for a job: cores that this process may use, memory and disk that are free (MiB)."""
 
     cores: float
-    memory_mib: int
+    memory_mib: float
     disk_mib: int
 
 
@@ -57,7 +58,7 @@ def read_machine(scratch: Path) -> Machine:
 def limit_machine(machine: Machine, cores: float | None, memory_mib: float | None) -> Machine:
     """Return what a job may take of a machine, where it may take no more than this; None: no limit."""
     left = Needs(machine.cores, machine.memory_mib).capped(cores, memory_mib)
-    return replace(machine, cores=left.cores, memory_mib=int(left.memory_mib))
+    return replace(machine, cores=left.cores, memory_mib=left.memory_mib)
 
 
 def _read_free_memory() -> int:
@@ -66,20 +67,38 @@ def _read_free_memory() -> int:
     return int(available[1]) * 1024 if available else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
 
 
+def grant_by_settings(machine: Machine, settings: Settings) -> Machine:
+    """Return what steps may ask for together: what the settings say, else what the machine has."""
+    cores, memory_mib = settings.cores or machine.cores, settings.memory_mib or machine.memory_mib
+    return replace(machine, cores=cores, memory_mib=memory_mib)
+
+
 def find_asked(package: Package) -> Iterator[Asked]:
-    """Find what each step requires in numbers; what an expression requires is known only when it runs."""
+    """Find what each step requires in numbers, where a missing minimum is the maximum.
+
+    What an expression requires is known only when it runs.
+    """
+    for kind, wanted, step in _walk_wanted(package):
+        least = wanted.get(f"{kind}Min")
+        yield from _read(wanted.get(f"{kind}Max") if least is None else least, kind, step)
+
+
+def find_least(package: Package) -> Iterator[Asked]:
+    """Find the minimum of each step in numbers; a maximum alone is none."""
+    for kind, wanted, step in _walk_wanted(package):
+        yield from _read(wanted.get(f"{kind}Min"), kind, step)
+
+
+def _walk_wanted(package: Package) -> Iterator[tuple[str, Mapping[str, Any], str]]:
     for use in walk_tools(package):
         wanted = find_effective(use.holders, "ResourceRequirement")
         if wanted is not None:
-            yield from _read(wanted.body, use.step)
+            yield from ((kind, wanted.body, use.step) for kind in _KINDS)
 
 
-def _read(wanted: Mapping[str, Any], step: str) -> Iterator[Asked]:
-    for kind in _KINDS:
-        least, most = wanted.get(f"{kind}Min"), wanted.get(f"{kind}Max")
-        amount = most if least is None else least
-        if isinstance(amount, int | float):
-            yield Asked(step, kind, amount)
+def _read(amount: Any, kind: str, step: str) -> Iterator[Asked]:
+    if isinstance(amount, int | float):
+        yield Asked(step, kind, amount)
 
 
 def find_needs(package: Package) -> Needs:
@@ -104,17 +123,17 @@ def _read_amount(body: Document, kind: str, default: float) -> float:
 
 
 def ensure_resources(package: Package, machine: Machine) -> None:
-    """Raise `EngineError` for the step that exceeds the machine most."""
+    """Raise `EngineError` for the step whose minimum exceeds the machine most."""
     there = {
         "ram": machine.memory_mib,
         "cores": machine.cores,
         "tmpdir": machine.disk_mib,
         "outdir": machine.disk_mib,
     }
-    asked = [one for one in find_asked(package) if one.amount > there[one.kind]]
+    asked = [one for one in find_least(package) if one.amount > there[one.kind]]
     if asked:
         most = max(asked, key=lambda one: one.amount / max(there[one.kind], 1))
-        raise build_too_small(most.step, most.kind, math.ceil(most.amount), there[most.kind])
+        raise build_too_small(most.step, most.kind, math.ceil(most.amount), f"{there[most.kind]:.10g}")
 
 
 def ensure_granted(asked: Iterable[Asked], cores: float, memory_mib: float, limited_by: str = "") -> None:

@@ -16,6 +16,7 @@ from zoo_runner.engines.cwl_process.resources import (
     Machine,
     ensure_resources,
     find_needs,
+    grant_by_settings,
     limit_machine,
     read_machine,
 )
@@ -99,13 +100,18 @@ class LocalEngine:
 
     def measure(self, package: Package) -> Needs:
         """Return what cwltool may start at once on this machine."""
-        machine = self._read_machine(self._workspace.folders.scratch)
+        machine = self._grant(self._read_machine(self._workspace.folders.scratch))
         return find_needs(package).capped(machine.cores, machine.memory_mib)
 
     def _read_machine(self, scratch: Path) -> Machine:
         """Measure what a job may take of this machine, by the quota of its workspace."""
         quota = self._workspace.quota
         return limit_machine(read_machine(scratch), quota.cores, quota.memory_mib)
+
+    def _grant(self, machine: Machine) -> Machine:
+        """Return what steps may ask for together: by the settings, and no more than the quota of the workspace."""
+        quota = self._workspace.quota
+        return limit_machine(grant_by_settings(machine, self._settings), quota.cores, quota.memory_mib)
 
     def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> None:
         """Check that this machine can run the job, pull its images, and create its scratch folder."""
@@ -173,7 +179,8 @@ class LocalEngine:
     def examine(self, package: Package) -> Iterator[RunnerError]:
         """Find what this machine has too little of, that it has no container engine, and missing images."""
         try:
-            ensure_resources(package, self._read_machine(self._workspace.folders.scratch))
+            machine = self._read_machine(self._workspace.folders.scratch)
+            ensure_resources(package, self._grant(machine))
             needs = find_container_needs(place_steps(package, self._settings))
             isolated = self._settings.isolation == "isolated"
             runtime = choose_runtime(needs, self._settings.containers, isolated=isolated)
@@ -195,7 +202,8 @@ class LocalEngine:
     def _prepare(self, job: JobSpec, control: Control, report: Report, cancellation: Cancellation) -> PreparedJob:
         """Find out before anything runs whether this machine can run the package; raises `EngineError`."""
         machine = self._read_machine(job.paths.scratch)
-        ensure_resources(job.package, machine)
+        granted = self._grant(machine)
+        ensure_resources(job.package, granted)
         places = place_steps(job.package, self._settings)
         needs = find_container_needs(places)
         isolated = self._settings.isolation == "isolated"
@@ -208,7 +216,7 @@ class LocalEngine:
             report(EngineLine("warning", _build_trust_note(trusted, needs, self._settings)))
         check_destination(job, self._workspace.storage)
         files = find_package_files(job.package, self._workspace.storage.allowed_roots)
-        return PreparedJob(job, runtime, machine, control, files, self._open_sandbox(places))
+        return PreparedJob(job, runtime, machine, control, files, self._open_sandbox(places), granted)
 
     def _build_puller(self, runtime: str) -> Puller:
         """Build what pulls images, with the credentials of the workspace in a folder that no job sees."""

@@ -3,16 +3,18 @@
 The only user of cwltool's executor, started by the supervisor in a separate process without credentials, maybe before
 its job is known. A line on stdin has `env` and `cwd` for the run, and `spec`: a JSON file with `package`, `entry`,
 `order`, `outputs` (file to write), `output_folder`, `scratch`, `name`, `runtime` (podman, docker or null),
-`limits_memory`, `keeps_user` (bool), `cores`, `memory_mib`, `package_files` (files of this machine that belong to the
-package), `isolated` (the run is enclosed, and no step runs on the host), `shown` (what an enclosed run reads beside its
-scratch folder), `cwl_version`, `network` (whether steps that ask for it get it), `sandbox` (words of the program that
-asks the supervisor for a sandbox, or null), `default_image` (of tools without one, or null), `cid_folder` and `remover`
-(as the supervisor's). Events are written as JSON lines to the original stdout.
+`limits_memory`, `keeps_user` (bool), `cores` and `memory_mib` (what is free for the job), `most_cores` and `most_memory_mib` (what all steps
+together may ask for, by settings, or null), `package_files` (files of this machine that belong to the package),
+`isolated` (the run is enclosed, and no step runs on the host), `shown` (what an enclosed run reads beside its scratch
+folder), `cwl_version`, `network` (whether steps that ask for it get it), `sandbox` (words of the program that asks the
+supervisor for a sandbox, or null), `default_image` (of tools without one, or null), `cid_folder` and `remover` (as the
+supervisor's). Events are written as JSON lines to the original stdout.
 """
 
 import contextlib
 import json
 import logging
+import math
 import os
 import signal
 import sys
@@ -22,6 +24,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from cwltool.builder import Builder
 from cwltool.command_line_tool import CommandLineTool
 from cwltool.context import RuntimeContext
 from cwltool.errors import WorkflowException
@@ -54,6 +57,7 @@ from zoo_runner.engines.cwl_process.system_calls import filter_launcher
 from zoo_runner.engines.local.enclosure import View, explain_unusable, run_apart, run_enclosed
 from zoo_runner.engines.local.observed import Reporting, observe
 from zoo_runner.engines.local.sandboxed import SandboxedRun, put_into
+from zoo_runner.engines.local.step_resources import lower_maximum
 from zoo_runner.engines.local.watch import Emit
 from zoo_runner.model.events import EngineLine, encode_event
 from zoo_staging.boundary import Boundary
@@ -62,10 +66,17 @@ _USUAL_VERSION = "v1.2"
 
 
 class _Executor(MultithreadedJobExecutor):
-    """cwltool's executor, but for a step that raises while others run.
+    """cwltool's executor, but for what steps may ask for together, and for a step that raises while others run.
 
     cwltool then waits for the others, and keeps the lock that they need to end.
     """
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        super().__init__()
+        # cwltool does not see the limit that a container sets to this very process
+        free = min(self.max_ram, spec["memory_mib"])
+        self.max_ram = math.floor(spec["most_memory_mib"] or free)
+        self.max_cores = spec["most_cores"] or min(self.max_cores, spec["cores"])
 
     def wait_for_next_completion(self, runtime_context: RuntimeContext) -> None:
         """Wait until a step ends; raises what a step raised, without the lock."""
@@ -77,12 +88,17 @@ class _Executor(MultithreadedJobExecutor):
             raise
 
 
-def _build_tool_class(reporting: Reporting, spec: Mapping[str, Any]) -> type[CommandLineTool]:
+def _build_tool_class(reporting: Reporting, spec: Mapping[str, Any], executor: _Executor) -> type[CommandLineTool]:
     # a part of what is free is for the programs beside the steps
     memory_mib = spec["memory_mib"] * 9 // 10
     sandboxed = put_into(SandboxedRun(spec["sandbox"], Path(spec["scratch"]), memory_mib)) if spec["sandbox"] else None
 
     class ObservedTool(ConfinedTool, CommandLineTool):
+        def evalResources(self, builder: Builder, runtimeContext: RuntimeContext) -> dict[str, int | float]:
+            reserved = super().evalResources(builder, runtimeContext)
+            wanted = self.get_requirement("ResourceRequirement")[0] or {}
+            return lower_maximum(reserved, wanted, {"cores": executor.max_cores, "ram": executor.max_ram})
+
         def make_job_runner(self, runtimeContext: RuntimeContext) -> type[JobBase]:
             runner = super().make_job_runner(runtimeContext)
             if issubclass(runner, ContainerCommandLineJob):
@@ -147,11 +163,8 @@ def run(spec: dict[str, Any], emit: Emit) -> int:
     """Execute and write the output object; 0 on success, 1 when the package failed."""
     use_schema(read_cwl_version(spec))
     boundary = read_boundary(spec)
-    tool = load_document(spec, _build_tool_class(_build_reporting(spec, emit, boundary), spec))
-    executor = _Executor()
-    # cwltool does not see the limit that a container sets to this very process
-    executor.max_ram = min(executor.max_ram, spec["memory_mib"])
-    executor.max_cores = min(executor.max_cores, spec["cores"])
+    executor = _Executor(spec)
+    tool = load_document(spec, _build_tool_class(_build_reporting(spec, emit, boundary), spec, executor))
     return 0 if run_document(spec, tool, executor, _build_context(spec, boundary)) else 1
 
 

@@ -12,7 +12,7 @@ from cwltool.job import CommandLineJob, JobBase
 
 from zoo_runner.engines.cwl_process.realfiles import RealFiles, StepInputs, describe_changes, list_staged_links
 from zoo_runner.engines.cwl_process.step_client import name_notes
-from zoo_runner.engines.local.memory_limits import read_memory_limit
+from zoo_runner.engines.local.step_resources import read_memory_limit
 from zoo_runner.engines.local.watch import Container, Emit, Watch
 
 if TYPE_CHECKING:

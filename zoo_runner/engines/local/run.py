@@ -52,7 +52,10 @@ _ENDED = {TOO_LARGE: build_too_much, REFUSED: build_refused}
 
 @dataclass(frozen=True)
 class PreparedJob:
-    """A job that this process has prepared and not followed yet."""
+    """A job that this process has prepared and not followed yet.
+
+    `machine` is what is there for it, `granted` what its steps may ask for together; None: what is there.
+    """
 
     job: JobSpec
     runtime: str | None
@@ -60,6 +63,7 @@ class PreparedJob:
     control: Control
     package_files: tuple[str, ...] = ()
     sandbox: Sandbox | None = None
+    granted: Machine | None = None
 
 
 def find_package_files(package: Package, allowed_roots: tuple[Path, ...] | None) -> tuple[str, ...]:
@@ -137,6 +141,7 @@ class Run:
     ) -> None:
         self._job, self._settings = submitted.job, settings
         self._runtime, self._machine = submitted.runtime, submitted.machine
+        self._granted = submitted.granted or submitted.machine
         self._package_files, self._sandbox = submitted.package_files, submitted.sandbox
         self._launcher, self._report, self._cancellation = launcher, report, cancellation
         self._scratch = submitted.job.paths.scratch
@@ -177,6 +182,8 @@ class Run:
             "keeps_user": self._runtime == "podman" and os.geteuid() != 0,
             "cores": self._machine.cores,
             "memory_mib": self._machine.memory_mib,
+            "most_cores": self._granted.cores if self._settings.cores else None,
+            "most_memory_mib": self._granted.memory_mib if self._settings.memory_mib else None,
             "package_files": self._package_files,
             "cid_folder": str(scratch / CONTAINER_IDS) if self._runtime else None,
             "remover": self._list_remover(),

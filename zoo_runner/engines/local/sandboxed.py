@@ -14,7 +14,7 @@ from cwltool.errors import WorkflowException
 from cwltool.job import CommandLineJob, JobBase
 from cwltool.loghandler import _logger
 
-from zoo_runner.engines.local.memory_limits import read_memory_limit
+from zoo_runner.engines.local.step_resources import read_memory_limit
 
 if TYPE_CHECKING:
     import subprocess
