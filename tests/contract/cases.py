@@ -251,7 +251,7 @@ CASES = (
         "output-name-not-utf8",
         "A tool names a file in another encoding than UTF-8.",
         f"{GITHUB}SwissDataScienceCenter/renku-python/issues/1938",
-        (Command("bar.cwl|-i|s=bar.py|-i|m=badname", ("UTF-8",), "step.output-invalid"),),
+        (Command("bar.cwl|-i|s=bar.py|-i|m=badname", ("'bar'", r"o2\xff\xe9.txt", "UTF-8"), "step.output-invalid"),),
     ),
     Case(
         "output-stac-without-items",

@@ -75,6 +75,9 @@ def test_a_value_of_the_type_stays_as_it_is(cwl_type: Any, value: Any) -> None:
         ("boolean", 1, ("inputs.type", "x", "1 (integer)", "boolean")),
         ("int", None, ("inputs.type", "x", "null", "int")),
         ("Any", None, ("inputs.type", "x", "null", "Any")),
+        ("string", "half \ud800 pair", ("inputs.value", "x", "U+D800")),
+        ("Any", {"a": ["null\0"]}, ("inputs.value", "x.a[0]", "U+0000")),
+        ({"type": "array", "items": "string"}, ["a", "\udcff"], ("inputs.value", "x[1]", "U+DCFF")),
         (COLOUR, "blue", ("inputs.type", "x", '"blue" (string)', "red, green")),
         (["int", "string"], [1], ("inputs.type", "x", "1 item (list)", "int or string")),
         ({"type": "array", "items": "int"}, 7, ("inputs.type", "x", "7 (integer)", "array of int")),
@@ -209,6 +212,25 @@ def test_what_a_file_object_says_is_kept_and_what_an_engine_derives_is_not() -> 
 
 def test_a_literal_file_needs_no_location() -> None:
     assert accept("File", {"class": "File", "contents": "x"}) == {"class": "File", "contents": "x"}
+
+
+@pytest.mark.parametrize(
+    "literal",
+    [
+        {"class": "File", "basename": "a.txt", "contents": "x"},
+        {"class": "Directory", "basename": "a", "listing": [{"class": "File", "contents": "x"}]},
+    ],
+)
+def test_a_literal_may_have_the_location_that_cwltool_prints_for_it(literal: dict[str, Any]) -> None:
+    assert accept(literal["class"], {**literal, "location": "_:0a1b"}, "/jobs") == literal
+
+
+def test_a_member_named_value_is_one_of_the_record_that_has_other_members() -> None:
+    kind = record("#main/x/r", value="File", n="int")
+    given_record = {"value": {"href": URL}, "n": 3}
+    expected = {"value": {"class": "File", "location": URL}, "n": 3}
+    assert request(kind, given_record) == expected
+    assert request(kind, {"value": given_record}) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Links among outputs that cannot be followed."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,11 @@ def find(folder: Path) -> str | None:
     return find_fault(
         {"n": 1, "folder": [{"class": "Directory", "location": folder.as_uri()}]}, Boundary.build([folder])
     )
+
+
+def test_a_name_that_is_not_utf8_is_reported_escaped_with_its_output(out: Path) -> None:
+    Path(os.fsdecode(os.fsencode(out / "deep") + b"/o\xff.tif")).write_text("")
+    assert find(out) == rf"{AS_CWLTOOL}'folder': a file name is not valid UTF-8: 'o\xff.tif'"
 
 
 def test_links_that_lead_to_files_and_folders_are_valid(out: Path) -> None:

@@ -90,6 +90,13 @@ def test_what_is_not_a_mistake_of_the_package_is_not_explained(said: str) -> Non
             "the 'n' field",
         ),
         (
+            "[step other] start\n[job s] Job error:\nError collecting output for parameter 'o': package.json:1:20: "
+            r"a file name is not valid UTF-8: 'a\xff.tif'",
+            "step.output-invalid",
+            "s",
+            r"'a\xff.tif'",
+        ),
+        (
             "[job s] Job error:\nUnicodeEncodeError: 'utf-8' codec can't encode character: surrogates not allowed",
             "step.output-invalid",
             "s",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 CONTAINERS = click.Choice(["auto", "podman", "docker", "sandbox", "none"])
 ISOLATION = click.Choice(["trusted", "isolated"])
+TIME_LIMIT = click.FloatRange(min=0, min_open=True)
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ _PARAMETERS = (
     ),
     click.option(
         "--time-limit",
-        type=click.FloatRange(min=0, min_open=True),
+        type=TIME_LIMIT,
         metavar="SECONDS",
         help="Stop the job after that.",
     ),

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from zoo_runner.cli.job_ids import job_argument
-from zoo_runner.cli.options import CONTAINERS
+from zoo_runner.cli.options import CONTAINERS, ISOLATION, TIME_LIMIT
 from zoo_runner.cli.running import run_draft
-from zoo_runner.cli.show import show_outcome
+from zoo_runner.cli.show import print_message, show_outcome
 
 if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
     from zoo_runner.engines.protocol import JobSpec
     from zoo_runner.model.job import Job
+
+_KEPT = {"containers": "ZOO_RUNNER_CONTAINERS", "isolation": "ZOO_RUNNER_ISOLATION"}
+# what a job has that chose nothing: the settings of now may protect more
+_USUAL = ("auto", "trusted")
 
 _format = click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", help="json: one document on stdout."
@@ -30,7 +34,9 @@ def add_rerun(cli: click.Group, read: "Callable[..., Configuration]") -> None:
     @click.option("-i", "--input", "words", multiple=True, metavar="NAME=VALUE", help="Change one input; repeatable.")
     @click.option("-o", "--output", "destination", metavar="FOLDER|URL", help="[default: ./<workflow-id>-<new job id>]")
     @click.option("--engine", metavar="NAME", help="[default: that of the job]")
-    @click.option("--containers", type=CONTAINERS, help="Containers of the local engine.")
+    @click.option("--containers", type=CONTAINERS, help="Containers of the local engine. [default: those of the job]")
+    @click.option("--isolation", type=ISOLATION, help="Local engine. [default: isolated, if the job was]")
+    @click.option("--time-limit", type=TIME_LIMIT, metavar="SECONDS", help="[default: that of the job]")
     @click.option("--job-id", "new_id", metavar="ID", help="Id for the copy. [default: a random UUID]")
     @_format
     @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
@@ -40,6 +46,8 @@ def add_rerun(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         destination: str | None,
         engine: str | None,
         containers: str | None,
+        isolation: str | None,
+        time_limit: float | None,
         new_id: str | None,
         form: str,
         quiet: bool,
@@ -51,7 +59,7 @@ def add_rerun(cli: click.Group, read: "Callable[..., Configuration]") -> None:
           zoo-runner rerun 7f3c… -i threshold=0.3
         """
         job = _find(job_id, read())
-        configuration = read(engine=engine or job.engine, containers=containers)
+        configuration = read_for_copy(job, read, engine, containers, isolation, time_limit)
         run_draft(_redraft(job, configuration, words, destination, new_id), configuration, form, quiet)
 
     @cli.command()
@@ -82,7 +90,7 @@ def add_rerun(cli: click.Group, read: "Callable[..., Configuration]") -> None:
           zoo-runner retry 7f3c… --memory mosaic=8Gi
           zoo-runner retry 7f3c… --package corrected.cwl
         """
-        configuration = read(engine=_find(job_id, read()).engine)
+        configuration = read_for_copy(_find(job_id, read()), read)
         draft = _continue(job_id, configuration, package, (words, memory, destination, new_id))
         run_draft(draft, configuration, form, quiet)
 
@@ -103,6 +111,29 @@ def _find(job_id: str, configuration: "Configuration") -> "Job":
     from zoo_runner.store.files import FileStore
 
     return FileStore(configuration.workspace.folders.state).get(job_id)
+
+
+def read_for_copy(
+    job: "Job",
+    read: "Callable[..., Configuration]",
+    engine: str | None = None,
+    containers: str | None = None,
+    isolation: str | None = None,
+    time_limit: float | None = None,
+) -> "Configuration":
+    """Read the configuration of a copy, which is protected as the job was: weaker only where that is asked for."""
+    kept = job.settings or {}
+    known = {name: kept[variable] for name, variable in _KEPT.items() if kept.get(variable) not in (None, *_USUAL)}
+    configuration = read(
+        engine=engine or job.engine,
+        containers=containers or known.get("containers"),
+        isolation=isolation or known.get("isolation"),
+        time_limit=time_limit or job.time_limit_seconds,
+    )
+    settings = configuration.settings
+    if job.settings is None and isolation is None and (settings.engine, settings.isolation) == ("local", "trusted"):
+        print_message(f"warning: it is not known whether job {job.id} ran isolated; this one does not (--isolation)")
+    return configuration
 
 
 def _redraft(

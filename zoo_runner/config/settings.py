@@ -91,7 +91,7 @@ class Settings:
         "Local engine: cores that the steps of a job may ask for at the same time (coresMin); steps share those that"
         " there are if this is more. Unset: the cores that this process may use.",
     )
-    memory_mib: float | None = setting(
+    memory_mib: int | None = setting(
         "ZOO_RUNNER_MEMORY_MIB",
         None,
         "Local engine: memory in MiB that the steps of a job may ask for at the same time (ramMin); if this is more"

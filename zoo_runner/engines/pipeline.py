@@ -1,5 +1,6 @@
 """Stage in → execute → stage out: the same three stages, in the same order, for every engine."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -81,10 +82,13 @@ def _check_names(package: Package, outputs: Mapping[str, Any]) -> None:
         )
 
 
-def ensure_address(destination: str) -> None:
-    """Refuse an invalid destination, before anything is created; raises `StageOutError`."""
+def find_destination(destination: str) -> str:
+    """Return a destination as every process can use it: of a folder the absolute path, of a URL the URL.
+
+    Raises `StageOutError` for an invalid one, before anything is created.
+    """
     with translated(StageOutError):
-        read_scheme(destination)
+        return destination if read_scheme(destination) else os.path.abspath(destination)  # noqa: PTH100 not a path yet
 
 
 def check_destination(job: JobSpec, storage: StorageProfile) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from zoo_runner.config.folders import JobPaths
@@ -69,11 +69,14 @@ class Plan:
     """What would be submitted, as plain data: `describe` is printable and holds no secret.
 
     `handle` is computed: by it, all that a submission created is found, also one that broke off at any point.
+    `settings` are those, by their variables, with which the engine protects itself from the package: a copy of the job
+    keeps them.
     """
 
     job: JobSpec
     handle: Handle
     submission: Mapping[str, Any]
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def describe(self) -> dict[str, Any]:
         """Return the plan as JSON-serialisable data."""

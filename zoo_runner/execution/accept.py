@@ -6,7 +6,7 @@ from typing import Any
 
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines import choose_engine
-from zoo_runner.engines.pipeline import ensure_address
+from zoo_runner.engines.pipeline import find_destination
 from zoo_runner.engines.protocol import Handle, JobSpec
 from zoo_runner.execution.context import Context
 from zoo_runner.inputs.neighbours import ensure_secondary_files
@@ -53,7 +53,8 @@ def draft_job(
     place: ValuePath = (),
     continues: Handle | None = None,
 ) -> JobSpec:
-    """Make a job of what was checked already; nothing is created. `destination` may depend on its names.
+    """Make a job of what was checked already; nothing is created. `destination` may depend on its names, and a relative
+    one begins at the folder of this process.
 
     `place` leads to the inputs in the document that the client sent; `continues` is the handle of the failed job whose
     ended steps are not run again. Raises `InputError` for a local file without a
@@ -65,9 +66,8 @@ def draft_job(
     paths = JobPaths.build(workspace.folders, package.workflow_id, job_id)
     limits, uid = workspace.limits, new_uid()
     limit, log_bytes = limits.time_seconds, limits.log_bytes
-    draft = JobSpec(paths, package, dict(order), destination(paths), limit, uid, log_bytes, continues, place)
-    ensure_address(draft.destination)
-    return draft
+    chosen = find_destination(destination(paths))
+    return JobSpec(paths, package, dict(order), chosen, limit, uid, log_bytes, continues, place)
 
 
 def accept(
@@ -155,8 +155,9 @@ def build_unaccepted(job_id: str, process_id: str, workspace: Workspace) -> Job:
 def _build_planned(context: Context, draft: JobSpec, engine: str, workspace: Workspace, origin: Origin) -> Job:
     """Build a job that its engine can run; raises `RunnerError`."""
     runs = context.find_engine(engine, workspace)
-    runs.plan(draft)
-    return replace(_build_job(draft, engine, workspace, origin), needs=runs.measure(draft.package))
+    planned = runs.plan(draft)
+    built = _build_job(draft, engine, workspace, origin)
+    return replace(built, needs=runs.measure(draft.package), settings=planned.settings)
 
 
 def _build_job(draft: JobSpec, engine: str, workspace: Workspace, origin: Origin) -> Job:

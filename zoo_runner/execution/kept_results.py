@@ -4,6 +4,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
+from zoo_runner.engines.pipeline import find_destination
 from zoo_runner.engines.protocol import Engine, Handle, JobSpec
 from zoo_runner.execution.accept import build_masker
 from zoo_runner.execution.context import Context, build_paths, build_workspace
@@ -71,7 +72,7 @@ def _take(store: JobStore, job_id: str, destination: str | None) -> Job:
     if job.cancel_requested:
         # a request that came too late for the job does not stop its publication
         job = store.update(replace(job, cancel_requested=False))
-    return replace(job, destination=destination or job.destination)
+    return replace(job, destination=find_destination(destination) if destination else job.destination)
 
 
 def _publish(

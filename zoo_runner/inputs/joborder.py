@@ -180,8 +180,9 @@ def _unqualify(checker: Checker, cwl_type: CwlType, value: Any, path: ValuePath)
     if not isinstance(value, Mapping) or "value" not in value:
         return value
     wanted = without_null(cwl_type)
-    if isinstance(wanted, Record) and "value" in {member.name for member in wanted.fields}:
-        return value["value"] if isinstance(value["value"], Mapping) else _drop_descriptive(value, wanted)
+    if isinstance(wanted, Record) and "value" in (own := {member.name for member in wanted.fields}):
+        is_record = not isinstance(value["value"], Mapping) or value.keys() & own - {"value", *QUALIFIED_KEYS}
+        return _drop_descriptive(value, wanted) if is_record else value["value"]
     unknown = _find_unknown_members(value)
     if unknown and holds(wanted, AnyType, Record, Union):
         return value

@@ -30,6 +30,8 @@ PLAIN_KEYS: Mapping[str, type] = {
 }
 BASENAME = re.compile(r"(?!\.{1,2}$)[^/\0\ud800-\udfff]+")
 UNWRITABLE = re.compile(r"[\0\ud800-\udfff]")
+LITERAL = "_:"
+"""Begins the `location` of a file or folder whose content is in the document, in what cwltool prints: a blank node."""
 LIST_KEYS = ("secondaryFiles", "listing")
 
 
@@ -127,13 +129,21 @@ class ReferenceReader:
 
     def _check_object(self, checker: Checker, word: str, value: Mapping[str, Any], path: ValuePath) -> dict[str, Any]:
         result: dict[str, Any] = {"class": word}
+        has_content = ("contents" if word == "File" else "listing") in value
+        if has_content and str(value.get("location")).startswith(LITERAL):
+            return self._add_members(checker, word, value, path, result)
         if "location" in value:
             result["location"] = self._locate(checker, word, value["location"], (*path, "location"), is_uri=True)
         elif "path" in value:
             result["location"] = self._locate(checker, word, value["path"], (*path, "path"))
-        elif ("contents" if word == "File" else "listing") not in value:
+        elif not has_content:
             message = f"required member is missing: the path or URL of a {word}"
             checker.refuse((*path, "location"), "inputs.missing", message)
+        return self._add_members(checker, word, value, path, result)
+
+    def _add_members(
+        self, checker: Checker, word: str, value: Mapping[str, Any], path: ValuePath, result: dict[str, Any]
+    ) -> dict[str, Any]:
         for key, member in value.items():
             if key not in ENGINE_KEYS and member is not None:
                 result[key] = self._check_member(checker, key, member, (*path, str(key)), word)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
+from zoo_runner.model.portable import find_text_fault
 from zoo_runner.model.problems import Problem, ValuePath, build_problem, format_path, show, suggest
 from zoo_runner.package.cwltypes import (
     AnyType,
@@ -92,12 +93,20 @@ def _check_primitive(checker: Checker, wanted: Primitive, value: Any, path: Valu
 
 def _check_string(checker: Checker, wanted: Primitive, value: Any, path: ValuePath) -> Any:
     if isinstance(value, str):
-        return value
+        return _check_text(checker, value, path)
     if isinstance(value, date):
         return checker.expect(path, "string (quote a date, or YAML does not read it as text)", value)
     if isinstance(value, Mapping) and "href" in value:
         return checker.refuse(path, "inputs.type", "expected string, got a link (href); give the value itself")
     return checker.mismatch(wanted, value, path)
+
+
+def _check_text(checker: Checker, text: str, path: ValuePath) -> str | None:
+    """Refuse a text that no file and no command line can have."""
+    if fault := find_text_fault(text):
+        checker.refuse(path, "inputs.value", f"{show(text)} has {fault}")
+        return None
+    return text
 
 
 def _check_integer(checker: Checker, wanted: Primitive, value: Any, path: ValuePath) -> Any:
@@ -123,7 +132,9 @@ def _check_any(checker: Checker, wanted: AnyType, value: Any, path: ValuePath) -
             return check_members(checker, value, path)
         case list():
             return [_check_free(checker, item, (*path, index)) for index, item in enumerate(value)]
-        case bool() | int() | float() | str() if _is_finite(value):
+        case str():
+            return _check_text(checker, value, path)
+        case bool() | int() | float() if _is_finite(value):
             return value
     return checker.expect(path, "a JSON value", value)
 
@@ -169,7 +180,7 @@ def _fit(wanted: Primitive, items: list[Any]) -> bool:
         case "boolean":
             return kinds <= {bool}
         case "string":
-            return kinds <= {str}
+            return kinds <= {str} and find_text_fault("".join(items)) is None
     return False
 
 

@@ -90,6 +90,7 @@ class Job:
     client sent that the inputs do not say; of a job that was not started, all of it, and it may still change.
     `runs_in` is the workspace that executes it and `deployed_in` the one that has its process, None: `workspace`, whose
     job it is.
+    `settings` are those of its engine, by variable, that a copy of the job keeps; None where they are not known.
     `continues` is the handle of the failed job that this one continues. `trace` is the context of the request that it
     came by, as in `traceparent`. `needs` is what it may take at once, as its engine said when it was accepted.
     """
@@ -126,6 +127,7 @@ class Job:
     request: Mapping[str, Any] | None = None
     runs_in: str | None = None
     deployed_in: str | None = None
+    settings: Mapping[str, str] | None = None
     continues: Mapping[str, Any] | None = None
     trace: str | None = None
     needs: Needs = NO_NEEDS

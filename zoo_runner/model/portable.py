@@ -43,6 +43,14 @@ def find_unportable(value: Any) -> Unportable | None:
     return None
 
 
+def find_text_fault(text: str) -> str | None:
+    """Find what a text has that not everything can hold."""
+    found = _UNPORTABLE.search(text)
+    if found is None:
+        return None
+    return "a null character (U+0000)" if found[0] == "\0" else f"half of a surrogate pair (U+{ord(found[0]):04X})"
+
+
 def make_portable(value: Any) -> Any:
     """Return a value of JSON with U+FFFD for what no text may have, and null for numbers that are not finite."""
     return value if _is_portable(value) else _replace(value)
@@ -81,10 +89,7 @@ def _is_portable(value: Any) -> bool:
 def _judge(value: Any) -> str | None:
     if isinstance(value, float):
         return None if math.isfinite(value) else "no finite value"
-    found = _UNPORTABLE.search(value) if isinstance(value, str) else None
-    if found is None:
-        return None
-    return "a null character (U+0000)" if found[0] == "\0" else f"half of a surrogate pair (U+{ord(found[0]):04X})"
+    return find_text_fault(value) if isinstance(value, str) else None
 
 
 def _replace(value: Any) -> Any:

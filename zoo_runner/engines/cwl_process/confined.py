@@ -16,7 +16,7 @@ from cwltool.errors import WorkflowException
 from cwltool.pathmapper import PathMapper
 from cwltool.stdfsaccess import StdFsAccess
 
-from zoo_runner.engines.cwl_process.links import list_paths
+from zoo_runner.engines.cwl_process.links import describe_bad_name, list_paths
 from zoo_staging.boundary import Boundary, OutsideError
 
 REFUSED = "Outside of the job"
@@ -56,6 +56,15 @@ def _refused() -> Iterator[None]:
         raise WorkflowException(f"{REFUSED}: {error}") from error
 
 
+@contextmanager
+def _names_in_utf8() -> Iterator[None]:
+    """Turn a file name that no location can have into the error that ends the step, with the name escaped."""
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise WorkflowException(describe_bad_name(error.object)) from error
+
+
 class ConfinedAccess(StdFsAccess):
     """cwltool's access to files, which reads within a boundary and raises `WorkflowException` outside of it."""
 
@@ -81,8 +90,14 @@ class ConfinedAccess(StdFsAccess):
         with _refused():
             if ".." in pattern.split("/"):
                 raise OutsideError(f"the glob {Path(pattern).name!r} has a step up (..)")
-        found = StdFsAccess(self.basedir).glob(pattern)
+        with _names_in_utf8():
+            found = StdFsAccess(self.basedir).glob(pattern)
         return [location for location in found if self._abs(location)]
+
+    def listdir(self, fn: str) -> list[str]:
+        """List the entries of a folder."""
+        with _names_in_utf8():
+            return super().listdir(fn)
 
     def open(self, fn: str, mode: str) -> IO[Any]:
         """Open a regular file for reading."""

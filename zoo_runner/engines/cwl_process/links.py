@@ -1,6 +1,10 @@
-"""Symbolic links among the outputs of a step: those that cannot be followed, or must not be, and those to inputs."""
+"""Symbolic links among the outputs of a step: those that cannot be followed, or must not be, and those to inputs.
+
+And the names of files that no location can have.
+"""
 
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -11,12 +15,19 @@ from urllib.parse import unquote, urlsplit
 from zoo_runner.model.problems import ValuePath
 from zoo_staging.boundary import Boundary, OutsideError, list_links
 
+_ERROR = "Error collecting output for parameter '{}'"
+_NOT_UTF8 = re.compile("[\ud800-\udfff]")
+
 
 def find_fault(outputs: Mapping[str, Any], boundary: Boundary) -> str | None:
     """Report the output of a step that is or has a dangling or circular link, or one that leads out of the job.
 
-    The words are those of cwltool's own errors of outputs. It crashes on the first and follows the others.
+    Or a file whose name is not UTF-8. The words are those of cwltool's own errors of outputs. It crashes on such names
+    and on links to nothing, and follows the others.
     """
+    for name, path in _list_output_paths(outputs):
+        if bad := _find_bad_name(path):
+            return f"{_ERROR.format(name)}: {describe_bad_name(bad)}"
     for name, path, link in _list_output_links(outputs):
         if why := _find_fault(link, boundary):
             return _describe(name, link.relative_to(path.parent), why)
@@ -72,14 +83,30 @@ def replace_links_to_inputs(outputs: Mapping[str, Any], folder: Path, boundary: 
 
 def _list_output_links(outputs: Mapping[str, Any]) -> Iterator[tuple[str, Path, Path]]:
     """List the links among the outputs, each with the name of its output and the path of the file or folder."""
-    for name, value in outputs.items():
-        for path in map(Path, list_paths(value)):
-            for link in (*([path] if path.is_symlink() else ()), *list_links(path)):
-                yield name, path, link
+    for name, path in _list_output_paths(outputs):
+        for link in (*([path] if path.is_symlink() else ()), *list_links(path)):
+            yield name, path, link
+
+
+def _list_output_paths(outputs: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
+    """List the paths of files and folders among the outputs, each with the name of its output."""
+    return ((name, Path(path)) for name, value in outputs.items() for path in list_paths(value))
+
+
+def _find_bad_name(path: Path) -> str | None:
+    """Find the name of an entry of a folder that is not UTF-8, which Python reads with surrogates."""
+    names = (name for _, folders, files in os.walk(path) for name in (*folders, *files))
+    return next((name for name in names if _NOT_UTF8.search(name)), None)
+
+
+def describe_bad_name(path: str) -> str:
+    """Say which file name is not UTF-8, escaped; the diagnosis finds it by these words."""
+    name = os.fsencode(path).rpartition(b"/")[2]
+    return f"a file name is not valid UTF-8: {ascii(name)[1:]}"
 
 
 def _describe(name: str, link: Path, why: str) -> str:
-    return f"Error collecting output for parameter '{name}': the link '{link}' {why}"
+    return f"{_ERROR.format(name)}: the link '{link}' {why}"
 
 
 def _place(source: Path, target: Path, boundary: Boundary, above: tuple[Path, ...]) -> None:

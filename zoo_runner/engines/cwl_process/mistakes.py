@@ -17,17 +17,18 @@ _SCRIPT_REASON = words(rf"Expression evaluation error:\s+{_PLACE}(?P<why>[^\n]+)
 _NO_JAVASCRIPT = "without specifying InlineJavascriptRequirement"
 _SCRIPT_ERROR = words(rf"^{_PLACE}(?P<why>\w*Error: [^\n]+)", re.MULTILINE)
 _UNREADY = words(rf"\[step (?P<step>[^]]+)\] Cannot make job: {_PLACE}(?P<why>[^\n]+(?:\n(?!\[)[^\n]+){{0,3}})")
-_UNCOLLECTED = words(
+_OUTPUT = (
     r"\[job (?P<step>[^]]+)\] Job error:\s+"
     rf"Error collecting output for parameter '?(?P<output>[^':\s]+)'?: {_PLACE}"
-    r"(?P<why>[^\n]+)"
 )
+_UNCOLLECTED = words(rf"{_OUTPUT}(?P<why>[^\n]+)")
 _NO_PICK = words(r"^[^\n]*(?P<why>All sources for [^\n]+ are null|Expected only one source[^\n]+)", re.MULTILINE)
 _UNDECLARED = words(r"\b(?P<requirement>\w+Requirement)\s+(?:is not declared|not in requirements)")
 _UNSUPPORTED = words(r"Unsupported requirement (?P<requirement>\S+?)\.?(?:\s|$)")
 _NO_SECONDARY = words(r"Missing required secondary file '(?P<name>[^']+)' from file object")
 _WRONG_ORDER = words(r"Invalid job input record:\s+(?P<why>[^\n]+(?:\n(?!\[)[^\n]+){0,3})")
 _NOT_UTF8 = words(r"UnicodeEncodeError|surrogates not allowed|UnicodeDecodeError: 'utf-8'")
+_BAD_NAME = words(rf"{_OUTPUT}a file name is not valid UTF-8: (?P<name>[^\n]+)")
 _JOB_ERROR = words(rf"\[job (?P<step>[^]]+)\] Job error:\s+{_PLACE}(?P<why>[^\n]+)")
 _NO_JSON = words(r"Exception while running job: (?P<why>[^\n]+: line \d+ column \d+ \(char \d+\))")
 _NOT_RUN = words(r"Exception while running job: (?:\[Errno \d+\] )?(?P<why>[^\n]+)")
@@ -47,7 +48,15 @@ def explain_mistake(text: str) -> RunnerError | None:
     if _SCRIPT_FAILED.search(text):
         return _explain_script(text)
     explanations = (
-        *(explain_known_error, _explain_step, _explain_inputs, _explain_unsupported, _explain_start, _explain_pick),
+        *(
+            explain_known_error,
+            _explain_name,
+            _explain_step,
+            _explain_inputs,
+            _explain_unsupported,
+            _explain_start,
+            _explain_pick,
+        ),
         *(_explain_job, explain_general_error),
     )
     return next((error for explain in explanations if (error := explain(text))), None)
@@ -82,13 +91,20 @@ def _explain_unsupported(text: str) -> RunnerError | None:
         )
     if _NOT_UTF8.search(text):
         step = _read_step(text)
-        return ToolError(
-            f"{_name(step)} used a file name that is not valid UTF-8",
-            "Let the tool name its files in UTF-8 (set PYTHONUTF8=1 or LANG=C.UTF-8 in its image).",
-            step=step,
-            code="step.output-invalid",
-        )
+        return _build_bad_name(f"{_name(step)} used a file name that is not valid UTF-8", step)
     return None
+
+
+def _explain_name(text: str) -> ToolError | None:
+    if bad := _BAD_NAME.search(text):
+        what = f"step {bad['step']!r} gave a file of its output {bad['output']!r} a name that is not valid UTF-8"
+        return _build_bad_name(f"{what}: {bad['name']}", bad["step"])
+    return None
+
+
+def _build_bad_name(cause: str, step: str | None) -> ToolError:
+    remedy = "Let the tool name its files in UTF-8 (set PYTHONUTF8=1 or LANG=C.UTF-8 in its image)."
+    return ToolError(cause, remedy, step=step, code="step.output-invalid")
 
 
 def _explain_job(text: str) -> RunnerError | None:

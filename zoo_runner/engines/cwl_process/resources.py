@@ -31,7 +31,7 @@ class Machine:
     """What a machine has for a job: cores that this process may use, memory and disk that are free (MiB)."""
 
     cores: float
-    memory_mib: float
+    memory_mib: int
     disk_mib: int
 
 

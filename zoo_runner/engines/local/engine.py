@@ -96,6 +96,7 @@ class LocalEngine:
                 "scratch": str(job.paths.scratch),
                 "package": dict(job.package.document),
             },
+            {"ZOO_RUNNER_ISOLATION": self._settings.isolation, "ZOO_RUNNER_CONTAINERS": self._settings.containers},
         )
 
     def measure(self, package: Package) -> Needs:
