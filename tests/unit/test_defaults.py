@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.packed import COLOUR, build_package, full
+from tests.unit.packed import COLOUR, build_package, build_tool, full
 from zoo_runner.inputs.defaults import check_defaults
 from zoo_runner.inputs.joborder import build_job_order
 from zoo_runner.model.diagnosis import Level
@@ -88,3 +88,22 @@ def test_a_default_address_is_described_and_a_file_of_the_package_is_not() -> No
 def describe(package: Package) -> dict[str, Any]:
     schema: dict[str, Any] = build_description(package)["inputs"]["x"]["schema"]
     return schema
+
+
+@pytest.mark.parametrize(
+    ("entry", "severities"),
+    [
+        ({"default": 5}, ["error"]),
+        ({"default": 5, "source": "#main/given"}, ["warning"]),
+        ({"default": "five"}, []),
+        ({"default": 5, "valueFrom": "$(self)"}, []),
+    ],
+)
+def test_the_default_of_a_step_fits_what_the_step_runs(entry: dict[str, Any], severities: list[str]) -> None:
+    step = {"id": "#main/detect", "in": [{"id": "#main/detect/x", **entry}], "out": [], "run": "#tool"}
+    package = build_package({"given": "string"}, steps=[step])
+    tool = build_tool(inputs=[{"id": "#tool/x", "type": "string"}])
+    document = {**package.document, "$graph": [package.process, tool]}
+    found = list(check_defaults(Package(document, "#main", "water", {}, "")))
+    assert [str(one.severity) for one in found] == severities
+    assert all(one.place == "/$graph/0/steps/0/in/0/default" for one in found)

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from tests.unit.packed import build_package, build_tool, full
+from zoo_runner.model.errors import PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.package.extensions import SECRETS
 from zoo_runner.package.findings import Finding, Severity
-from zoo_runner.package.validate import validate_package
+from zoo_runner.package.validate import ensure_runs, validate_package
 
 TEXTS = {"label": "Title", "doc": "Text."}
 VERSION = {"https://schema.org/softwareVersion": "1.0.0"}
@@ -254,6 +255,56 @@ def test_an_expression_of_a_step_that_the_workflow_declares_is_fine() -> None:
     declared = [{"class": "StepInputExpressionRequirement"}]
     package = build_good_package(steps=[{**STEP, "in": [EXPRESSION]}], requirements=declared)
     assert [one for one in validate_package(package) if one.rule == "package.step-expression"] == []
+
+
+def test_a_package_that_fails_at_such_a_step_for_certain_is_refused_before_it_runs() -> None:
+    with pytest.raises(PackageError) as refused:
+        ensure_runs(build_good_package(steps=[{**STEP, "in": [EXPRESSION]}]))
+    assert refused.value.diagnosis.code == "package.step-expression"
+    ensure_runs(build_good_package())
+
+
+SCRIPT = {"class": "InlineJavascriptRequirement"}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"arguments": ["-n", {"valueFrom": "${return 1}"}]},
+        {"arguments": ["$(inputs.a + 1)"]},
+        {"stdout": "$(inputs.a.nameroot.toLowerCase()).txt"},
+        {"hints": [SCRIPT], "outputs": [{"id": "#tool/o", "outputBinding": {"outputEval": "$(self[0] || null)"}}]},
+        {"requirements": [{"class": "EnvVarRequirement", "envDef": [{"envName": "A", "envValue": "a $(1 + 1)"}]}]},
+    ],
+)
+def test_an_expression_in_javascript_that_no_process_declares_is_an_error(members: Any) -> None:
+    found = find(with_tool(**members), "package.undeclared-script")
+    assert (found.severity, found.place.startswith("/$graph/1/")) == (Severity.ERROR, True)
+    declared = with_tool(**{**members, "requirements": [*members.get("requirements", ()), SCRIPT]})
+    assert [one for one in validate_package(declared) if one.rule == found.rule] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["$(inputs.a.path)", "$(inputs['a b'][0].nameroot).txt", r"\$(date)", "costs $5", "$(runtime.cores)"],
+)
+def test_a_parameter_reference_needs_no_javascript(text: str) -> None:
+    package = with_tool(arguments=[text], stdout=text)
+    assert [one for one in validate_package(package) if one.rule == "package.undeclared-script"] == []
+
+
+def test_the_script_of_a_step_is_that_of_its_workflow() -> None:
+    script = {**EXPRESSION, "valueFrom": "${return 1}"}
+    package = build_good_package(steps=[{**STEP, "in": [script]}])
+    assert find(package, "package.undeclared-script").place == "/$graph/0/steps/0/in/0/valueFrom"
+    declared = build_good_package(steps=[{**STEP, "in": [script]}], requirements=[SCRIPT])
+    assert [one for one in validate_package(declared) if one.rule == "package.undeclared-script"] == []
+
+
+def test_the_name_of_an_image_that_no_engine_takes_is_an_error() -> None:
+    docker = {"class": "DockerRequirement", "dockerPull": "Foo Bar"}
+    finding = find(with_tool(requirements=[docker]), "package.image")
+    assert (finding.severity, "'Foo Bar'" in finding.message) == (Severity.ERROR, True)
 
 
 def test_an_output_without_source_is_an_error_unless_it_may_be_null() -> None:

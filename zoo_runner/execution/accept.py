@@ -20,6 +20,7 @@ from zoo_runner.model.package import NO_PACKAGE, Package
 from zoo_runner.model.problems import ValuePath
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.extensions import find_secret_inputs
+from zoo_runner.package.validate import ensure_runs
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,11 @@ def draft_job(
     one begins at the folder of this process.
 
     `place` leads to the inputs in the document that the client sent; `continues` is the handle of the failed job whose
-    ended steps are not run again. Raises `InputError` for a local file without a
-    secondary file that the package requires, `SettingsError` for an invalid job id, `StageOutError` for an invalid
-    destination.
+    ended steps are not run again. Raises `PackageError` for a step that fails for certain, `InputError` for a local
+    file without a secondary file that the package requires, `SettingsError` for an invalid job id, `StageOutError` for
+    an invalid destination.
     """
+    ensure_runs(package)
     ensure_secondary_files(package, order, workspace.storage.allowed_roots, place)
     job_id = accept_job_id(job_id) if job_id else new_job_id()
     paths = JobPaths.build(workspace.folders, package.workflow_id, job_id)

@@ -1,19 +1,22 @@
 """Defaults of a package are inputs like any other: checked by the same rules, and staged where they are files; pure."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from zoo_runner.inputs.checking import build_checker
 from zoo_runner.inputs.files import fit_files
 from zoo_runner.inputs.selection import add_selection
 from zoo_runner.model.errors import PackageError
-from zoo_runner.model.package import Package
+from zoo_runner.model.package import Document, Package
 from zoo_runner.model.problems import Problem
-from zoo_runner.package.cwltypes import FileType, Parameter, holds, parse_inputs
+from zoo_runner.package.cwltypes import FileType, Parameter, holds, parse_inputs, short_name
 from zoo_runner.package.documents import is_remote
 from zoo_runner.package.findings import Finding, Severity
-from zoo_runner.package.processes import build_view
+from zoo_runner.package.processes import Located, build_view
+from zoo_runner.package.requirements import find_run
 
+_STEP_REMEDY = "Correct the default, or the type of the input of what the step runs."
 _REMEDY = "Correct the default in the package; `zoo-runner validate` shows its line."
 
 
@@ -47,6 +50,8 @@ def read_default(package: Package, parameter: Parameter) -> Any:
 def check_defaults(package: Package) -> Iterator[Finding]:
     """Find the defaults that do not fit their types; those of inner processes may never be used."""
     view = build_view(package)
+    for workflow in view.of_class("Workflow"):
+        yield from _check_step_defaults(package, workflow)
     for located in view.processes:
         severity = Severity.ERROR if located == view.entry else Severity.WARNING
         for parameter in parse_inputs(package, located.process):
@@ -55,6 +60,29 @@ def check_defaults(package: Package) -> Iterator[Finding]:
                 message = f"the default is invalid: {problem.message}"
                 remedy = "Correct the default, or the type of the input."
                 yield Finding("package.default", severity, place, f"input '{problem.path}'", message, remedy)
+
+
+def _check_step_defaults(package: Package, workflow: Located) -> Iterator[Finding]:
+    """Find the defaults of steps that do not fit the process that the step runs."""
+    for number, step in enumerate(workflow.process.get("steps", ())):
+        wanted = {one.name: one for one in parse_inputs(package, find_run(package, step))}
+        for index, entry in enumerate(step.get("in", ())):
+            parameter = wanted.get(short_name(str(entry["id"])))
+            if parameter is None or entry.get("default") is None or _is_changed(step, entry):
+                continue
+            for problem in _check(package, replace(parameter, default=entry["default"]))[1]:
+                # with a source, the default may never be used
+                severity = Severity.WARNING if entry.get("source") else Severity.ERROR
+                place = f"{workflow.place}/steps/{number}/in/{index}/default"
+                message = f"the default is invalid: {problem.message}"
+                subject = f"input '{problem.path}' of step '{short_name(str(step['id']))}'"
+                yield Finding("package.default", severity, place, subject, message, _STEP_REMEDY)
+
+
+def _is_changed(step: Document, entry: Document) -> bool:
+    """Whether the process gets something else than the value of an input of a step: an expression's, or an item."""
+    scattered = step.get("scatter", ())
+    return "valueFrom" in entry or entry["id"] in ([scattered] if isinstance(scattered, str) else scattered)
 
 
 def _check(package: Package, parameter: Parameter) -> tuple[Any, list[Problem]]:

@@ -151,6 +151,16 @@ RULE_TEXTS: Mapping[str, RuleText] = {
         "JavaScript needs an engine for it.",
         "InlineJavascriptRequirement is used; not every platform has one.",
     ),
+    "package.undeclared-script": RuleText(
+        "UndeclaredScript",
+        "A process declares that it has JavaScript.",
+        "Without InlineJavascriptRequirement engines refuse an expression that is no parameter reference.",
+    ),
+    "package.image": RuleText(
+        "Image",
+        "The name of an image is valid.",
+        "Engines refuse any other before the first step, or when it is reached.",
+    ),
     "package.in-place": RuleText(
         "InPlaceUpdate", "Inputs are not changed in place.", "Platforms differ: here a tool gets copies."
     ),

@@ -26,9 +26,11 @@ from zoo_runner.package.cwltypes import (
 )
 from zoo_runner.package.extensions import find_secret_inputs
 from zoo_runner.package.findings import Finding, Severity, sort_findings
+from zoo_runner.package.images import is_image_name, read_image_names
 from zoo_runner.package.metadata import read_software_version
 from zoo_runner.package.processes import Located, PackageView, build_view, find_inherited
 from zoo_runner.package.requirements import REQUIREMENT_CLASSES, Requirement, find_effective, list_requirements
+from zoo_runner.package.scripts import find_scripts
 
 NAMESPACED = re.compile(r"[:/#]")
 CWL_VERSIONS = ("v1.0", "v1.1", "v1.2")
@@ -117,6 +119,12 @@ def _check_image(tool: Located, found: Requirement | None) -> Iterator[Finding]:
         message = "the DockerRequirement is a hint: platforms use it, but the tool may also run without a container"
         remedy = "Nothing to do; move it to requirements if the tool needs the container."
         yield Finding(rule, Severity.INFO, tool.place, tool.subject, message, remedy)
+    for name in read_image_names(docker):
+        if not is_image_name(name):
+            message = (
+                f"the image {name!r} is not of the form [registry/]name[:tag][@digest], so that no engine takes it"
+            )
+            yield Finding("package.image", Severity.ERROR, tool.place, tool.subject, message, "Correct the name.")
     if not docker.get("dockerPull"):
         message = "the DockerRequirement has no dockerPull; platforms can only pull images, not build or load them"
         yield Finding(rule, Severity.WARNING, tool.place, tool.subject, message, pull)
@@ -183,6 +191,14 @@ def _check_identifier(view: PackageView) -> Iterator[Finding]:
     message = f"a ZOO-Project platform cannot run a process with the id {name!r}: {reason}"
     remedy = "Rename the process before deploying it there; it runs here as it is."
     yield Finding("package.identifier", Severity.WARNING, entry.place, entry.subject, message, remedy)
+
+
+def ensure_runs(package: Package) -> None:
+    """Refuse a package whose own steps fail for certain when they are reached; raises `PackageError` with the first."""
+    view = build_view(package)
+    for finding in _check_step_expressions(view):
+        if finding.place.startswith(f"{view.entry.place}/steps/") and "/run/" not in finding.place:
+            raise PackageError(f"{finding.subject}: {finding.message}", finding.remedy, code=finding.rule)
 
 
 def _check_step_names(view: PackageView) -> Iterator[Finding]:
@@ -260,6 +276,21 @@ def _check_javascript(view: PackageView) -> Iterator[Finding]:
             yield Finding("package.javascript", Severity.INFO, located.place, located.subject, message, remedy)
 
 
+def _check_scripts(view: PackageView) -> Iterator[Finding]:
+    """Find expressions that engines refuse to evaluate when they are reached."""
+    name = "InlineJavascriptRequirement"
+    for located in view.processes:
+        inherited = find_inherited(view, located.process, name)
+        steps = [(f"{located.place}/steps/{i}", one) for i, one in enumerate(located.process.get("steps", ()))]
+        for place, part in ((located.place, located.process), *steps):
+            own = find_effective((part,), name) or inherited
+            for where in () if own is not None and not own.is_hint else find_scripts(part, place):
+                message = "is JavaScript, and the process does not declare it, so that engines refuse to evaluate it"
+                remedy = "Add InlineJavascriptRequirement to the requirements, or correct the parameter reference."
+                subject = f"expression in {located.subject}"
+                yield Finding("package.undeclared-script", Severity.ERROR, where, subject, message, remedy)
+
+
 def _hint_name(view: PackageView, name: str) -> str:
     """Return a hint's name as its author wrote it: the loader resolves an unknown one as a file."""
     folder = view.package.origins.get(view.package.entry, "").partition("#")[0].rpartition("/")[0]
@@ -299,5 +330,6 @@ RULES: tuple[Rule, ...] = (
     _check_input_names,
     _check_secrets,
     _check_javascript,
+    _check_scripts,
     _check_engine_features,
 )

@@ -33,7 +33,6 @@ from cwltool.job import ContainerCommandLineJob, JobBase
 from cwltool.utils import processes_to_kill
 from schema_salad.exceptions import SchemaSaladException
 
-from zoo_runner.engines.cwl_process.images import is_image_name, list_made_here, read_image_names
 from zoo_runner.engines.cwl_process.javascript_process import filter_calls
 from zoo_runner.engines.cwl_process.loading import (
     ConfinedTool,
@@ -60,6 +59,7 @@ from zoo_runner.engines.local.sandboxed import SandboxedRun, put_into
 from zoo_runner.engines.local.step_resources import lower_maximum
 from zoo_runner.engines.local.watch import Emit
 from zoo_runner.model.events import EngineLine, encode_event
+from zoo_runner.package.images import is_image_name, list_made_here, read_image_names
 from zoo_staging.boundary import Boundary
 
 _USUAL_VERSION = "v1.2"

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from zoo_runner.config.settings import Settings
-from zoo_runner.engines.cwl_process.images import is_image_name, list_made_here, read_image_names
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.package import Document, Package
+from zoo_runner.package.images import is_image_name, list_made_here, read_image_names
 from zoo_runner.package.requirements import ToolUse, find_effective, walk_tools
 
 _MOST_NAMES = 5

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from zoo_runner.engines.cwl_process.images import is_image_name
 from zoo_runner.engines.cwl_process.reuse import identify_tool
 from zoo_runner.engines.kubernetes.names import dns_name
 from zoo_runner.model.package import Document, Package
 from zoo_runner.package.extensions import find_secret_inputs
+from zoo_runner.package.images import is_image_name
 from zoo_runner.package.requirements import find_effective, find_run
 
 MOST_NODES = 200
