@@ -93,7 +93,7 @@ class Downloader:
             self._rename(partial, content)
             if size is not None and content.size_bytes is None:
                 content = replace(content, chunks=_stop_beyond(size, content.chunks, transfer))
-            if is_suspicious(content, transfer.href, transfer.media_type):
+            if is_suspicious(content, transfer):
                 content = replace(content, chunks=_check_beginning(content, transfer))
             self._progress.expect(transfer, size)
             if size is not None and size <= SMALL_BYTES:
@@ -208,7 +208,7 @@ async def _check_beginning(content: Content, transfer: Transfer) -> AsyncIterato
             yield chunk
             continue
         is_first, start = not start, start + bytes(chunk)
-        if len(start) >= CHECKED_BYTES or (is_first and has_signature(transfer.href, transfer.media_type, start)):
+        if len(start) >= CHECKED_BYTES or (is_first and has_signature(content, transfer, start)):
             begun = True
             yield _check(content, transfer, start)
     if not begun:
@@ -216,7 +216,7 @@ async def _check_beginning(content: Content, transfer: Transfer) -> AsyncIterato
 
 
 def _check(content: Content, transfer: Transfer, start: bytes) -> bytes:
-    foreign = find_foreign(content, transfer.href, transfer.media_type, start[:CHECKED_BYTES])
+    foreign = find_foreign(content, transfer, start[:CHECKED_BYTES])
     if foreign:
         raise foreign
     return start

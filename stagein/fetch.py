@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from stagein.content_check import CHECKED_BYTES, find_login, is_suspicious
+from stagein.content_check import CHECKED_BYTES, find_login
 from stagein.crawl import DocumentBudget, Found, walk
 from stagein.layout import AssetFile, CatalogFolder, build_catalog_folder
 from stagein.paging import Query
@@ -203,9 +203,7 @@ class Fetcher:
                     check_document_size(len(data), href)
                     add(len(chunk))
             final = content.href
-            login = (
-                find_login(content, href, bytes(data[:CHECKED_BYTES])) if is_suspicious(content, href, None) else None
-            )
+            login = find_login(content, href, bytes(data[:CHECKED_BYTES]))
         if login:
             raise login
         # a redirect to a signed address leads to the document only, not to its neighbours

@@ -6,9 +6,10 @@ We request none (`Accept-Encoding: identity`); some servers compress nevertheles
 
 import zlib
 from collections.abc import AsyncIterator, Mapping
-from urllib.parse import urlsplit
 
 from zoo_staging.errors import Kind, StagingError
+from zoo_staging.hrefs import name_of
+from zoo_staging.names import choose_name, read_disposition
 from zoo_staging.ranges import broken_off
 
 _NONE = frozenset({"", "identity", "aws-chunked"})
@@ -28,7 +29,8 @@ def find_coding(headers: Mapping[str, str], href: str) -> str | None:
     codings = [word.strip().lower() for word in headers["content-encoding"].split(",")]
     found = ["gzip" if word in _GZIP else word for word in codings if word not in _NONE]
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    is_compressed = urlsplit(href).path.lower().endswith(_COMPRESSED_NAMES) or media_type in _COMPRESSED_TYPES
+    name = choose_name(name_of(href), read_disposition(headers.get("content-disposition", "")))
+    is_compressed = name.lower().endswith(_COMPRESSED_NAMES) or media_type in _COMPRESSED_TYPES
     if not found or (found == ["gzip"] and is_compressed):
         return None
     if found in (["gzip"], ["deflate"]):

@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 from zoo_staging.addresses import ANYWHERE, Reach, is_never_asked, parse_address
 from zoo_staging.content_coding import decode, find_coding
 from zoo_staging.curl import Curl, CurlError, Request, Transfer
-from zoo_staging.errors import Kind, StagingError
+from zoo_staging.errors import Kind, RetryableError, StagingError
 from zoo_staging.hosts import Hosts, Origin, Resolve
 from zoo_staging.http_errors import LOGIN_REMEDY, check_status, refused, translate, translate_body
 from zoo_staging.names import read_disposition
@@ -33,7 +33,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # after these the method stays the same (RFC 9110, section 15.4)
 KEEPING_REDIRECTS = frozenset({307, 308})
 HEADERS = ("User-Agent: zoo-runner-stagein", "Accept: */*", "Accept-Encoding: identity")
-_CONTENT_RANGE = re.compile(r"bytes +([0-9]{1,18})-([0-9]{1,18})/(?:[0-9]+|\*)", re.I)
+_CONTENT_RANGE = re.compile(r"bytes +([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", re.I)
 FAILURES = (CurlError, OSError, ValueError)
 
 
@@ -194,6 +194,7 @@ class HttpClient:
         size = int(length) if length.isdecimal() and not encoded else None
         validator = None
         if part is None:
+            check_whole(status, headers, href)
             parts = headers.get("accept-ranges") == "bytes" and not encoded
             validator = _read_validator(headers) if parts else None
         else:
@@ -227,6 +228,24 @@ def _build_fields(part: ByteRange | None, media_type: str | None) -> tuple[str, 
     if part is not None:
         fields = (f"Range: bytes={part.start}-{part.end - 1}", f"If-Range: {part.validator}")
     return fields if media_type is None else (*fields, f"Content-Type: {media_type}")
+
+
+def check_whole(status: int, headers: Mapping[str, str], href: str) -> None:
+    """Check that an answer is not a part that nobody asked for; raises a `RetryableError`: the next one may be whole.
+
+    A part with all bytes is the whole (RFC 9110, section 15.3.7).
+    """
+    if status != HTTPStatus.PARTIAL_CONTENT:
+        return
+    sent = headers.get("content-range", "")
+    given = _CONTENT_RANGE.fullmatch(sent)
+    if given is None or int(given[1]) != 0 or given[3] != str(int(given[2]) + 1):
+        raise RetryableError(
+            Kind.SIZE,
+            href,
+            f"the server sent a part of the file that was not requested (Content-Range: {sent or 'none':.80})",
+            "Try again; if it persists, report it to the operator of the server, or of a proxy or cache before it.",
+        )
 
 
 def check_part(status: int, headers: Mapping[str, str], part: ByteRange, href: str) -> None:

@@ -1,6 +1,6 @@
 """Media types and STAC asset roles of files, by name; pure."""
 
-from mimetypes import guess_type
+from mimetypes import MimeTypes
 from pathlib import PurePosixPath
 
 GEOTIFF = "image/tiff; application=geotiff"
@@ -26,12 +26,21 @@ _BY_SUFFIX = {
     ".log": "text/plain",
     ".md": "text/markdown",
     ".html": "text/html",
+    ".htm": "text/html",
+    ".xhtml": "application/xhtml+xml",
     ".xml": "application/xml",
     ".yaml": "application/yaml",
     ".yml": "application/yaml",
     ".nc": "application/netcdf",
+    ".nc4": "application/netcdf",
     ".h5": "application/x-hdf5",
     ".hdf5": "application/x-hdf5",
+    ".he5": "application/x-hdf5",
+    ".hdf": "application/x-hdf",
+    ".grb": "application/grib",
+    ".grib": "application/grib",
+    ".grb2": "application/wmo-grib2",
+    ".grib2": "application/wmo-grib2",
     ".zarr": "application/vnd.zarr",
     ".parquet": "application/vnd.apache.parquet",
     ".geoparquet": "application/vnd.apache.parquet",
@@ -39,11 +48,28 @@ _BY_SUFFIX = {
     ".fgb": "application/vnd.flatgeobuf",
     ".kml": "application/vnd.google-earth.kml+xml",
     ".laz": "application/vnd.laszip",
+    ".las": "application/vnd.las",
+    ".shp": "application/vnd.shp",
+    ".shx": "application/vnd.shx",
+    ".dbf": "application/vnd.dbf",
+    ".sqlite": "application/vnd.sqlite3",
+    ".pmtiles": "application/vnd.pmtiles",
     ".pdf": "application/pdf",
     ".zip": "application/zip",
-    ".gz": "application/gzip",
     ".tar": "application/x-tar",
+    # what is compressed has the type of its compression
+    ".gz": "application/gzip",
+    ".tgz": "application/gzip",
+    ".svgz": "application/gzip",
+    ".bz2": "application/x-bzip2",
+    ".tbz2": "application/x-bzip2",
+    ".xz": "application/x-xz",
+    ".txz": "application/x-xz",
+    ".zst": "application/zstd",
+    ".7z": "application/x-7z-compressed",
 }
+# those of Python, not of the machine (/etc/mime.types): a result has the same type wherever it was made
+_OTHERS = MimeTypes().types_map[True]
 _IANA = "https://www.iana.org/assignments/media-types/"
 _PICTURES = ("image/png", "image/jpeg", "image/webp")
 _SMALL_PICTURE_WORDS = ("thumb", "preview", "quicklook", "browse")
@@ -54,7 +80,7 @@ def get_media_type(name: str, cwl_format: str | None = None) -> str:
     if cwl_format and cwl_format.startswith(_IANA):
         return cwl_format.removeprefix(_IANA)
     suffix = PurePosixPath(name.lower()).suffix
-    return _BY_SUFFIX.get(suffix) or guess_type(name)[0] or BINARY
+    return _BY_SUFFIX.get(suffix) or _OTHERS.get(suffix) or BINARY
 
 
 def build_roles(name: str, media_type: str) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 LONGEST_NAME_BYTES = 180
 # folders that are one asset: stores of arrays, products of satellite missions
 FOLDER_SUFFIXES = frozenset({".zarr", ".safe", ".sen3"})
+_KIND = re.compile(r"\.(?=[0-9]*[a-z])[0-9a-z_-]{1,16}")
 
 
 def safe_name(text: str, otherwise: str = "unnamed") -> str:
@@ -24,6 +25,17 @@ def safe_name(text: str, otherwise: str = "unnamed") -> str:
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     suffix = PurePosixPath(name).suffix[:16]
     return f"{name[: LONGEST_NAME_BYTES - 13 - len(suffix)]}-{digest}{suffix}"
+
+
+def find_suffix(name: str) -> str:
+    """Return the suffix of a name, in lower case, if it says what kind of file it is: `.tif`, not `.0`; else empty."""
+    suffix = posixpath.splitext(name)[1].lower()
+    return suffix if _KIND.fullmatch(suffix) else ""
+
+
+def choose_name(*names: str) -> str:
+    """Return the first of these names that has a suffix, else the first one: `$value` is no name of a file."""
+    return next((name for name in names if posixpath.splitext(name)[1]), names[0])
 
 
 def read_disposition(header: str) -> str:

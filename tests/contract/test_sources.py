@@ -1142,12 +1142,13 @@ def test_a_disk_that_gets_full_is_reported_and_nothing_is_left(web: Web, tiny_di
 def test_a_file_whose_address_has_no_name_gets_the_one_that_the_server_gives(
     web: Web, tmp_path: Path, header: str, name: str
 ) -> None:
-    href = web.put("products/7/$value", b"data")
-    web.server.fail_always("products/7/$value", Fault(headers={"Content-Disposition": header}, body=b"data"))
+    data = b"PK\x03\x04 data"
+    href = web.put("products/7/$value", data)
+    web.server.fail_always("products/7/$value", Fault(headers={"Content-Disposition": header}, body=data))
     order = {"a": {"class": "File", "location": href}, "b": {"class": "File", "location": href}}
     staged = stage_in(order, tmp_path / "in", QUICK)
     assert [Path(staged[key]["path"]).name for key in "ab"] == [name, name]
-    assert [Path(staged[key]["path"]).read_bytes() for key in "ab"] == [b"data", b"data"]
+    assert [Path(staged[key]["path"]).read_bytes() for key in "ab"] == [data, data]
     assert sorted(path.name for path in (tmp_path / "in").rglob("*") if path.is_file()) == [name, name]
 
 
@@ -1156,14 +1157,14 @@ def test_a_secondary_file_never_takes_the_name_that_the_server_gives(web: Web, t
     sides = ["side.txt", "products/$value", "products/$metadata"]
     for path in sides[1:]:
         header = {"Content-Disposition": f'attachment; filename="{name}"'}
-        web.server.fail_always(path, Fault(headers=header, body=path.encode()))
-    secondary = [file(web.put(path, path.encode())) for path in sides]
+        web.server.fail_always(path, Fault(headers=header, body=TIFF + path.encode()))
+    secondary = [file(web.put(path, TIFF + path.encode())) for path in sides]
     order = {"a": {**file(web.put("main.tif", TIFF)), "secondaryFiles": secondary}}
     staged = stage_in(order, tmp_path / "in", QUICK)["a"]
     assert Path(staged["path"]).read_bytes() == TIFF
     places = [Path(side["path"]) for side in staged["secondaryFiles"]]
     assert [place.name for place in places] == ["side.txt", "_value", "_metadata"]
-    assert [place.read_text() for place in places] == sides
+    assert [place.read_bytes() for place in places] == [TIFF + path.encode() for path in sides]
     assert {place.parent for place in places} == {Path(staged["path"]).parent}
 
 

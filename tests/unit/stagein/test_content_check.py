@@ -1,11 +1,14 @@
 """Rules about what a web server sends in place of a file."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from stagein.content_check import find_foreign, find_login, has_signature, is_suspicious
+from stagein.progress import Transfer
 from stagein.sources.protocol import Content
+from zoo_staging.hrefs import name_of
 from zoo_staging.media import BINARY
 
 pytestmark = pytest.mark.unit
@@ -19,15 +22,20 @@ async def nothing() -> AsyncIterator[bytes]:
     yield b""
 
 
-def serve(media_type: str, final: str = HREF) -> Content:
-    return Content(final, None, nothing(), media_type=media_type)
+def serve(media_type: str, final: str = HREF, file_name: str = "") -> Content:
+    return Content(final, None, nothing(), media_type=media_type, file_name=file_name)
+
+
+def want(href: str = HREF, announced: str | None = None, name: str = "") -> Transfer:
+    return Transfer(href, Path("folder", name or name_of(href)), media_type=announced)
 
 
 def judge(
     start: bytes, media_type: str = "text/html", announced: str | None = "image/tiff", **where: str
 ) -> str | None:
     href = where.get("href", HREF)
-    error = find_foreign(serve(media_type, where.get("final", href)), href, announced, start)
+    content = serve(media_type, where.get("final", href), where.get("file_name", ""))
+    error = find_foreign(content, want(href, announced, where.get("name", "")), start)
     return error.kind if error else None
 
 
@@ -68,7 +76,7 @@ def test_the_name_says_what_to_expect_where_the_metadata_does_not() -> None:
 
 
 def test_a_redirect_to_a_login_page_is_forbidden_and_names_the_setting() -> None:
-    error = find_foreign(serve("text/html", "https://sso.example/login?x=1"), HREF, "image/tiff", PAGE)
+    error = find_foreign(serve("text/html", "https://sso.example/login?x=1"), want(HREF, "image/tiff"), PAGE)
     assert error is not None
     assert error.kind == "forbidden"
     assert "STAGEIN_HOSTS_FILE" in error.remedy
@@ -86,11 +94,12 @@ def test_a_document_that_is_a_login_page_is_found() -> None:
 
 
 def test_what_the_server_calls_as_it_was_announced_is_looked_at_where_it_has_a_signature() -> None:
-    assert is_suspicious(serve("image/tiff"), HREF, "image/tiff; application=geotiff")
-    assert is_suspicious(serve("application/octet-stream"), HREF, "image/tiff")
-    assert is_suspicious(serve(""), HREF, None)
-    assert not is_suspicious(serve("text/csv"), "https://h/a.csv", None)
-    assert not is_suspicious(serve("", "s3://bucket/a.tif"), "s3://bucket/a.tif", "image/tiff")
+    assert is_suspicious(serve("image/tiff"), want(HREF, "image/tiff; application=geotiff"))
+    assert is_suspicious(serve("application/octet-stream"), want(HREF, "image/tiff"))
+    assert is_suspicious(serve("application/octet-stream"), want("https://h/a", "application/octet-stream"))
+    assert is_suspicious(serve(""), want(HREF))
+    assert not is_suspicious(serve("text/csv"), want("https://h/a.csv"))
+    assert not is_suspicious(serve("", "s3://bucket/a.tif"), want("s3://bucket/a.tif", "image/tiff"))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +125,7 @@ def test_a_page_or_message_in_place_of_data_is_found_whatever_the_server_calls_i
     name: str, media_type: str, start: bytes
 ) -> None:
     href = f"https://h/{name}"
-    assert is_suspicious(serve(media_type, href), href, None)
+    assert is_suspicious(serve(media_type, href), want(href))
     assert judge(start, media_type, None, href=href) == "content"
 
 
@@ -134,7 +143,7 @@ def test_a_page_or_message_in_place_of_data_is_found_whatever_the_server_calls_i
 )
 def test_text_is_found_under_the_media_type_of_the_data_too(name: str, media_type: str) -> None:
     href = f"https://h/{name}"
-    assert is_suspicious(serve(media_type, href), href, media_type)
+    assert is_suspicious(serve(media_type, href), want(href, media_type))
     for start in (
         b"Error: request limit reached",
         b"429 Too Many Requests\n",
@@ -151,10 +160,11 @@ def test_a_table_that_begins_as_a_message_is_data_where_the_server_calls_it_a_ta
 
 
 def test_nothing_more_is_looked_at_behind_a_signature() -> None:
-    assert has_signature(HREF, None, b"II*\0")
-    assert not has_signature(HREF, None, PAGE)
-    assert not has_signature("https://h/a.pdf", None, PAGE + b"%PDF")
-    assert not has_signature("https://h/a.csv", None, b"name,value\n")
+    served = serve(BINARY)
+    assert has_signature(served, want(), b"II*\0")
+    assert not has_signature(served, want(), PAGE)
+    assert not has_signature(served, want("https://h/a.pdf"), PAGE + b"%PDF")
+    assert not has_signature(served, want("https://h/a.csv"), b"name,value\n")
 
 
 @pytest.mark.parametrize(
@@ -177,9 +187,74 @@ def test_nothing_more_is_looked_at_behind_a_signature() -> None:
         ("product.xml", b"\xef\xbb\xbf<?xml version='1.0'?>"),
         ("product.xml", b"\xff\xfe<\0?\0x\0m\0l\0"),
         ("notes.txt", b'{"any": "text"}'),
-        ("empty.tif", b""),
+        ("empty.csv", b""),
+        ("empty.bin", b""),
+        ("empty", b""),
     ],
 )
 def test_data_is_taken_whatever_the_server_calls_it(name: str, start: bytes) -> None:
     for media_type in ("text/plain", "application/octet-stream", ""):
         assert judge(start, media_type, None, href=f"https://h/{name}") is None
+
+
+VALUE = "https://h/odata/v1/Products(7)/$value"
+
+
+@pytest.mark.parametrize(
+    ("media_type", "file_name", "start"),
+    [
+        ("text/html", "S2.zip", PAGE),
+        ("text/html", "S2.unknown", PAGE),
+        ("application/zip", "", LOGIN.replace(b"password", b"text")),
+        ("application/zip", "", b"Error: offline"),
+        (BINARY, "x.tif", b"quota exceeded"),
+    ],
+)
+def test_an_address_without_a_name_is_checked_by_the_name_or_the_type_that_the_server_gives(
+    media_type: str, file_name: str, start: bytes
+) -> None:
+    assert is_suspicious(serve(media_type, VALUE, file_name), want(VALUE))
+    assert judge(start, media_type, None, href=VALUE, file_name=file_name) in ("content", "forbidden")
+
+
+def test_a_name_that_the_caller_gives_says_what_to_expect() -> None:
+    assert judge(PAGE, announced=None, href=VALUE, name="S2.zip") == "content"
+    assert judge(PAGE, announced=None, href=VALUE, file_name="index.html") is None
+    assert judge(PAGE, announced=None, href=VALUE) is None
+
+
+@pytest.mark.parametrize(
+    "suffix",
+    ["grb2", "grib", "img", "npy", "npz", "mat", "pkl", "bz2", "pmtiles", "onnx", "kea", "vrt", "tfw", "dat", "xyz"],
+)
+def test_a_page_is_no_file_of_any_suffix_that_is_not_one_of_pages(suffix: str) -> None:
+    href = f"https://h/x.{suffix}"
+    for media_type in ("text/html", BINARY, ""):
+        assert is_suspicious(serve(media_type, href), want(href))
+        assert judge(PAGE, media_type, None, href=href) == "content"
+
+
+@pytest.mark.parametrize("name", ["report.htm", "index.xhtml", "page.php", "get.aspx", "page.tmpl", "v1.0", "download"])
+def test_a_page_is_taken_where_the_name_is_one_of_pages_or_says_nothing(name: str) -> None:
+    for media_type in ("text/html", BINARY, ""):
+        assert judge(PAGE, media_type, None, href=f"https://h/{name}") is None
+
+
+def test_a_page_is_not_what_was_announced_as_bytes() -> None:
+    assert judge(PAGE, announced=BINARY, href="https://h/download") == "content"
+
+
+@pytest.mark.parametrize("name", ["x.shp", "x.shx", "x.npy", "x.npz", "x.bz2", "x.grb2"])
+def test_text_is_no_file_of_a_suffix_with_a_signature(name: str) -> None:
+    assert judge(b"not found", BINARY, None, href=f"https://h/{name}") == "content"
+
+
+@pytest.mark.parametrize(
+    ("name", "announced"), [("a.tif", None), ("a", "image/jp2"), ("a.nc", None), ("a.zip", None), ("a.json", None)]
+)
+def test_an_empty_answer_is_no_file_of_a_format_that_is_never_empty(name: str, announced: str | None) -> None:
+    href = f"https://h/{name}"
+    for media_type in ("image/tiff", "image/jp2", BINARY, ""):
+        error = find_foreign(serve(media_type, href), want(href, announced), b"")
+        assert error is not None
+        assert "empty answer" in error.reason

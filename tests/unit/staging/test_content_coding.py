@@ -75,6 +75,12 @@ def test_a_coding_is_undone_unless_the_file_is_meant_to_be_compressed(
     assert find_coding({"content-encoding": coding, "content-type": media_type}, href) == found
 
 
+def test_a_name_that_the_server_gives_says_whether_the_file_is_compressed() -> None:
+    headers = {"content-encoding": "gzip", "content-disposition": 'attachment; filename="data.nii.gz"'}
+    assert find_coding(headers, "https://h/products/7/$value") is None
+    assert find_coding(headers, "https://h/a.tif") == "gzip"
+
+
 @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip"])
 def test_a_coding_that_is_not_supported_is_named(coding: str) -> None:
     with pytest.raises(StagingError, match=coding.split(",")[0]) as caught:

@@ -3,8 +3,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from zoo_staging.errors import StagingError
-from zoo_staging.http import check_part
+from zoo_staging.errors import Kind, RetryableError, StagingError
+from zoo_staging.http import check_part, check_whole
 from zoo_staging.http_errors import read_retry_after
 from zoo_staging.ranges import ByteRange, ChangedError, NoRangesError
 
@@ -59,3 +59,25 @@ def test_an_answer_with_other_bytes_is_not_taken_for_the_part(
 ) -> None:
     with pytest.raises(error):
         check_part(status, headers, PART, "https://h/a")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-range": "bytes 0-9/1000", "content-length": "10"},
+        {"content-range": "bytes 500-509/1000"},
+        {"content-range": "bytes 990-999/1000"},
+        {"content-range": "bytes 0-9/*"},
+        {"content-type": "multipart/byteranges"},
+        {},
+    ],
+)
+def test_a_part_that_nobody_asked_for_is_not_the_file(headers: dict[str, str]) -> None:
+    with pytest.raises(RetryableError) as caught:
+        check_whole(206, headers, "https://h/a")
+    assert caught.value.kind is Kind.SIZE
+
+
+def test_a_part_with_all_bytes_is_the_file() -> None:
+    check_whole(206, {"content-range": "bytes 0-999/1000"}, "https://h/a")
+    check_whole(200, {}, "https://h/a")

@@ -1,3 +1,4 @@
+import mimetypes
 from pathlib import Path
 
 import numpy
@@ -19,12 +20,29 @@ pytestmark = pytest.mark.unit
         ("a/b.geojson", None, "application/geo+json"),
         ("x.nc", None, "application/netcdf"),
         ("no-suffix", None, BINARY),
+        ("a.tif.bz2", None, "application/x-bzip2"),
+        ("a.csv.xz", None, "application/x-xz"),
+        ("a.tar.gz", None, "application/gzip"),
+        ("a.tgz", None, "application/gzip"),
+        ("a.shp", None, "application/vnd.shp"),
+        ("a.grb2", None, "application/wmo-grib2"),
         ("x.bin", "https://www.iana.org/assignments/media-types/text/csv", "text/csv"),
         ("x.csv", "http://edamontology.org/format_3752", "text/csv"),
     ],
 )
 def test_a_media_type_comes_from_the_format_else_from_the_name(name: str, cwl_format: str | None, wanted: str) -> None:
     assert get_media_type(name, cwl_format) == wanted
+
+
+def test_a_media_type_is_the_same_on_every_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "mime.types"
+    table.write_text("application/vnd.lotus-notes ntf\napplication/vnd.fastcopy-disk-image dim\n")
+    with monkeypatch.context() as context:
+        context.setattr(mimetypes, "knownfiles", [str(table)])
+        mimetypes.init()
+        assert mimetypes.guess_type("a.ntf")[0] == "application/vnd.lotus-notes"
+        assert get_media_type("a.ntf") == get_media_type("a.dim") == BINARY
+    mimetypes.init()
 
 
 @pytest.mark.parametrize(
