@@ -172,7 +172,8 @@ def build_package(*steps: dict[str, Any], version: str = "v1.2") -> Package:
         *tools,
     ]
     document = {"cwlVersion": version, "$graph": graph}
-    return Package(document, "#main", "main", {str(one["id"]).lstrip("#"): one for one in graph}, "d" * 64)
+    processes: dict[str, Any] = {str(one["id"]).lstrip("#"): one for one in graph}
+    return Package(document, "#main", "main", processes, "d" * 64)
 
 
 def test_a_job_may_take_what_all_its_steps_ask_for_and_all_that_its_engine_gives_where_that_is_not_known() -> None:

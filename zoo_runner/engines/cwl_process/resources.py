@@ -58,7 +58,7 @@ def read_machine(scratch: Path) -> Machine:
 def limit_machine(machine: Machine, cores: float | None, memory_mib: float | None) -> Machine:
     """Return what a job may take of a machine, where it may take no more than this; None: no limit."""
     left = Needs(machine.cores, machine.memory_mib).capped(cores, memory_mib)
-    return replace(machine, cores=left.cores, memory_mib=left.memory_mib)
+    return replace(machine, cores=left.cores, memory_mib=int(left.memory_mib))
 
 
 def _read_free_memory() -> int:

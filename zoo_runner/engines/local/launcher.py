@@ -3,18 +3,17 @@
 The only user of cwltool's executor, started by the supervisor in a separate process without credentials, maybe before
 its job is known. A line on stdin has `env` and `cwd` for the run, and `spec`: a JSON file with `package`, `entry`,
 `order`, `outputs` (file to write), `output_folder`, `scratch`, `name`, `runtime` (podman, docker or null),
-`limits_memory`, `keeps_user` (bool), `cores` and `memory_mib` (what is free for the job), `most_cores` and `most_memory_mib` (what all steps
-together may ask for, by settings, or null), `package_files` (files of this machine that belong to the package),
-`isolated` (the run is enclosed, and no step runs on the host), `shown` (what an enclosed run reads beside its scratch
-folder), `cwl_version`, `network` (whether steps that ask for it get it), `sandbox` (words of the program that asks the
-supervisor for a sandbox, or null), `default_image` (of tools without one, or null), `cid_folder` and `remover` (as the
-supervisor's). Events are written as JSON lines to the original stdout.
+`limits_memory`, `keeps_user` (bool), `cores` and `memory_mib` (what is free for the job), `most_cores` and
+`most_memory_mib` (what all steps together may ask for, by settings, or null), `package_files` (files of this machine
+that belong to the package), `isolated` (the run is enclosed, and no step runs on the host), `shown` (what an enclosed
+run reads beside its scratch folder), `cwl_version`, `network` (whether steps that ask for it get it), `sandbox` (words
+of the program that asks the supervisor for a sandbox, or null), `default_image` (of tools without one, or null),
+`cid_folder` and `remover` (as the supervisor's). Events are written as JSON lines to the original stdout.
 """
 
 import contextlib
 import json
 import logging
-import math
 import os
 import signal
 import sys
@@ -75,7 +74,7 @@ class _Executor(MultithreadedJobExecutor):
         super().__init__()
         # cwltool does not see the limit that a container sets to this very process
         free = min(self.max_ram, spec["memory_mib"])
-        self.max_ram = math.floor(spec["most_memory_mib"] or free)
+        self.max_ram = spec["most_memory_mib"] or free
         self.max_cores = spec["most_cores"] or min(self.max_cores, spec["cores"])
 
     def wait_for_next_completion(self, runtime_context: RuntimeContext) -> None:
