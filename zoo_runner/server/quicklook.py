@@ -41,7 +41,7 @@ def find_raster(job: Job, path: str) -> Path:
 def build_tag(file: Path, box: Box | None) -> str:
     """Build the entity tag of a quick-look: that of another file, or of another part, is another one."""
     found = file.stat()
-    made_of = f"{found.st_ino} {found.st_mtime_ns} {found.st_size} {box}"
+    made_of = repr((found.st_ino, found.st_mtime_ns, found.st_size, box))
     return f'"{sha256(made_of.encode()).hexdigest()[:32]}"'
 
 

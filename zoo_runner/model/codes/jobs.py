@@ -293,7 +293,7 @@ JOB = (
     Code(
         "job.no-quicklook",
         _U,
-        "There is no picture of this file of the results.",
+        "This result file has no picture.",
         "Download the file to see what it has.",
     ),
     Code("job.not-ended", _U, "The job has no results yet.", "Wait for its end: zoo-runner logs -f JOB."),

@@ -10,7 +10,7 @@ from io import StringIO
 _MOST_ROWS, _MOST_COLUMNS, _MOST_LINES, _LEAST_POINTS = 50, 20, 6, 3
 _LONGEST_CELL = 200
 WIDTH, HEIGHT = 800, 260
-"""The size of a chart, in its own units."""
+"""How wide and high a chart is, in its own units."""
 
 
 @dataclass(frozen=True)
