@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.messages import Check
 from tests.values import ROOT
+from zoo_runner.engines.cwl_process.links import describe_bad_name
 from zoo_runner.engines.cwl_process.mistakes import explain_mistake
 from zoo_runner.model.diagnosis import Level
 
@@ -91,7 +92,7 @@ def test_what_is_not_a_mistake_of_the_package_is_not_explained(said: str) -> Non
         ),
         (
             "[step other] start\n[job s] Job error:\nError collecting output for parameter 'o': package.json:1:20: "
-            r"a file name is not valid UTF-8: 'a\xff.tif'",
+            + describe_bad_name("/out/a\udcff.tif"),
             "step.output-invalid",
             "s",
             r"'a\xff.tif'",

@@ -97,7 +97,7 @@ def _explain_unsupported(text: str) -> RunnerError | None:
 
 def _explain_name(text: str) -> ToolError | None:
     if bad := _BAD_NAME.search(text):
-        what = f"step {bad['step']!r} gave a file of its output {bad['output']!r} a name that is not valid UTF-8"
+        what = f"output {bad['output']!r} of step {bad['step']!r} has a file name that is not valid UTF-8"
         return _build_bad_name(f"{what}: {bad['name']}", bad["step"])
     return None
 
