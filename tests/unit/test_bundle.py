@@ -111,8 +111,14 @@ def test_what_is_sent_and_answered_is_that_of_this_version(tmp_path: Path) -> No
     ]
     diagnosis = ["stage", "level", "cause", "remedy", "evidence", "step", "log", "code", "problems"]
     assert [field.name for field in fields(Diagnosis)] == diagnosis
-    assert [field.name for field in fields(Results)] == ["document", "collection", "collection_href", "outputs"]
-    assert PROTOCOL == 5
+    assert [field.name for field in fields(Results)] == [
+        "document",
+        "collection",
+        "collection_href",
+        "outputs",
+        "size_bytes",
+    ]
+    assert PROTOCOL == 6
 
 
 def test_local_files_and_folders_travel_with_the_job(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def _refuse(why: str, remedy: str) -> InputError:
 
 
 def limit_session(caller: Caller, begun: str, membership: Membership | None) -> frozenset[str]:
-    """Return the workspaces of a session: those of its login that the provider has not taken away since."""
+    """Return the workspaces of a session: those of its login that the provider still names."""
     if membership is None or membership.seen <= begun:
         return caller.workspaces
     return caller.workspaces & frozenset(membership.workspaces)
