@@ -27,7 +27,7 @@ import zoo_runner.engines.local.engine, zoo_runner.execution.execute
 from stageout.model import StageOutOptions
 from stageout.stage import check_destination
 check_destination(sys.argv[1], StageOutOptions(job_id="7"))
-unneeded = ("asyncio", "cwltool", "email", "html.entities", "obstore", "pycurl", "rich", "ssl", "yaml")
+unneeded = ("asyncio", "cwltool", "email", "html.entities", "obstore", "pycurl", "rich", "ruamel.yaml", "ssl", "yaml")
 print(json.dumps([name for name in unneeded if name in sys.modules]))
 """
 # the job image has cwltool only where a package is evaluated (deploy/job)

@@ -2,12 +2,7 @@
 
 import json
 import re
-from decimal import Decimal
 from typing import Any
-
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import SafeConstructor
-from ruamel.yaml.nodes import ScalarNode
 
 DEEPEST_LEVELS = 64
 MOST_VALUES = 500_000
@@ -29,22 +24,6 @@ class InvalidValueError(ShapeError):
     remedy = "Correct the value, or put it into quotes."
 
 
-class _Constructor(SafeConstructor):
-    """Reads dates and numbers as cwltool does."""
-
-    def construct_date(self, node: ScalarNode, values: Any = None) -> str:
-        """Read a date as a string."""
-        return str(node.value)
-
-    def construct_number(self, node: ScalarNode) -> float:
-        """Read a number; one with an exponent may be an integer."""
-        return read_number(str(node.value)) if "e" in node.value.lower() else self.construct_yaml_float(node)
-
-
-_Constructor.add_constructor("tag:yaml.org,2002:timestamp", _Constructor.construct_date)
-_Constructor.add_constructor("tag:yaml.org,2002:float", _Constructor.construct_number)
-
-
 def read_number(text: str) -> float:
     """Read a number; a whole one that is written with an exponent becomes an integer, exactly: `1.23e5`, `1e21`.
 
@@ -52,6 +31,8 @@ def read_number(text: str) -> float:
     """
     if "e" not in text.lower():
         return float(text)
+    from decimal import Decimal
+
     exact = Decimal(text.replace("_", ""))
     is_whole = exact.adjusted() <= _LARGEST_EXPONENT and exact == exact.to_integral_value()
     return int(exact) if is_whole else float(exact)
@@ -63,9 +44,10 @@ def parse_document(text: str) -> Any:
     try:
         document = _parse_json(text) if text.lstrip()[:1] in ("{", "[") else None
         if document is None:
-            yaml = YAML(typ="safe", pure=True)
-            yaml.Constructor = _Constructor
-            document = yaml.load(text)
+            # 2 MiB, which a run with a resolved package and inputs in JSON does not need
+            from zoo_runner.package.yaml_values import load_yaml
+
+            document = load_yaml(text)
     except RecursionError as error:
         raise _too_deep() from error
     except (ValueError, TypeError) as error:

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ruamel.yaml.error import YAMLError
-
 from zoo_runner.model.errors import PackageError
 from zoo_runner.model.package import Document, Package
 from zoo_runner.package.cwltypes import short_name
@@ -309,6 +307,8 @@ class _Reader:
         return next((one for one in self._spec.get("templates") or () if name and one.get("name") == name), None)
 
     def _read_types(self) -> dict[str, Any]:
+        from ruamel.yaml.error import YAMLError
+
         try:
             types = parse_document(str(self._notes.get(TYPES, "{}")))
         except (ShapeError, YAMLError) as error:
