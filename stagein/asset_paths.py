@@ -3,16 +3,14 @@
 A `manifest.safe` refers to `measurement/...`, a zarr store has folders: plain names would break them.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from zoo_staging.hrefs import LOCAL, get_scheme
-from zoo_staging.names import safe_name
+from zoo_staging.names import fix_part, safe_name
 
-_UNFIT = re.compile("[/\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]")
 Folder = tuple[str, ...]
 """Host, then folders of an address."""
 
@@ -34,12 +32,6 @@ def build_asset_paths(document: str, hrefs: Mapping[str, str], taken: Iterable[s
         paths[key] = next(path for path in _vary(wanted, key) if str(path).casefold() not in used)
         used.add(str(paths[key]).casefold())
     return paths
-
-
-def fix_part(part: str) -> str:
-    """Return a part of a path unchanged, unless it could lead outside, break a line, or a disk would not accept it."""
-    plain = part not in ("", ".", "..") and not _UNFIT.search(part) and len(part.encode()) <= 255
-    return part if plain else safe_name(part)
 
 
 def _find_shared_by_host(folders: Iterable[Folder]) -> dict[str, Folder]:

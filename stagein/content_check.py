@@ -1,10 +1,10 @@
 """Detects error pages, login pages and messages that a web server sent with status 200; pure."""
 
 import re
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from stagein.progress import Transfer
-from stagein.sources.protocol import Content
 from zoo_staging.errors import Kind, StagingError, mask_href
 from zoo_staging.hrefs import get_scheme, name_of
 from zoo_staging.http_errors import LOGIN_REMEDY
@@ -77,7 +77,31 @@ _LOGIN_TITLE = re.compile(rb"<title[^>]*>[^<]*(log|sign)\s?-?(in|on)\b", re.I)
 _PASSWORD = re.compile(rb"""type\s*=\s*["']?password""", re.I)
 
 
-def is_suspicious(content: Content, transfer: Transfer) -> bool:
+class Served(Protocol):
+    """What a web server says of what it sends: final address, media type, file name; empty where it says nothing."""
+
+    @property
+    def href(self) -> str:
+        """The address after redirects."""
+        ...
+
+    @property
+    def media_type(self) -> str:
+        """The media type, in lower case and without parameters."""
+        ...
+
+    @property
+    def file_name(self) -> str:
+        """The name that the server gives the file."""
+        ...
+
+
+def is_page(start: bytes | bytearray) -> bool:
+    """Whether these are the first bytes of an HTML page."""
+    return bool(_HTML.match(start))
+
+
+def is_suspicious(content: Served, transfer: Transfer) -> bool:
     """Whether the beginning of a file has to be checked.
 
     That is where it is served as a page, a message, or without media type, or not as what it is: some servers call all
@@ -95,14 +119,14 @@ def is_suspicious(content: Content, transfer: Transfer) -> bool:
     return not is_named or _find(_SIGNATURES, expected) is not None
 
 
-def has_signature(content: Content, transfer: Transfer, start: bytes) -> bool:
+def has_signature(content: Served, transfer: Transfer, start: bytes) -> bool:
     """Whether a file begins as its format does: then no more of it has to be checked."""
     expected = _find_expected(content, transfer)
     signature = _find(_SIGNATURES, expected) if expected else None
     return signature is not None and bool(signature.match(start)) and not _HTML.match(start)
 
 
-def find_foreign(content: Content, transfer: Transfer, start: bytes) -> StagingError | None:
+def find_foreign(content: Served, transfer: Transfer, start: bytes) -> StagingError | None:
     """Return the error for a page or message in place of a file that begins with `start`; None if it is the file.
 
     What to expect is in this order the media type that its metadata states, its name (that of its address, or where
@@ -132,7 +156,7 @@ def _find(formats: _Formats, expected: str) -> re.Pattern[bytes] | None:
     return next((start for media_type, start in formats if media_type.fullmatch(expected)), None)
 
 
-def find_login(content: Content, href: str, start: bytes) -> StagingError | None:
+def find_login(content: Served, href: str, start: bytes) -> StagingError | None:
     """Return the error for a login page in place of a document; None for anything else."""
     is_page = get_scheme(content.href) in _WEB and _HTML.match(start)
     if not is_page or not (_leads_to_login(content, href) or _PASSWORD.search(start)):
@@ -143,7 +167,7 @@ def find_login(content: Content, href: str, start: bytes) -> StagingError | None
     )
 
 
-def _judge_page(content: Content, transfer: Transfer, expected: str | None, start: bytes) -> StagingError | None:
+def _judge_page(content: Served, transfer: Transfer, expected: str | None, start: bytes) -> StagingError | None:
     if expected in _PAGES:
         return None
     href = transfer.href
@@ -160,7 +184,7 @@ def _judge_page(content: Content, transfer: Transfer, expected: str | None, star
     return _foreign(content, href, expected, "an HTML page", start)
 
 
-def _foreign(content: Content, href: str, expected: str, what: str, start: bytes) -> StagingError:
+def _foreign(content: Served, href: str, expected: str, what: str, start: bytes) -> StagingError:
     served = content.media_type or "no media type"
     beginning = f"; it begins with {start[:60].decode('utf-8', 'replace')!r}" if start else ""
     reason = f"{what} ({served}) was sent instead of {_describe(expected)}{beginning}"
@@ -171,12 +195,12 @@ def _describe(expected: str) -> str:
     return f"a {expected} file" if expected.startswith(".") else expected
 
 
-def _leads_to_login(content: Content, href: str) -> bool:
+def _leads_to_login(content: Served, href: str) -> bool:
     final = urlsplit(content.href)
     return content.href != href and bool(_LOGIN_WORDS.search(f"{final.netloc}{final.path}"))
 
 
-def _find_expected(content: Content, transfer: Transfer) -> str | None:
+def _find_expected(content: Served, transfer: Transfer) -> str | None:
     """Return the media type that a file has to have, or its suffix where no media type is known; None for any file."""
     announced = _read_type(transfer.media_type)
     if announced not in (None, BINARY):

@@ -16,19 +16,20 @@ from stagein.layout import AssetFile, CatalogFolder, build_catalog_folder
 from stagein.paging import Query
 from stagein.plan import Reference, Where
 from stagein.progress import Transfer, check_files
-from stagein.selection import REMEDY, SELECT, SelectionError, intersects, select
+from stagein.selection import REMEDY, SELECT, SelectionError, find_missing_words, intersects, is_wanted, select
 from stagein.settings import StageInOptions
 from stagein.sources import Entry, SourceTable, open_sources
 from stagein.sources.local import check_links, check_local
 from stagein.sources.protocol import check_document_size
 from stagein.stac import Document, Json, parse_document
-from stagein.transfer import plan_folder, transfer_all
+from stagein.transfer import SIDE_FAILURES, plan_folder, transfer_all
 from zoo_staging.destination import STORES
 from zoo_staging.errors import Kind, StagingError, mask_href, merge_errors
 from zoo_staging.hrefs import LOCAL, get_scheme, name_of
 from zoo_staging.names import is_folder_name
 from zoo_staging.pool import RetryOptions, retry, run_pool
 from zoo_staging.progress import Report
+from zoo_staging.stac import invalid_stac
 from zoo_staging.threads import Workers
 
 logger = logging.getLogger(__name__)
@@ -131,11 +132,12 @@ class Fetcher:
         )
         items = _select_items(found, options)
         build = partial(build_catalog_folder, found.source, items, found.collections, options)
-        _check_keys(reference, options, items or found.collections)
         layout = build()
         check_files(len(layout.files), reference.href, self._options.max_files)
         if not layout.files:
             _check_assets(reference.href, items or found.collections)
+        _check_words(reference, options, items or found.collections)
+        _warn_of_bare(reference, options, items)
         _log_unverified(layout)
         folders: list[AssetFile] = []
         files: list[AssetFile] = []
@@ -148,23 +150,36 @@ class Fetcher:
         if errors:
             raise merge_errors(errors)
         transfers = [_plan_file(asset, place) for asset in files]
-        transfers += [transfer for many in planned for transfer in many]
+        transfers += [transfer for many in planned for transfer in many or ()]
+        left_out = frozenset(asset.path for asset, many in zip(folders, planned, strict=True) if many is None)
         # a finished layout is computed again only if an asset is missing
         return Staged(
-            reference.where, place, transfers, lambda missing: (build(missing) if missing else layout).documents
+            reference.where,
+            place,
+            transfers,
+            lambda missing: (build(missing | left_out) if missing | left_out else layout).documents,
         )
 
-    async def _plan_folder_asset(self, asset: AssetFile, place: Path) -> list[Transfer]:
-        """Plan all files of an asset that looks like a folder; of one that is not a folder, its file."""
+    async def _plan_folder_asset(self, asset: AssetFile, place: Path) -> list[Transfer] | None:
+        """Plan all files of an asset that looks like a folder; of one that is not a folder, its file.
+
+        None for a side asset that cannot be listed.
+        """
         try:
             entries = await self._list_asset(asset)
         except StagingError as error:
+            if asset.is_side and error.kind in SIDE_FAILURES:
+                logger.warning("%s is missing, and left out: %s", asset.what, error)
+                return None
             raise error.explain(asset.what, REMEDY) from error
         return [_plan_file(asset, place)] if entries is None else plan_folder(entries, place / asset.path)
 
     async def _list_asset(self, asset: AssetFile) -> list[Entry] | None:
         if get_scheme(asset.href) not in ("http", "https"):
-            return await self._list_prefix(asset.href) or None
+            entries = await self._list_prefix(asset.href)
+            if entries is not None and not entries and get_scheme(asset.href) == LOCAL:
+                raise StagingError(Kind.NOT_FOUND, asset.href, "the folder is empty", "Check the folder.")
+            return entries or None
         entries = await self._list(asset.href)
         if entries is None and (asset.href.endswith("/") or _is_zarr(asset)):
             raise _unlistable(asset.href)
@@ -231,7 +246,7 @@ def _select(reference: Reference, options: StageInOptions) -> StageInOptions:
 
 
 def _select_items(found: Found, options: StageInOptions) -> list[Document]:
-    items = [item for item in found.items if intersects(item.content, options.bbox)]
+    items = [item for item in found.items if _touches(item, options)]
     if items or not found.items:
         return items
     box = ", ".join(f"{side:g}" for side in options.bbox or ())
@@ -241,6 +256,14 @@ def _select_items(found: Found, options: StageInOptions) -> list[Document]:
         f"none of {len(found.items)} items touches the bounding box {box}",
         "Correct the bounding box (west, south, east, north in degrees): `bbox` in `select`, or STAGEIN_BBOX.",
     )
+
+
+def _touches(item: Document, options: StageInOptions) -> bool:
+    try:
+        return intersects(item.content, options.bbox)
+    except ValueError as error:
+        remedy = "Its publisher must correct its geometry, or add a bbox."
+        raise invalid_stac(item.href, f"where item {item.id!r:.80} is cannot be read: {error}", remedy) from error
 
 
 def _check_assets(href: str, documents: Sequence[Document]) -> None:
@@ -255,21 +278,33 @@ def _check_assets(href: str, documents: Sequence[Document]) -> None:
         )
 
 
-def _check_keys(reference: Reference, options: StageInOptions, documents: Sequence[Document]) -> None:
-    """Raise an error where an input selects an asset that no document has; warn where the settings do, for all inputs.
+def _check_words(reference: Reference, options: StageInOptions, documents: Sequence[Document]) -> None:
+    """Raise an error where an input selects by a word that no asset has; warn where the settings do, for all inputs.
 
     Without this a job would go on with less data than it asked for.
     """
-    there = {key for document in documents for key in document.content.get("assets") or ()}
-    missing = sorted(options.asset_keys - there) if there else []
-    if not missing:
-        return
-    cause = f"no asset has the key {' or '.join(map(repr, missing)):.300}; there are: {', '.join(sorted(there)):.300}"
-    if not (reference.select or {}).get("assets"):
-        logger.warning("%s: %s (STAGEIN_ASSET_KEYS)", mask_href(reference.href), cause)
-    elif missing != sorted(options.asset_keys):  # else no asset is left, which says more
-        remedy = "Correct `assets` in `select`; select by role or band where keys differ."
-        raise StagingError(Kind.NOT_FOUND, reference.href, cause, remedy)
+    assets = [pair for document in documents for pair in (document.content.get("assets") or {}).items()]
+    for word, missing, there in find_missing_words(options, assets) if assets else ():
+        cause = (
+            f"no asset has the {word.name} {' or '.join(map(repr, missing)):.300};"
+            f" there are: {', '.join(there) or 'none':.300}"
+        )
+        if (reference.select or {}).get(word.member):
+            remedy = f"Correct `{word.member}` in `select`."
+            raise StagingError(Kind.NOT_FOUND, reference.href, cause, remedy)
+        logger.warning("%s: %s (%s)", mask_href(reference.href), cause, word.setting)
+
+
+def _warn_of_bare(reference: Reference, options: StageInOptions, items: Sequence[Document]) -> None:
+    """Warn of items that have assets, none of which is selected: a step gets them without data."""
+    bare = [
+        item.id
+        for item in items
+        if (assets := item.content.get("assets")) and not any(is_wanted(key, assets[key], options) for key in assets)
+    ]
+    if bare:
+        shown = ", ".join(map(repr, bare[:5]))
+        logger.warning("%s: items without any selected asset: %d, %.300s", mask_href(reference.href), len(bare), shown)
 
 
 def _warn_of_selection(reference: Reference) -> None:

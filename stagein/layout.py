@@ -144,7 +144,7 @@ def _localise(document: Document, folder: str, assets: Mapping[str, AssetFile], 
 
 def _localise_href(document: Document, asset: Json, folder: str, planned: AssetFile | None) -> str:
     if planned is None:
-        return _absolute(document, asset["href"])
+        return _write_reference(_absolute(document, asset["href"]))
     return quote(f"./{str(planned.path).removeprefix(f'{folder}/')}")
 
 
@@ -156,7 +156,7 @@ def _localise_links(document: Document, collection: str) -> list[Json]:
         links.append(_link("collection", f"../{collection}/collection.json", "application/json"))
     for link in own:
         if link["rel"] not in STRUCTURE and not (link["rel"] == "collection" and collection):
-            links.append({**link, "href": _absolute(document, link["href"])})
+            links.append({**link, "href": _write_reference(_absolute(document, link["href"]))})
     canonical = next((link["href"] for link in own if link["rel"] == "self"), document.href)
     # a signed address must not be stored in a file, a local one is meaningless elsewhere
     shown = is_remote(canonical) and mask_href(canonical) == canonical and "#" not in canonical
@@ -176,6 +176,11 @@ def _absolute(document: Document, href: str) -> str:
         return resolve_href(document.href, href)
     except StagingError:
         return href  # a reference that is not followed here may be anything
+
+
+def _write_reference(href: str) -> str:
+    """Write an absolute address or path as a URI reference: `#`, `?` and `%` in a path are characters of names."""
+    return f"file://{quote(href)}" if href.startswith("/") else href
 
 
 def _link(rel: str, href: str, media_type: str) -> Json:

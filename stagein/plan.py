@@ -1,5 +1,6 @@
 """Finds the values of a job order that refer to data, and plans their local paths."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -7,9 +8,11 @@ from typing import Any, Literal
 
 from stagein.selection import SELECT
 from zoo_staging.checksum import Checksum, parse_cwl_checksum
-from zoo_staging.errors import Kind, StagingError
+from zoo_staging.errors import Kind, StagingError, mask_href
 from zoo_staging.hrefs import is_reference, is_remote, local_path, name_of
-from zoo_staging.names import safe_name, unique_name
+from zoo_staging.names import fix_part, safe_name, unique_name
+
+logger = logging.getLogger(__name__)
 
 Where = tuple[str | int, ...]
 
@@ -107,7 +110,7 @@ class _Planner:
             cwl_class=value["class"],
             href=href,
             place=place,
-            name=self._take_name(place, value.get("basename") or name_of(href)) if is_file else "",
+            name=self._take_name(place, str(value.get("basename") or name_of(href)), href) if is_file else "",
             size_bytes=size if is_file and isinstance(size, int) else None,
             checksum=parse_cwl_checksum(value.get("checksum")) if is_file else None,
             is_unnamed=is_file and _is_unnamed(value, href),
@@ -134,8 +137,13 @@ class _Planner:
         numbers = "".join(f"-{step + 1}" for step in where if isinstance(step, int))
         return unique_name(f"{name}{numbers}".replace(".", "_"), self._places)
 
-    def _take_name(self, place: str, wanted: object) -> str:
-        return unique_name(safe_name(str(wanted), "file"), self._names.setdefault(place, set()))
+    def _take_name(self, place: str, wanted: str, href: str) -> str:
+        name = unique_name(fix_part(wanted, "file"), self._names.setdefault(place, set()))
+        if wanted and name != wanted and is_remote(href):
+            logger.warning(
+                "%s: file with a name that a disk does not take: %.100r, stored as %r", mask_href(href), wanted, name
+            )
+        return name
 
 
 def _refers(value: Mapping[str, Any]) -> bool:

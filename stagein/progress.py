@@ -17,7 +17,8 @@ class Transfer:
 
     `what` describes it, if its address alone does not. `may_be_missing`: a missing file is not an
     error; `is_side`: nor is any other failure of its source; `may_be_folder`: in object storage it may be a prefix;
-    `is_unnamed`: its address has no usable name, and the one that a web server gives is taken.
+    `is_unnamed`: its address has no usable name, and the one that a web server gives is taken; `array`: the zarr array
+    whose chunk it is.
     """
 
     href: str
@@ -30,6 +31,7 @@ class Transfer:
     is_side: bool = False
     may_be_folder: bool = False
     is_unnamed: bool = False
+    array: str = ""
 
 
 class Progress:

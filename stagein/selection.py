@@ -5,11 +5,11 @@ Settings select for every input; `select` in a Directory of a job order selects 
     {"class": "Directory", "location": "https://host/item.json", "select": {"assets": ["red", "nir"]}}
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stagein.settings import BOX, StageInOptions, is_box, strip_parameters
+from stagein.settings import BOX, PREFIX, StageInOptions, is_box, strip_parameters
 from zoo_staging.hrefs import get_scheme
 
 SELECT = "select"
@@ -51,32 +51,79 @@ def select(options: StageInOptions, selection: Any) -> StageInOptions:
 
 def is_wanted(key: str, asset: Mapping[str, Any], options: StageInOptions) -> bool:
     """Whether an asset matches each of the options that select assets."""
-    return (
-        (not options.asset_keys or key in options.asset_keys)
-        and (not options.asset_roles or not options.asset_roles.isdisjoint(_read_roles(asset)))
-        and (not options.asset_media_types or _read_media_type(asset) in options.asset_media_types)
-        and (not options.asset_bands or not options.asset_bands.isdisjoint(_read_bands(asset)))
+    return all(
+        not wanted.isdisjoint(word.read(key, asset)) for word in WORDS if (wanted := getattr(options, word.option))
     )
 
 
-def intersects(item: Mapping[str, Any], bbox: tuple[float, ...] | None) -> bool:
-    """Whether the `bbox` of an item touches a box (west, south, east, north; west > east crosses the antimeridian).
+def find_missing_words(
+    options: StageInOptions, assets: Sequence[tuple[str, Mapping[str, Any]]]
+) -> Iterator[tuple["Word", list[str], list[str]]]:
+    """Yield each kind of word of which the options ask for some that no asset has: those, and those that there are."""
+    for word in WORDS:
+        wanted: frozenset[str] = getattr(options, word.option)
+        there = {found for key, asset in assets for found in word.read(key, asset)} if wanted else set()
+        if missing := sorted(wanted - there):
+            yield word, missing, sorted(there)
 
-    An item without bbox has no geometry (RFC 7946, section 5), so it lies nowhere, as does one with an invalid bbox.
+
+def intersects(item: Mapping[str, Any], bbox: tuple[float, ...] | None) -> bool:
+    """Whether an item touches a box (west, south, east, north; west > east crosses the antimeridian).
+
+    It is where its `bbox` says, or its geometry where that is missing or invalid. One that has neither lies nowhere.
+    Raises ValueError where what there is says nothing.
     """
     if bbox is None:
         return True
-    own = item.get("bbox")
-    if not isinstance(own, list) or len(own) not in (4, 6):
+    own = _read_sides(item.get("bbox")) or _find_sides(item.get("geometry"))
+    if own is None and item.get("bbox") is not None:
+        raise ValueError(f"its bbox is {item['bbox']!r:.60}, and it has no geometry")
+    if own is None:
         return False
-    if not all(isinstance(side, int | float) and not isinstance(side, bool) for side in own):
-        return False
-    west, south, east, north = (*own[:2], *own[len(own) // 2 :][:2])
+    west, south, east, north = own
     return bool(south <= bbox[3] and bbox[1] <= north) and any(
         start <= other_end and other_start <= end
         for start, end in _split(west, east)
         for other_start, other_end in _split(bbox[0], bbox[2])
     )
+
+
+def _read_sides(box: Any) -> tuple[float, float, float, float] | None:
+    """Return the four sides of a `bbox` of two or three dimensions; None for anything else."""
+    if not isinstance(box, list) or len(box) not in (4, 6) or not all(map(_is_number, box)):
+        return None
+    west, south, east, north = (*box[:2], *box[len(box) // 2 :][:2])
+    return west, south, east, north
+
+
+def _find_sides(geometry: Any) -> tuple[float, float, float, float] | None:
+    """Return the sides of the box around a GeoJSON geometry; None without one. Raises ValueError for an invalid one."""
+    if geometry is None:
+        return None
+    positions = list(_list_positions(geometry))
+    if not positions:
+        raise ValueError("its geometry has no coordinates")
+    longitudes, latitudes = [each[0] for each in positions], [each[1] for each in positions]
+    return min(longitudes), min(latitudes), max(longitudes), max(latitudes)
+
+
+def _list_positions(geometry: Any) -> Iterator[list[float]]:
+    """Yield all positions of a GeoJSON geometry, of any type (RFC 7946, section 3.1)."""
+    waiting = [geometry]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting.append(value.get("geometries", value.get("coordinates")))
+        elif not isinstance(value, list):
+            raise ValueError(f"its geometry has {value!r:.60} in place of coordinates")  # noqa: TRY004 - data, no code
+        elif value and all(map(_is_number, value)) and len(value) > 1:
+            yield value
+        else:
+            waiting += value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def may_be_missing(asset: Mapping[str, Any]) -> bool:
@@ -153,8 +200,8 @@ def _list_addresses(asset: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, href.strip()
 
 
-def _read_media_type(asset: Mapping[str, Any]) -> str:
-    return strip_parameters(str(asset.get("type", "")))
+def _read_media_types(asset: Mapping[str, Any]) -> Iterator[str]:
+    yield strip_parameters(str(asset.get("type", "")))
 
 
 def _read_bands(asset: Mapping[str, Any]) -> Iterator[str]:
@@ -169,3 +216,26 @@ def _read_bands(asset: Mapping[str, Any]) -> Iterator[str]:
 def _read_roles(asset: Mapping[str, Any]) -> frozenset[str]:
     roles = asset.get("roles")
     return frozenset(map(str, roles)) if isinstance(roles, list) else frozenset()
+
+
+@dataclass(frozen=True)
+class Word:
+    """A kind of word that selects assets: its member in `select`, its option, and how those of an asset are read."""
+
+    name: str
+    member: str
+    option: str
+    read: Callable[[str, Mapping[str, Any]], Iterable[str]]
+
+    @property
+    def setting(self) -> str:
+        """The setting that selects for all inputs."""
+        return f"{PREFIX}_{self.option.upper()}"
+
+
+WORDS = (
+    Word("key", "assets", "asset_keys", lambda key, _: (key,)),
+    Word("role", "roles", "asset_roles", lambda _, asset: _read_roles(asset)),
+    Word("media type", "mediaTypes", "asset_media_types", lambda _, asset: _read_media_types(asset)),
+    Word("band", "bands", "asset_bands", lambda _, asset: _read_bands(asset)),
+)

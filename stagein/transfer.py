@@ -9,7 +9,6 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from stagein.asset_paths import fix_part
 from stagein.download import Downloader, translate_disk
 from stagein.progress import Progress, Transfer, check_files
 from stagein.selection import REMEDY
@@ -17,9 +16,10 @@ from stagein.settings import StageInOptions
 from stagein.sources import Entry, SourceTable
 from zoo_staging.checksum import Checksum
 from zoo_staging.destination import STORES
-from zoo_staging.errors import Kind, StagingError, merge_errors
+from zoo_staging.errors import Kind, StagingError, mask_href, merge_errors
 from zoo_staging.folders import ignores_case
 from zoo_staging.hrefs import get_scheme
+from zoo_staging.names import fix_part
 from zoo_staging.pool import run_pool
 from zoo_staging.progress import Report
 
@@ -29,7 +29,7 @@ SETTLE_SECONDS = 2.0
 logger = logging.getLogger(__name__)
 
 # failures of a source that are tolerated for previews and metadata
-_TOLERATED = frozenset(
+SIDE_FAILURES = frozenset(
     {
         Kind.NOT_FOUND,
         Kind.FORBIDDEN,
@@ -68,7 +68,17 @@ async def transfer_all(
     with closing(Downloader(sources, progress, options)) as downloader:
         run = _Run(downloader, sources, progress, options)
         await run.download_all(groups)
+    _warn_of_arrays(groups, run.absent)
     return Transferral(run.missing, downloader.renamed)
+
+
+def _warn_of_arrays(groups: Iterable[list[Transfer]], absent: set[Transfer]) -> None:
+    """Warn of zarr arrays none of whose chunks is at its source: each value is then the fill value."""
+    chunks = [transfer for group in groups for transfer in group if transfer.array]
+    empty = sorted({chunk.array for chunk in chunks} - {chunk.array for chunk in chunks if chunk not in absent})
+    if empty:
+        shown = ", ".join(map(mask_href, empty[:5]))
+        logger.warning("zarr arrays without any chunk at their source, all fill values: %d, %s", len(empty), shown)
 
 
 def _group(transfers: Iterable[Transfer]) -> list[list[Transfer]]:
@@ -108,7 +118,14 @@ def plan_folder(
         shown = ", ".join(renamed[:5])
         logger.warning("%s: files with names that a disk does not take: %d, stored %s", place.name, len(renamed), shown)
     return [
-        Transfer(entry.href, place / path, entry.size_bytes, may_be_missing=entry.may_be_missing)
+        Transfer(
+            entry.href,
+            place / path,
+            entry.size_bytes,
+            media_type=entry.media_type,
+            may_be_missing=entry.may_be_missing,
+            array=entry.array,
+        )
         for (entry, _), path in zip(files, paths, strict=True)
     ]
 
@@ -146,13 +163,17 @@ class _Names:
 
 @dataclass
 class _Run:
-    """The transfers of one stage-in; `missing` are the targets of side assets that could not be downloaded."""
+    """The transfers of one stage-in; `missing` are the targets of side assets that could not be downloaded.
+
+    `absent` are all transfers that were left out.
+    """
 
     downloader: Downloader
     sources: SourceTable
     progress: Progress
     options: StageInOptions
     missing: list[Path] = field(default_factory=list)
+    absent: set[Transfer] = field(default_factory=set)
 
     async def download_all(self, groups: Iterable[list[Transfer]]) -> None:
         _, errors = await run_pool(
@@ -196,6 +217,7 @@ class _Run:
         for side in (one for one in group if one.is_side):
             logger.warning("%s is missing, and left out: %s", side.what, error)
             self.missing.append(side.target)
+        self.absent.update(group)
         self.progress.leave_out(first)
         return True
 
@@ -212,7 +234,9 @@ class _Run:
 
 def _can_be_left_out(transfer: Transfer, error: StagingError) -> bool:
     """Whether the job can go on without this file."""
-    return (transfer.may_be_missing and error.kind is Kind.NOT_FOUND) or (transfer.is_side and error.kind in _TOLERATED)
+    return (transfer.may_be_missing and error.kind is Kind.NOT_FOUND) or (
+        transfer.is_side and error.kind in SIDE_FAILURES
+    )
 
 
 def _duplicate(first: Path, other: Transfer) -> None:

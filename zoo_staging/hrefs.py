@@ -87,7 +87,12 @@ def _find_path(href: str, base_folder: str) -> str:
 
 
 def name_of(href: str) -> str:
-    """Return the last part of a URL's path, decoded, or of a local path; may be empty or unsafe."""
+    """Return the last part of a URL's path, decoded, or of a local path; may be empty or unsafe.
+
+    A `data:` URL has no name: its path is its content.
+    """
+    if href[:5].lower() == "data:":
+        return ""
     return posixpath.basename(href.rstrip("/")) if not is_remote(href) else unquote(split_path(href)[-1])
 
 

@@ -8,6 +8,7 @@ COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 GEOJSON = "application/geo+json"
 JSON = "application/json"
 BINARY = "application/octet-stream"
+ZARR = "application/vnd.zarr"
 
 _BY_SUFFIX = {
     ".tif": GEOTIFF,
@@ -41,7 +42,7 @@ _BY_SUFFIX = {
     ".grib": "application/grib",
     ".grb2": "application/wmo-grib2",
     ".grib2": "application/wmo-grib2",
-    ".zarr": "application/vnd.zarr",
+    ".zarr": ZARR,
     ".parquet": "application/vnd.apache.parquet",
     ".geoparquet": "application/vnd.apache.parquet",
     ".gpkg": "application/geopackage+sqlite3",

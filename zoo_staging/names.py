@@ -6,6 +6,7 @@ import re
 from pathlib import PurePosixPath
 
 LONGEST_NAME_BYTES = 180
+_UNFIT = re.compile("[/\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff]")
 # folders that are one asset: stores of arrays, products of satellite missions
 FOLDER_SUFFIXES = frozenset({".zarr", ".safe", ".sen3"})
 _KIND = re.compile(r"\.(?=[0-9]*[a-z])[0-9a-z_-]{1,16}")
@@ -27,6 +28,12 @@ def safe_name(text: str, otherwise: str = "unnamed") -> str:
     return f"{name[: LONGEST_NAME_BYTES - 13 - len(suffix)]}-{digest}{suffix}"
 
 
+def fix_part(part: str, otherwise: str = "unnamed") -> str:
+    """Return a part of a path unchanged, unless it could lead outside, break a line, or a disk would not accept it."""
+    plain = part not in ("", ".", "..") and not _UNFIT.search(part) and len(part.encode()) <= 255
+    return part if plain else safe_name(part, otherwise)
+
+
 def find_suffix(name: str) -> str:
     """Return the suffix of a name, in lower case, if it says what kind of file it is: `.tif`, not `.0`; else empty."""
     suffix = posixpath.splitext(name)[1].lower()
@@ -39,7 +46,10 @@ def choose_name(*names: str) -> str:
 
 
 def read_disposition(header: str) -> str:
-    """Return the file name of a `Content-Disposition` header (RFC 6266), made safe; empty where it has none."""
+    """Return the file name of a `Content-Disposition` header (RFC 6266), one plain name; empty where it has none.
+
+    A server cannot choose a hidden name or an option (`-x`).
+    """
     if not header:
         return ""
     from email.message import Message
@@ -47,7 +57,7 @@ def read_disposition(header: str) -> str:
     message = Message()
     message["content-disposition"] = header
     name = message.get_filename("")
-    return safe_name(name.replace("\\", "/").rpartition("/")[2], "")
+    return fix_part(name.replace("\\", "/").rpartition("/")[2].lstrip(".-"), "")
 
 
 def is_folder_name(name: str) -> bool:

@@ -2,14 +2,19 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 
+from stagein.content_check import CHECKED_BYTES, find_foreign, is_page
 from stagein.paging import Query
+from stagein.progress import Transfer
 from stagein.settings import StageInOptions
 from stagein.sources.protocol import Content, Entry, Source, check_document_size
 from stagein.sources.zarr import list_zarr
 from zoo_staging.addresses import Reach
 from zoo_staging.errors import Kind, StagingError
+from zoo_staging.hrefs import name_of
 from zoo_staging.http import HttpClient, HttpOptions
+from zoo_staging.media import JSON
 from zoo_staging.ranges import ByteRange
 
 
@@ -58,7 +63,12 @@ class HttpSource:
             if error.kind in (Kind.NOT_FOUND, Kind.FORBIDDEN):
                 return None
             raise
-        return bytes(data)
+        wanted = Transfer(href, Path(name_of(href)), media_type=JSON)
+        foreign = find_foreign(answer, wanted, bytes(data[:CHECKED_BYTES]))
+        # some servers answer with their start page where nothing is; a login page says what to do
+        if foreign and (foreign.kind is Kind.FORBIDDEN or not is_page(data)):
+            raise foreign
+        return None if foreign else bytes(data)
 
     @asynccontextmanager
     async def _open(self, query: Query, part: ByteRange | None) -> AsyncIterator[Content]:

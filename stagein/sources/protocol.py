@@ -30,12 +30,17 @@ class Content:
 
 @dataclass(frozen=True)
 class Entry:
-    """A file in a folder: its address, its path relative to the folder, its size (None: not known)."""
+    """A file in a folder: its address, its path relative to the folder, its size (None: not known).
+
+    `media_type` is what it has to be, where that is known; `array` names the zarr array whose chunk it is.
+    """
 
     href: str
     path: str
     size_bytes: int | None
     may_be_missing: bool = False
+    media_type: str | None = None
+    array: str = ""
 
 
 def check_document_size(size_bytes: int, href: str) -> None:

@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import islice, product
 from math import prod
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from stagein.progress import check_files
 from stagein.sources.protocol import Entry
 from zoo_staging.errors import Kind, StagingError
+from zoo_staging.media import JSON, ZARR
 
 MOST_CHUNKS = 1_000_000
 
@@ -27,36 +28,50 @@ async def list_zarr(read: ReadDocument, href: str, max_files: int | None = None)
 
     Raises `StagingError` (`REFUSED`) for more than a million chunks or `max_files`, (`CONTENT`) for invalid metadata.
     """
-    base = href.rstrip("/")
     for name, find in (("zarr.json", _find_v3), (".zmetadata", _find_v2), (".zarray", _find_v2_array)):
-        data = await read(f"{base}/{name}")
+        data = await read(_join(href, name))
         if data is None:
             continue
         try:
             metadata, found = find(json.loads(data))
             chunks = _take(found)
         except _TooManyChunksError:
-            raise _refuse(base) from None
+            raise _refuse(href) from None
         except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
             missing = f"it has no member {error.args[0]!r}" if isinstance(error, KeyError) else str(error)
             reason = f"invalid zarr metadata: {missing:.200}"
-            raise StagingError(Kind.CONTENT, f"{base}/{name}", reason, "Correct the zarr store.") from error
+            raise StagingError(Kind.CONTENT, _join(href, name), reason, "Correct the zarr store.") from error
         if metadata is None:
             return None
-        check_files(len(metadata) + len(chunks), base, max_files)
+        check_files(len(metadata) + len(chunks), href, max_files)
         # an array alone has its attributes, such as scale and offset, in a file that only a request shows
-        if name == ".zarray" and await read(f"{base}/.zattrs") is not None:
+        if name == ".zarray" and await read(_join(href, ".zattrs")) is not None:
             metadata = [".zattrs"]
-        files = [Entry(f"{base}/{quote(path)}", path, None) for path in dict.fromkeys((name, *metadata))]
-        return files + [Entry(f"{base}/{quote(path)}", path, None, may_be_missing=True) for path in chunks]
+        files = [Entry(_join(href, path), path, None, media_type=JSON) for path in dict.fromkeys((name, *metadata))]
+        return files + [
+            Entry(_join(href, path), path, None, may_be_missing=True, media_type=ZARR, array=_join(href, place))
+            for place, path in chunks
+        ]
     return None
+
+
+def _join(href: str, path: str) -> str:
+    """Return the address of a path below the store; a query (a signature) stays behind the path."""
+    store = urlsplit(href)
+    return store._replace(path=f"{store.path.rstrip('/')}/{quote(path)}", fragment="").geturl()
+
+
+Chunk = tuple[str, str]
+"""The path of an array, and that of one of its chunks."""
+Found = tuple[list[str] | None, Iterator[Chunk]]
+"""Metadata files (None: the store cannot be listed), and chunks."""
 
 
 class _TooManyChunksError(Exception):
     """A store has more chunks than are downloaded."""
 
 
-def _take(chunks: Iterator[str]) -> list[str]:
+def _take(chunks: Iterator[Chunk]) -> list[Chunk]:
     taken = list(islice(chunks, MOST_CHUNKS + 1))
     if len(taken) > MOST_CHUNKS:
         raise _TooManyChunksError
@@ -70,10 +85,6 @@ def _refuse(href: str) -> StagingError:
         f"a zarr store with more than {MOST_CHUNKS} chunks, too many to download over HTTP",
         "Put it in object storage, or use a part of it.",
     )
-
-
-Found = tuple[list[str] | None, Iterator[str]]
-"""Metadata files (None: the store cannot be listed), and chunks."""
 
 
 def _find_v2(document: Mapping[str, Any]) -> Found:
@@ -98,19 +109,19 @@ def _find_v3(document: Mapping[str, Any]) -> Found:
     return [f"{path}/zarr.json" for path in nodes], chunks
 
 
-def _list_v2_chunks(array: Mapping[str, Any], place: str) -> Iterator[str]:
+def _list_v2_chunks(array: Mapping[str, Any], place: str) -> Iterator[Chunk]:
     separator = array.get("dimension_separator", ".")
     for indices in _count(array["shape"], array["chunks"]):
-        yield place + (separator.join(indices) or "0")
+        yield place, place + (separator.join(indices) or "0")
 
 
-def _list_v3_chunks(node: Mapping[str, Any], place: str) -> Iterator[str]:
+def _list_v3_chunks(node: Mapping[str, Any], place: str) -> Iterator[Chunk]:
     encoding = node.get("chunk_key_encoding", {"name": "default"})
     default = encoding["name"] == "default"
     separator = encoding.get("configuration", {}).get("separator", "/" if default else ".")
     for indices in _count(node["shape"], node["chunk_grid"]["configuration"]["chunk_shape"]):
         parts = ("c", *indices) if default else indices or ("0",)
-        yield place + separator.join(parts)
+        yield place, place + separator.join(parts)
 
 
 def _count(shape: list[int], chunks: list[int]) -> Iterator[tuple[str, ...]]:

@@ -1132,11 +1132,11 @@ def test_a_disk_that_gets_full_is_reported_and_nothing_is_left(web: Web, tiny_di
     ("header", "name"),
     [
         ('attachment; filename="S2A_33UUU.zip"', "S2A_33UUU.zip"),
-        ("attachment; filename*=UTF-8''S2A%20scene.zip", "S2A_scene.zip"),
+        ("attachment; filename*=UTF-8''S2A%20scene.zip", "S2A scene.zip"),
         ('attachment; filename="../../etc/passwd.tif"', "passwd.tif"),
         ('attachment; filename="C:\\\\data\\\\a.tif"', "a.tif"),
-        ("inline", "_value"),
-        ('attachment; filename=".."', "_value"),
+        ("inline", "$value"),
+        ('attachment; filename=".."', "$value"),
     ],
 )
 def test_a_file_whose_address_has_no_name_gets_the_one_that_the_server_gives(
@@ -1163,7 +1163,7 @@ def test_a_secondary_file_never_takes_the_name_that_the_server_gives(web: Web, t
     staged = stage_in(order, tmp_path / "in", QUICK)["a"]
     assert Path(staged["path"]).read_bytes() == TIFF
     places = [Path(side["path"]) for side in staged["secondaryFiles"]]
-    assert [place.name for place in places] == ["side.txt", "_value", "_metadata"]
+    assert [place.name for place in places] == ["side.txt", "$value", "$metadata"]
     assert [place.read_bytes() for place in places] == [TIFF + path.encode() for path in sides]
     assert {place.parent for place in places} == {Path(staged["path"]).parent}
 

@@ -9,7 +9,7 @@ from stagein.content_check import find_foreign, find_login, has_signature, is_su
 from stagein.progress import Transfer
 from stagein.sources.protocol import Content
 from zoo_staging.hrefs import name_of
-from zoo_staging.media import BINARY
+from zoo_staging.media import BINARY, ZARR
 
 pytestmark = pytest.mark.unit
 
@@ -238,6 +238,23 @@ def test_a_page_is_no_file_of_any_suffix_that_is_not_one_of_pages(suffix: str) -
 def test_a_page_is_taken_where_the_name_is_one_of_pages_or_says_nothing(name: str) -> None:
     for media_type in ("text/html", BINARY, ""):
         assert judge(PAGE, media_type, None, href=f"https://h/{name}") is None
+
+
+@pytest.mark.parametrize(
+    ("media_type", "start"),
+    [
+        ("text/html", b"<!DOCTYPE html><html>rate limit"),
+        (BINARY, PAGE),
+        ("application/json", b'{"message": "Too many"}'),
+        ("text/plain", b"429 Too Many Requests"),
+    ],
+)
+def test_a_page_or_message_is_no_chunk_of_an_array(media_type: str, start: bytes) -> None:
+    href = "https://h/s.zarr/B02/0.0"
+    assert is_suspicious(serve(media_type, href), want(href, ZARR))
+    assert judge(start, media_type, ZARR, href=href) == "content"
+    for pixels in (b"\0\0{pixels", b"{pix\0els"):
+        assert judge(pixels, media_type, ZARR, href=href) is None
 
 
 def test_a_page_is_not_what_was_announced_as_bytes() -> None:

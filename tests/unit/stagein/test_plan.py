@@ -135,3 +135,30 @@ def test_a_single_address_goes_into_the_folder_itself() -> None:
     assert reference.place == ""
     _, several = build_hrefs_plan(["https://h/1", "https://h/2"], BASE, as_files=True)
     assert [one.place for one in several] == ["staged-1", "staged-2"]
+
+
+@pytest.mark.parametrize(
+    ("href", "name"),
+    [
+        ("https://h/special/50%2520off.txt", "50%20off.txt"),
+        ("https://h/my%20file%20%C3%A4.tif", "my file ä.tif"),
+        ("https://h/%E4%B8%AD(1)%23.tif?x=1", "中(1)#.tif"),
+        ("s3://b/a b.tif", "a b.tif"),
+        ("data:text/plain;charset=utf-8;base64,aGk=", "file"),
+    ],
+)
+def test_a_remote_file_keeps_the_characters_of_its_name(href: str, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    (reference,) = build_plan({"a": file(href)}, BASE)
+    assert reference.name == name
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("part", "name"), [("..%2F..%2Fetc%2Fpasswd", "_.._etc_passwd"), ("a%0Ab.tif", "a_b.tif"), ("x%00.tif", "x_.tif")]
+)
+def test_a_name_that_a_disk_does_not_take_is_another_one_with_a_warning(
+    part: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (reference,) = build_plan({"a": file(f"https://h/{part}")}, BASE)
+    assert reference.name == name
+    assert [name in record.getMessage() for record in caplog.records] == [True]

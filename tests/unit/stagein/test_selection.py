@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from stagein.selection import SelectionError, choose_href, intersects, is_wanted, may_be_missing, select
+from stagein.selection import (
+    SelectionError,
+    choose_href,
+    find_missing_words,
+    intersects,
+    is_wanted,
+    may_be_missing,
+    select,
+)
 from stagein.settings import StageInOptions
 
 pytestmark = pytest.mark.unit
@@ -116,9 +124,6 @@ def test_a_selection_that_is_not_understood_is_refused_with_its_member(selection
         ([170, 40, -170, 42], False),
         ([170, 40, 11, 42], True),
         (None, False),
-        ([1, 2, 3], False),
-        ([None, None, None, None], False),
-        (["10", "40", "12", "42"], False),
     ],
 )
 def test_items_are_selected_by_a_box_in_two_or_three_dimensions(bbox: Any, touches: bool) -> None:
@@ -132,3 +137,50 @@ def test_a_box_over_the_antimeridian_has_its_west_in_the_east() -> None:
     assert intersects({"bbox": [179, -18, 179.5, -17]}, fiji)
     assert intersects({"bbox": [-179, -18, -178.5, -17]}, fiji)
     assert not intersects({"bbox": [0, -18, 10, -17]}, fiji)
+
+
+@pytest.mark.parametrize("bbox", [None, [1, 2, 3], [None, None, None, None], ["10", "40", "12", "42"]])
+@pytest.mark.parametrize(
+    ("geometry", "touches"),
+    [
+        ({"type": "Point", "coordinates": [11, 41]}, True),
+        ({"type": "Point", "coordinates": [11, 41, 300]}, True),
+        ({"type": "Point", "coordinates": [50, 41]}, False),
+        ({"type": "Polygon", "coordinates": [[[9, 39], [13, 39], [13, 43], [9, 39]]]}, True),
+        ({"type": "MultiPolygon", "coordinates": [[[[20, 0], [21, 0], [21, 1], [20, 0]]]]}, False),
+        ({"type": "GeometryCollection", "geometries": [{"type": "Point", "coordinates": [10.5, 41]}]}, True),
+    ],
+)
+def test_an_item_without_a_valid_box_is_where_its_geometry_is(bbox: Any, geometry: Any, touches: bool) -> None:
+    assert intersects({"bbox": bbox, "geometry": geometry}, (10, 40, 12, 42)) is touches
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"bbox": [1, 2, 3]},
+        {"bbox": [1, 2, 3], "geometry": None},
+        {"geometry": {"type": "Point"}},
+        {"geometry": {"type": "Point", "coordinates": ["a", 1]}},
+        {"geometry": {"type": "Polygon", "coordinates": []}},
+    ],
+)
+def test_an_item_of_which_nobody_can_say_where_it_is_is_not_left_out_silently(item: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"bbox|geometry"):
+        intersects(item, (10, 40, 12, 42))
+
+
+@pytest.mark.parametrize(
+    ("selection", "member", "missing", "there"),
+    [
+        ({"assets": ["red", "nri"]}, "assets", ["nri"], ["green", "nir", "red", "view"]),
+        ({"bands": ["B04", "swir"]}, "bands", ["swir"], ["B03", "B04", "B08", "green", "nir"]),
+        ({"roles": ["data", "cloud"]}, "roles", ["cloud"], ["data", "thumbnail"]),
+        ({"mediaTypes": ["image/tiff", "image/jp2"]}, "mediaTypes", ["image/jp2"], ["image/jpeg", "image/tiff"]),
+    ],
+)
+def test_what_is_selected_and_nowhere_is_found_with_what_there_is(
+    selection: Any, member: str, missing: list[str], there: list[str]
+) -> None:
+    ((word, *found),) = find_missing_words(select(StageInOptions(), selection), [*ASSETS.items()])
+    assert (word.member, *found) == (member, missing, there)

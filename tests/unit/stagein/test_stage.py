@@ -7,6 +7,7 @@ import pytest
 
 from stagein.settings import StageInOptions
 from stagein.stage import stage_in
+from tests.unit.stagein.items import build_item
 from zoo_staging.cancel import Cancellation
 from zoo_staging.errors import Kind, StagingError
 
@@ -188,3 +189,78 @@ def test_a_folder_that_is_only_lent_counts_its_files_and_those_behind_links(tmp_
     with pytest.raises(StagingError, match="more than 1 files") as caught:
         stage_in(order, tmp_path / "in", StageInOptions(allowed_roots=roots, max_files=1))
     assert caught.value.kind is Kind.REFUSED
+
+
+def stage_items(folder: Path, selection: Any, *items: dict[str, Any], **options: Any) -> list[str]:
+    content = {"type": "FeatureCollection", "features": list(items), "links": []}
+    (folder / "items.json").write_text(json.dumps(content))
+    for name in ("r", "g"):
+        (folder / f"{name}.tif").write_bytes(b"II*\0")
+    value = {**refer(folder / "items.json", "Directory"), "select": selection}
+    staged = stage_in({"x": value}, folder / "in", StageInOptions(**options))
+    return sorted(f"{path.parent.name}/{path.name}" for path in Path(staged["x"]["path"]).rglob("*.tif"))
+
+
+RED = {"r": {"href": "./r.tif", "bands": [{"name": "red"}], "roles": ["data"]}}
+GREEN = {"g": {"href": "./g.tif", "bands": [{"name": "green"}], "roles": ["data"]}}
+
+
+@pytest.mark.parametrize(
+    ("selection", "missing"),
+    [
+        ({"bands": ["red", "nir"]}, "the band 'nir'"),
+        ({"roles": ["data", "cloud-mask"]}, "the role 'cloud-mask'"),
+        ({"assets": ["r", "x"]}, "the key 'x'"),
+    ],
+)
+def test_less_than_an_input_selects_is_an_error(tmp_path: Path, selection: Any, missing: str) -> None:
+    with pytest.raises(StagingError, match=missing) as caught:
+        stage_items(tmp_path, selection, build_item("a", RED), build_item("b", GREEN))
+    assert caught.value.kind is Kind.NOT_FOUND
+
+
+def test_less_than_the_settings_select_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bands = frozenset({"red", "nir"})
+    assert stage_items(tmp_path, {}, build_item("a", RED), asset_bands=bands) == ["a/r.tif"]
+    assert all(fact in caplog.text for fact in ("'nir'", "STAGEIN_ASSET_BANDS"))
+
+
+def test_items_that_end_up_without_assets_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert stage_items(tmp_path, {"assets": ["r"]}, build_item("a", RED), build_item("b", GREEN)) == ["a/r.tif"]
+    assert "items without any selected asset: 1, 'b'" in caplog.text
+
+
+def test_items_without_a_box_are_selected_by_their_geometry(tmp_path: Path) -> None:
+    point = {"type": "Point", "coordinates": [5, 5]}
+    items = [build_item("a", RED, geometry=point), build_item("b", GREEN, geometry=point, bbox=[5, 5, 5, 5])]
+    assert stage_items(tmp_path, {"bbox": [0, 0, 10, 10]}, *items) == ["a/r.tif", "b/g.tif"]
+
+
+def test_an_item_that_is_nowhere_to_be_found_is_an_error_where_a_box_is_selected(tmp_path: Path) -> None:
+    item = build_item("a", RED, geometry={"type": "Point", "coordinates": []})
+    with pytest.raises(StagingError, match="'a'") as caught:
+        stage_items(tmp_path, {"bbox": [0, 0, 10, 10]}, item)
+    assert caught.value.kind is Kind.STAC_INVALID
+
+
+def test_a_preview_that_is_an_empty_folder_is_left_out_and_data_is_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "e.zarr").mkdir()
+    empty = {"href": "./e.zarr", "type": "application/vnd+zarr"}
+    with pytest.raises(StagingError, match="empty") as caught:
+        stage_items(tmp_path, {}, build_item("a", {**RED, "e": empty}))
+    assert caught.value.kind is Kind.NOT_FOUND
+    item = build_item("a", {**RED, "e": {**empty, "roles": ["metadata"]}})
+    assert stage_items(tmp_path, {}, item) == ["a/r.tif"]
+    assert "asset 'e'" in caplog.text
+
+
+def test_what_is_not_selected_keeps_its_place_on_disk_as_a_uri_reference(tmp_path: Path) -> None:
+    (tmp_path / "a b#1?.tif").write_bytes(b"II*\0")
+    other = {"href": "./a%20b%231%3F.tif"}
+    item = build_item("a", {**RED, "other": other}, links=[{"rel": "license", "href": "./50%25.txt"}])
+    stage_items(tmp_path, {"assets": ["r"]}, item)
+    staged = json.loads((tmp_path / "in/x/a/a.json").read_text())
+    assert staged["assets"]["other"]["href"] == (tmp_path / "a b#1?.tif").as_uri()
+    assert {"rel": "license", "href": (tmp_path / "50%.txt").as_uri()} in staged["links"]

@@ -91,3 +91,14 @@ def test_a_file_that_gets_another_name_is_reported(caplog: pytest.LogCaptureFixt
 def test_very_many_files_of_one_name_are_numbered_one_after_the_other() -> None:
     names = ["".join(letters) for letters in product("\1\2\3\4\5\6\7", repeat=4)]
     assert plan(*names) == ["unnamed", *(f"unnamed-{number}" for number in range(2, len(names) + 1))]
+
+
+def test_an_array_without_any_chunk_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    chunks = [
+        Transfer(f"https://h/s.zarr/{path}", tmp_path / path, may_be_missing=True, array=path[:1])
+        for path in ("a/0", "a/1", "b/0", "b/1")
+    ]
+    transfer(Memory({"https://h/s.zarr/b/1": [b"\0"]}), *chunks)
+    (record,) = caplog.records
+    assert record.getMessage().endswith(": 1, a")
+    assert (tmp_path / "b/1").read_bytes() == b"\0"

@@ -10,6 +10,7 @@ import pytest
 from stagein.sources.protocol import Entry
 from stagein.sources.zarr import list_zarr
 from zoo_staging.errors import Kind, StagingError
+from zoo_staging.media import JSON, ZARR
 
 pytestmark = pytest.mark.unit
 
@@ -104,3 +105,26 @@ def test_an_axis_without_chunks_leaves_none() -> None:
 def test_no_more_chunks_are_listed_than_a_job_may_have_files() -> None:
     with pytest.raises(StagingError, match="more than 10 files"):
         list_store({".zarray": {"shape": [100], "chunks": [1]}}, max_files=10)
+
+
+def test_chunks_and_metadata_say_what_they_have_to_be() -> None:
+    array = {"shape": [2], "chunks": [1]}
+    entries = list_store({".zmetadata": {"metadata": {"B02/.zarray": array}}}) or []
+    assert [(entry.path, entry.media_type, entry.array) for entry in entries] == [
+        (".zmetadata", JSON, ""),
+        ("B02/.zarray", JSON, ""),
+        ("B02/0", ZARR, f"{HREF}/B02/"),
+        ("B02/1", ZARR, f"{HREF}/B02/"),
+    ]
+
+
+def test_a_signature_stays_behind_the_path() -> None:
+    asked = []
+
+    async def read(address: str) -> bytes | None:
+        asked.append(address)
+        return json.dumps({"shape": [1], "chunks": [1]}).encode() if "/.zarray?" in address else None
+
+    entries = asyncio.run(list_zarr(read, f"{HREF}/?sig=a%2Fb")) or []
+    assert asked == [f"{HREF}/{name}?sig=a%2Fb" for name in ("zarr.json", ".zmetadata", ".zarray", ".zattrs")]
+    assert [entry.href for entry in entries] == [f"{HREF}/.zarray?sig=a%2Fb", f"{HREF}/0?sig=a%2Fb"]

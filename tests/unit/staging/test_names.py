@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo_staging.names import safe_name, unique_name
+from zoo_staging.names import fix_part, read_disposition, safe_name, unique_name
 
 pytestmark = pytest.mark.unit
 
@@ -47,3 +47,30 @@ def test_a_taken_name_gets_a_number_whatever_its_case() -> None:
         "b02-2.TIF",
         "B02-3.tif",
     ]
+
+
+@given(st.text())
+def test_a_part_of_a_path_is_one_plain_name(text: str) -> None:
+    name = fix_part(text)
+    assert name not in ("", ".", "..")
+    assert not {"/", "\0", "\n"} & set(name)
+    assert len(name.encode()) <= 255
+    assert fix_part(name) == name
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("attachment; filename*=UTF-8''%e4%b8%ad%20(1).tif", "中 (1).tif"),
+        ('attachment; filename="../../etc/passwd.tif"', "passwd.tif"),
+        ('attachment; filename="C:\\\\data\\\\a.tif"', "a.tif"),
+        ('attachment; filename="-rf"', "rf"),
+        ('attachment; filename=".bashrc"', "bashrc"),
+        ("attachment; filename*=UTF-8''a%0Ab%00.tif", "a_b_.tif"),
+        ('attachment; filename=".."', ""),
+        ("inline", ""),
+        ("", ""),
+    ],
+)
+def test_the_name_that_a_server_gives_keeps_its_characters_and_is_plain(header: str, name: str) -> None:
+    assert read_disposition(header) == name
