@@ -724,6 +724,52 @@ def test_what_is_the_file_is_taken_whatever_it_is_called(
     assert [path.read_bytes() for path in Path(staged["a"]["path"]).rglob(name)] == [body]
 
 
+def put_cube(web: Web, **more: Any) -> str:
+    for name, content in ZARR.items():
+        put_json(web, f"cube.zarr/{name}", content)
+    asset = {"href": "./cube.zarr", "type": "application/vnd+zarr", **more}
+    web.put("a.tif", TIFF)
+    return put_json(web, "item.json", build_item("a", {"cube": asset, "data": {"href": "./a.tif"}}))
+
+
+def test_a_store_behind_a_login_is_reported_as_such(web: Web, tmp_path: Path) -> None:
+    page = b"<!DOCTYPE html><html><head><title>Sign in</title></head></html>"
+    web.server.fail_always("cube.zarr/zarr.json", Fault(body=page, headers={"Content-Type": "text/html"}))
+    error = fail({"a": directory(put_cube(web))}, tmp_path / "in", QUICK)
+    assert (error.code, "STAGEIN_HOSTS_FILE" in error.remedy) == ("source.forbidden", True)
+
+
+def test_a_server_that_answers_everything_with_a_page_has_stores_all_the_same(web: Web, tmp_path: Path) -> None:
+    web.server.fail_always("cube.zarr/zarr.json", Fault(body=PAGE, headers={"Content-Type": "text/html"}))
+    staged = stage_in({"a": directory(put_cube(web))}, tmp_path / "in", QUICK)
+    assert all_files(Path(staged["a"]["path"], "a/cube.zarr")) == sorted(ZARR)
+
+
+@pytest.mark.parametrize(
+    ("served", "body"),
+    [("text/html", b"<!DOCTYPE html><html>rate limit"), ("application/json", b'{"message": "Too many"}')],
+)
+def test_a_page_or_message_in_place_of_a_chunk_is_an_error(web: Web, tmp_path: Path, served: str, body: bytes) -> None:
+    web.server.fail_always("cube.zarr/B02/1.0", Fault(body=body, headers={"Content-Type": served}))
+    error = fail({"a": directory(put_cube(web))}, tmp_path / "in", QUICK)
+    assert (error.code, error.href) == ("source.content", f"{web.server.url}/cube.zarr/B02/1.0")
+
+
+def test_a_preview_that_is_a_folder_of_a_web_server_is_left_out(web: Web, tmp_path: Path) -> None:
+    href = put_cube(web, href="./gone.zarr/", roles=["overview"])
+    staged = stage_in({"a": directory(href)}, tmp_path / "in", QUICK)
+    item = json.loads(Path(staged["a"]["path"], "a/a.json").read_text())
+    assert item["assets"]["cube"]["href"] == f"{web.server.url}/gone.zarr/"
+    assert Path(staged["a"]["path"], "a/a.tif").read_bytes() == TIFF
+
+
+def test_a_part_that_was_not_requested_is_requested_again(web: Web, tmp_path: Path) -> None:
+    href = web.put("a.tif", TIFF)
+    web.server.fail("a.tif", Fault(206, {"Content-Range": f"bytes 0-3/{len(TIFF)}"}, TIFF[:4]))
+    staged = stage_in({"a": file(href)}, tmp_path / "in", QUICK)
+    assert Path(staged["a"]["path"]).read_bytes() == TIFF
+
+
 @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "compress"])
 def test_a_content_coding_that_was_not_asked_for_and_is_not_known_is_refused(
     web: Web, tmp_path: Path, coding: str

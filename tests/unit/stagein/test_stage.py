@@ -227,7 +227,8 @@ def test_less_than_the_settings_select_is_a_warning(tmp_path: Path, caplog: pyte
 
 def test_items_that_end_up_without_assets_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert stage_items(tmp_path, {"assets": ["r"]}, build_item("a", RED), build_item("b", GREEN)) == ["a/r.tif"]
-    assert "items without any selected asset: 1, 'b'" in caplog.text
+    (record,) = caplog.records
+    assert record.args == (str(tmp_path / "items.json"), 1, "'b'")
 
 
 def test_items_without_a_box_are_selected_by_their_geometry(tmp_path: Path) -> None:
