@@ -29,7 +29,7 @@ KILL = ROOT / "tests" / "data" / "kill"
 PACKAGE = KILL / "once.cwl"
 END_SECONDS = 60
 # all of a job, and of an execute request
-WORKER_STATEMENTS, SERVER_STATEMENTS = range(1, 48), range(3, 7)
+WORKER_STATEMENTS, SERVER_STATEMENTS = range(1, 48), range(3, 8)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from tests.contract.stores import DATABASES, use_database
 
 # the claim, the submission, the run, the outcome, the end; and of a server the insertion of the job
 IN_CI = [KillPoint("worker", when, number) for number in (3, 10, 26, 43, 45) for when in ("before", "after")]
-IN_CI += [KillPoint("serve", "before", 6), KillPoint("serve", "after", 6)]
+IN_CI += [KillPoint("serve", "before", 7), KillPoint("serve", "after", 7)]
 
 
 @pytest.mark.parametrize("database", DATABASES)
