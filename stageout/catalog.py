@@ -206,15 +206,22 @@ class _CatalogReader:
         """Add the files that nothing links to: they are results all the same."""
         known = self._documents.keys() | self._files.keys()
         left = [one for one in walk(self._path) if one.name not in known and Path(one.path).is_file()]
-        allowed = resolve(self._path)
+        allowed, strange = resolve(self._path), list[str]()
         for one in left:
-            if one.is_link and not resolve(Path(one.path)).is_relative_to(allowed):
-                raise _outside(self._href, f"{one.name!r} leads out of the output folder through a symbolic link")
-            self._add_file(one.name, None)
+            # nothing refers to it: what cannot be published is no reason to lose what can
+            if (one.is_link and not resolve(Path(one.path)).is_relative_to(allowed)) or not one.name.isprintable():
+                strange.append(repr(one.name))
+            else:
+                self._add_file(one.name, None)
         if left:
             files = "file" if len(left) == 1 else "files"
-            names = ", ".join(one.name for one in left[:5])
+            names = ", ".join(repr(one.name) for one in left[:5])
             self._warn(self._root, f"does not link to {len(left)} {files}, published beside it: {names}")
+        if strange:
+            why = "links out of the output folder, or names with control characters"
+            self._warn(
+                self._root, f"has {len(strange)} files beside it that are {why}, left out: {', '.join(strange[:5])}"
+            )
 
     def _warn(self, path: str, what: str) -> None:
         self._warnings.append(f"{self._href}/{path} {what}")

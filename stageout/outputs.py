@@ -160,7 +160,7 @@ class _OutputReader:
                 yield from self._read_listing(each, href, _Names(f"{name}/"))
 
     def _read_folder(self, folder: Path, href: str, below: str = "") -> Iterator[FoundFile]:
-        allowed = resolve(folder)
+        allowed, special = resolve(folder), list[str]()
         for entry in walk(folder):
             path = Path(entry.path)
             if entry.is_link and not resolve(path).is_relative_to(allowed):
@@ -168,10 +168,14 @@ class _OutputReader:
             if path.is_file():
                 yield self._read_file(path, f"{below}{entry.name}", href, None)
             else:
-                self._warnings.append(f"{href}: {entry.name!r} is neither a file nor a folder, and was left out")
-        if empty := find_empty_folders(folder):
-            names = ", ".join(empty[:_MOST_NAMED]) + (", …" if empty[_MOST_NAMED:] else "")
-            self._warnings.append(f"{href} has {len(empty)} empty folders, which were left out: {names}")
+                special.append(repr(entry.name))
+        for what, names in (
+            ("pipes, sockets or links to nothing", special),
+            ("empty folders", find_empty_folders(folder)),
+        ):
+            if names:
+                shown = ", ".join(names[:_MOST_NAMED]) + (", …" if names[_MOST_NAMED:] else "")
+                self._warnings.append(f"{href} has {len(names)} {what}, which were left out: {shown}")
 
     def _read_file(self, path: Path, name: str, href: str, cwl_format: object) -> FoundFile:
         if self._cancellation.cancelled:

@@ -65,6 +65,10 @@ class ApiClient:
         self._base, self._token, self._proxies, self._attempts = base.rstrip("/"), token, proxies, attempts
         self.mask = Masker([token] if token else []).mask
 
+    def replace_token(self, token: str) -> "ApiClient":
+        """Return a client of the same API with another token."""
+        return ApiClient(self._base, token, self._proxies, self._attempts)
+
     def call(self, method: str, path: str, body: bytes | None = None, *fields: str) -> Answer:
         """Send a request to a path below the base, or to an address, and return the answer.
 
@@ -103,6 +107,10 @@ class ApiClient:
 
     async def _ask(self, method: str, url: str, body: bytes | None, fields: Sequence[str]) -> Answer:
         parts = urlsplit(url)
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise UnansweredError(
+                self.mask(f"{url} is no address of the web"), "Look at it with a program of its kind."
+            )
         headers = ["Expect:", *fields]
         headers += [] if any(one.startswith("Accept:") for one in fields) else ["Accept: application/json"]
         headers += [f"Authorization: Bearer {self._token}"] if self._token and self._is_own(url) else []

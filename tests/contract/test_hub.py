@@ -34,8 +34,8 @@ CASES = (
     Case("application error", 6, {"convert.log": "Random error raised"}),
     Case("nothing", 6, {"convert.log": CALL}, ("glob=*.txt",)),
     Case("invalid STAC", 8, {"convert.log": CALL, "node_stage_out.log": "catalog.json: not STAC"}),
-    # published as plain files, with a warning
-    Case("no catalog", 0, {"convert.log": CALL, "node_stage_out.log": "STAC items (small.json)"}),
+    # an item without a catalog gets one
+    Case("no catalog", 0, {"convert.log": CALL, "node_stage_out.log": "3/4 file://"}),
     Case("no items", 8, {"convert.log": CALL, "node_stage_out.log": "the item 'small.json' is"}),
     Case("no outputs", 8, {"convert.log": CALL, "node_stage_out.log": "converted_image: "}),
 )

@@ -16,6 +16,7 @@ from alembic.migration import MigrationContext
 
 from tests.contract.stores import LONG, OVER, PACKAGE, build_job, create
 from tests.postgres import find_postgres, use_schema
+from zoo_runner.model import clock
 from zoo_runner.model.audit import AuditEntry
 from zoo_runner.model.codec import to_plain
 from zoo_runner.model.diagnosis import Stage
@@ -142,6 +143,32 @@ def test_jobs_of_a_workspace_take_together_at_most_its_quota_also_from_workers_a
     names = [job.workspace for job in claimed if job]
     assert (names.count("ws"), names.count("small")) == (2, 1)
     assert store.jobs.measure_leased("ws") == (2, Needs(3, 1024))
+
+
+def test_a_job_that_runs_without_a_worker_keeps_its_room_and_is_followed_again(store: SqlStore) -> None:
+    quota = Share(quota_of=lambda _: Quota(cores=2, running_jobs=1), most_per_workspace=1)
+    create(store, build_job(1, needs=Needs(2, 1), status=Status.RUNNING), build_job(2, needs=Needs(2, 1)))
+    assert store.jobs.claim("lost", OVER, quota) is not None
+    assert store.jobs.measure_leased("ws")[0] == 1
+    claimed = store.jobs.claim("next", LONG, quota)
+    assert claimed is not None
+    assert claimed.id == "job-1"
+    assert store.jobs.claim("next", LONG, quota) is None
+
+
+def test_a_large_job_that_waited_for_long_gets_its_turn_before_smaller_ones(store: SqlStore) -> None:
+    quota = Share(quota_of=lambda _: Quota(cores=4))
+    small, later = (build_job(number, needs=Needs(1, 1), created=clock.now()) for number in (1, 3))
+    create(store, small, build_job(2, needs=Needs(4, 1), created=clock.after(-3600)), later)
+    first = store.jobs.claim("a", LONG, Share(quota_of=lambda _: Quota(cores=4), without=frozenset({"job-2"})))
+    assert first is not None
+    assert first.id == "job-1"
+    assert store.jobs.claim("b", LONG, quota) is None
+    store.jobs.release_all("a")
+    store.jobs.update(replace(store.jobs.get("job-1"), status=Status.SUCCESSFUL))
+    turn = store.jobs.claim("b", LONG, quota)
+    assert turn is not None
+    assert turn.id == "job-2"
 
 
 def test_a_worker_gets_jobs_of_its_engines(store: SqlStore) -> None:

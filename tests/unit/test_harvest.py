@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tests.unit.messages import Check
+from zoo_runner.harvest.addresses import find_place
 from zoo_runner.harvest.commit_status import build_status
 from zoo_runner.harvest.git import Tree
-from zoo_runner.harvest.hooks import find_place, find_pushed, is_genuine
+from zoo_runner.harvest.hooks import find_pushed, is_genuine
 from zoo_runner.harvest.packed import rename_process
 from zoo_runner.harvest.patterns import build_matcher
 from zoo_runner.harvest.planning import MOST_ATTEMPTS, Change, Deployed, Kind, list_left, plan_changes
@@ -214,6 +215,7 @@ def test_a_push_concerns_the_sources_of_its_repository_and_branch(holder: str, m
         ("https://git.example.org/eo/f", "github", "https://git.example.org/api/v3/repos/eo/f/statuses/c0", "failure"),
         ("ssh://git@git.example.org/eo/f", "gitea", "https://git.example.org/api/v1/repos/eo/f/statuses/c0", "failure"),
         ("http://h:3000/a/b/f", "gitlab", "http://h:3000/api/v4/projects/a%2Fb%2Ff/statuses/c0", "failed"),
+        ("git@git.example.org:eo/f", "gitea", "https://git.example.org/api/v1/repos/eo/f/statuses/c0", "failure"),
     ],
 )
 def test_a_status_is_sent_as_each_git_server_takes_it(url: str, kind: str, address: str, state: str) -> None:
@@ -222,3 +224,6 @@ def test_a_status_is_sent_as_each_git_server_takes_it(url: str, kind: str, addre
     other = Source(url, commit_status=kind, status_api="https://api.example.org")
     assert build_status(other, "c0", True, "good")[0] == "https://api.example.org"
     assert build_status(other, "c0", True, "good")[2]["state"] == "success"
+    # a second source of the commit does not hide what the first one has found
+    names = {tuple(build_status(replace(other, folder=one), "c0", True, "")[2].items()) for one in ("a", "b")}
+    assert len(names) == 2

@@ -246,7 +246,7 @@ def test_a_job_with_a_namespace_of_its_own_gets_its_quota() -> None:
 def test_a_namespace_of_the_runner_has_the_quota_of_its_workspace_and_one_of_the_site_that_of_the_site() -> None:
     quota = Quota(cores=16, memory_mib=65536, running_jobs=3)
     limits, requests = (one for one in build_tenant(NAMES, USUAL, quota) if one["metadata"]["name"] == QUOTA)
-    assert requests["spec"]["hard"] == {"requests.cpu": "16", "requests.memory": "65536Mi"}
+    assert requests["spec"]["hard"] == {"requests.cpu": "32", "requests.memory": "131072Mi"}
     assert limits["spec"]["limits"][0].keys() == {"type", "defaultRequest"}
     site = build_names(JOB_ID, USUAL, workspace_of(namespace="eo-processing"))
     for names, less in ((site, quota), (NAMES, Quota(running_jobs=3))):

@@ -13,7 +13,7 @@ from zoo_runner.server.documents import ProblemAt
 from zoo_runner.server.key_values import read_key_values
 from zoo_runner.server.pages.frame import build_frame
 from zoo_runner.server.pages.process_form import build_example, build_fields, build_query, fill_in, find_input
-from zoo_runner.server.pages.process_page import build_pasted_page, build_process_page, build_refused_page, write_cwl
+from zoo_runner.server.pages.process_page import build_pasted_page, build_process_page, build_refused_page
 from zoo_runner.server.pages.rendering import render
 
 BASE = "http://eo.example"
@@ -168,12 +168,6 @@ def test_json_that_has_no_inputs_is_shown_with_what_is_wrong(pasted: str) -> Non
 def test_inputs_that_the_process_does_not_have_are_named() -> None:
     page = build_pasted_page(describe(INPUTS), Call("alpha", BASE), '{"other": 1}')
     assert [one["code"] for one in page.problems] == ["inputs.unknown"]
-
-
-def test_a_cwl_job_file_has_files_where_a_request_has_links() -> None:
-    links = {"href": "https://a/b.tif", "type": "image/tiff"}
-    file = {"class": "File", "location": "https://a/b.tif"}
-    assert [write_cwl(value) for value in (links, [links], {"bbox": [1]}, "a")] == [file, [file], {"bbox": [1]}, "a"]
 
 
 def test_files_are_sent_only_by_who_may() -> None:

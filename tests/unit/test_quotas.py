@@ -110,7 +110,8 @@ def test_jobs_of_a_workspace_at_its_limit_wait_and_those_of_others_go_on(api: Ap
 
 def wait_with_needs(api: Api, *cores: float) -> None:
     for number, amount in enumerate(cores):
-        job = replace(build_job(number), id=f"job-{number}", workspace=NAME, needs=Needs(amount, 100))
+        job = replace(build_job(number, needs=Needs(amount, 100)), id=f"job-{number}", workspace=NAME)
+        job = replace(job, created=clock.now())
         api.store.jobs.create(job, PACKAGE)
 
 

@@ -4,7 +4,9 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
+from math import inf
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -92,6 +94,7 @@ def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
     stop, pushes = Cancellation(), Pushes()
     stop.when_cancelled(pushes.stop)
     only: frozenset[tuple[str, ...]] | None = frozenset()
+    next_whole = 0.0
     with closing(WarmResolver()) as resolver, cancelling_on_signals(stop), _listening(pushes, listen):
         while only is not None:
             # read each time: a source may be added while this goes on
@@ -106,7 +109,9 @@ def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
                 _write(file, reports)
             if every is None and listen is None:
                 break
-            only = pushes.wait(every)
+            # pushes do not put off what the others wait for
+            next_whole = monotonic() + (every or inf) if not only else next_whole
+            only = pushes.wait(max(0.0, next_whole - monotonic()) if every else None)
     sys.exit(0 if all(report.succeeded for report in reports) else _NOT_ALL)
 
 

@@ -4,7 +4,7 @@ import json
 from urllib.parse import quote, urlsplit
 
 from zoo_runner.api_client import ApiClient, read_token
-from zoo_runner.harvest.hooks import find_place
+from zoo_runner.harvest.addresses import read_address
 from zoo_runner.harvest.sources import Source
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.masking import Masker
@@ -21,19 +21,20 @@ def build_status(source: Source, commit: str, good: bool, said: str) -> tuple[st
     """Build base, path and document of the request that shows a status at a commit; pure."""
     text = make_one_line(Masker().mask(said))
     text = text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"
-    parts, (_, place) = urlsplit(source.url), find_place(source.url)
-    # the path of the address keeps its capitals, which that of a place has not
-    name = urlsplit(source.url).path.strip("/").removesuffix(".git") or place
-    host = f"{parts.scheme if parts.scheme in ('http', 'https') else 'https'}://{parts.hostname}"
-    host += f":{parts.port}" if parts.port and parts.scheme in ("http", "https") else ""
+    (hostname, name), parts = read_address(source.url), urlsplit(source.url)
+    is_web = parts.scheme in ("http", "https")
+    host = f"{parts.scheme if is_web else 'https'}://{hostname}" + (f":{parts.port}" if is_web and parts.port else "")
+    # several sources of one commit have a status each
+    place = "/".join(filter(None, (source.workspace, source.folder)))
+    label = f"{NAME}: {place}" if place else NAME
     if source.commit_status == "gitlab":
         path = f"/projects/{quote(name, safe='')}/statuses/{commit}"
-        document = {"state": "success" if good else "failed", "name": NAME, "description": text}
+        document = {"state": "success" if good else "failed", "name": label, "description": text}
         return source.status_api or f"{host}/api/v4", path, document
-    document = {"state": "success" if good else "failure", "context": NAME, "description": text}
+    document = {"state": "success" if good else "failure", "context": label, "description": text}
     default = f"{host}/api/v1"
     if source.commit_status == "github":
-        default = _GITHUB if parts.hostname == "github.com" else f"{host}/api/v3"
+        default = _GITHUB if hostname == "github.com" else f"{host}/api/v3"
     return source.status_api or default, f"/repos/{quote(name)}/statuses/{commit}", document
 
 

@@ -6,17 +6,14 @@ the secret itself in `X-Gitlab-Token`.
 
 import hmac
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from zoo_runner.harvest.addresses import find_place
 from zoo_runner.harvest.sources import Source
 
 _BRANCH = "refs/heads/"
 _ADDRESSES = ("clone_url", "ssh_url", "git_url", "html_url", "git_http_url", "git_ssh_url", "http_url", "web_url")
-# git@host:path, as programs for git write addresses over ssh
-_SHORT = re.compile(r"(?:[^@/]+@)?([^:/]+):(?!/)(.+)")
-_LONG = re.compile(r"[a-z+]+://(?:[^@/]*@)?([^/:]+)(?::\d+)?/+(.+)", re.I)
 
 
 def is_genuine(headers: Mapping[str, str], body: bytes, secret: str) -> bool:
@@ -49,10 +46,3 @@ def _list_places(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for name in _ADDRESSES:
             if isinstance(given.get(name), str):
                 yield find_place(given[name])
-
-
-def find_place(url: str) -> tuple[str, str]:
-    """Return host and path of a repository: the same for all of its addresses."""
-    found = _LONG.fullmatch(url) or _SHORT.fullmatch(url)
-    host, path = found.groups() if found else ("", url)
-    return host.lower(), path.rstrip("/").removesuffix(".git").lower()

@@ -1,5 +1,6 @@
 """Receives the webhooks of git servers: a push has its sources harvested at once."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -14,8 +15,8 @@ from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.masking import Masker
 
 PATH = "/webhook"
-# GitHub sends up to 25 MB, of which a push of many commits needs little
-_LARGEST_BYTES = 25 << 20
+# anybody may send: GitHub cuts the commits of a push at 2048, which take less
+_LARGEST_BYTES, _MOST_AT_ONCE = 5 << 20, 16
 _PATIENCE_SECONDS, _START_SECONDS = 10, 30
 
 _Scope = Mapping[str, Any]
@@ -45,7 +46,7 @@ def listening(pushes: Pushes, host: str, port: int) -> Iterator[None]:
         server_header=False,
         timeout_keep_alive=_PATIENCE_SECONDS,
         timeout_graceful_shutdown=_PATIENCE_SECONDS,
-        limit_concurrency=64,
+        limit_concurrency=_MOST_AT_ONCE,
     )
     server = uvicorn.Server(config)
     failed = SettingsError(
@@ -71,7 +72,10 @@ async def _receive_message(pushes: Pushes, scope: _Scope, receive: _Receive) -> 
         return 404, {"detail": f"webhooks are received at {PATH}"}
     if scope["method"] != "POST":
         return 405, {"detail": "send it with POST"}
-    body = await _read_body(receive)
+    try:
+        body = await asyncio.wait_for(_read_body(receive), _START_SECONDS)
+    except asyncio.TimeoutError:
+        return 408, {"detail": f"the message took more than {_START_SECONDS} s"}
     if body is None:
         return 413, {"detail": f"the message has more than {_LARGEST_BYTES} bytes"}
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}

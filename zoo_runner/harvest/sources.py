@@ -8,6 +8,7 @@ from typing import Any, get_origin
 from urllib.parse import quote, urlsplit
 
 from zoo_runner.api_client import read_token
+from zoo_runner.harvest.addresses import read_address
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.masking import Masker
 from zoo_runner.package.parsing import parse_document
@@ -130,6 +131,8 @@ def _parse_source(path: Path, given: Any, place: str) -> Source:
     values["folder"] = values.get("folder", "").strip("/")
     if values.get("commit_status", "") not in ("", *HOSTS):
         raise _invalid(path, f"{place}.commit-status is {values['commit_status']!r}; known are {', '.join(HOSTS)}")
+    if values.get("commit_status") and not values.get("status_api") and not read_address(values["url"])[0]:
+        raise _invalid(path, f"{place}.url has no host, so that commit-status needs status-api")
     for name in ("password_file", "status_token_file"):
         values[name] = _find_file(path, values.get(name, ""))
     return Source(**values)

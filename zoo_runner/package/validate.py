@@ -214,10 +214,11 @@ def _check_step_names(view: PackageView) -> Iterator[Finding]:
 def _check_step_expressions(view: PackageView) -> Iterator[Finding]:
     """Find expressions in steps that engines refuse when the step is reached."""
     for workflow in view.of_class("Workflow"):
-        for index, step in enumerate(workflow.process.get("steps", ())):
-            if not any("valueFrom" in given for given in step.get("in", ())):
-                continue
-            if find_inherited(view, workflow.process, "StepInputExpressionRequirement") is None:
+        steps = enumerate(workflow.process.get("steps", ()))
+        using = [(index, step) for index, step in steps if any("valueFrom" in given for given in step.get("in", ()))]
+        # once: it looks through all steps of all workflows
+        if using and find_inherited(view, workflow.process, "StepInputExpressionRequirement") is None:
+            for index, step in using:
                 name, place = short_name(str(step["id"])), f"{workflow.place}/steps/{index}"
                 message = "valueFrom is used without StepInputExpressionRequirement, so that engines refuse the step"
                 remedy = "Add StepInputExpressionRequirement to the requirements of the workflow."

@@ -15,6 +15,7 @@ from zoo_runner.server import jobs, requests, results
 from zoo_runner.server.access.audit import find_note
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.pages.document import Document
+from zoo_runner.server.pages.results_page import build_results_page
 
 _RANGE = r"\s*(?:\d{1,18}-\d{0,18}|-\d{1,18})\s*"
 _RANGES = re.compile(f"bytes={_RANGE}(?:,{_RANGE}){{0,9}}", re.ASCII)
@@ -69,7 +70,9 @@ def answer_results(api: Api, job: Job, call: Call, body: Mapping[str, Any], requ
     if requests.accepts(request.headers.get("accept", ""), results.MULTIPART):
         return answer_content(request, results.get_multipart(job, call), headers)
     document = results.get_results(job, call, as_collection=api.shows_collection(call))
-    return Document(document, "results", call.base, headers=headers)
+    return Document(
+        document, "results", call.base, view=lambda: build_results_page(document, job, call), headers=headers
+    )
 
 
 SANDBOXED = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}

@@ -51,6 +51,18 @@ def examine_execution(api: Api, call: Call, process_id: str, request: Mapping[st
     return _examine(api, place_execution(api, call, process_id, request), process_id, request)
 
 
+def examine_inputs(api: Api, call: Call, process_id: str, request: Mapping[str, Any]) -> Preflight:
+    """Find what is wrong with the inputs of an execution alone, which asks no engine and no source.
+
+    Raises `ProcessNotFoundError`.
+    """
+    try:
+        prepare_execution(api, place_execution(api, call, process_id, request), process_id, request)
+    except RunnerError as error:
+        return _build(_list_problems(error))
+    return _build([])
+
+
 def examine_job(api: Api, call: Call, job: Job) -> Preflight:
     """Find why a job would fail if it ran as it is now; raises `ProcessNotFoundError`."""
     return _examine(api, place_job(api, call, job), job.process_id, show_request(job))

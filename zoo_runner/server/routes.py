@@ -349,9 +349,10 @@ def _add_results(router: APIRouter, api: Api, of: Any) -> None:
         return Document(document, "results", call.base, view=lambda: build_results_page(document, job, call))
 
     @router.delete("/jobs/{job_id}/results", tags=["jobs"], status_code=204)
-    def remove_results(call: of, job_id: str) -> Response:
+    async def remove_results(call: of, job_id: str) -> Response:
         """Remove the results of a job, also of one that was removed, with the logs that were stored beside them."""
-        stored_results.remove_results(api, call, job_id)
+        # a bucket may take long
+        await api.resolving.run(call.workspace, stored_results.remove_results, api, call, job_id)
         return Response(status_code=204)
 
     @router.post("/jobs/{job_id}/results", tags=["jobs"], **describe_document(StatusInfo))

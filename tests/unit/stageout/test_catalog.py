@@ -176,12 +176,17 @@ def test_files_that_the_catalog_does_not_lead_to_are_results_too_and_named_in_a_
     assert (tmp_path / "to/out/debug.log").read_text() == "x"
 
 
-def test_a_link_out_of_the_output_beside_the_catalog_is_refused(tmp_path: Path) -> None:
+def test_a_link_out_of_the_output_beside_the_catalog_is_left_out_and_the_results_are_published(
+    tmp_path: Path, check: Check
+) -> None:
     made = write_catalog(tmp_path / "made")
     (tmp_path / "secret").write_text("s")
     (made / "stolen").symlink_to(tmp_path / "secret")
-    assert refuse(made, tmp_path / "to").kind is Kind.REFUSED
+    (made / "odd\nname").write_text("x")
+    results = put(made, tmp_path / "to")
+    check.words(results.warnings[1], "stolen", "odd")
     assert not (tmp_path / "to/out/stolen").exists()
+    assert (tmp_path / "to/out/scene/scene.json").is_file()
 
 
 def test_items_of_one_id_are_reported_in_a_warning(tmp_path: Path, check: Check) -> None:

@@ -22,6 +22,7 @@ CONTENT_LABEL = "zoo-runner/content"
 QUOTA = "zoo-runner-workspace"
 """Name of the ResourceQuota and the LimitRange of a workspace in its namespace."""
 NO_QUOTA = Quota()
+_ROOM = 2
 _COMPARED = ("NetworkPolicy", "ResourceQuota")
 _REFUSED = 403
 # Kubernetes documentation, "Enforce Pod Security Standards with Namespace Labels"
@@ -103,11 +104,13 @@ def build_policy(names: Names) -> Manifest:
 def build_quotas(names: Names, quota: Quota) -> list[Manifest]:
     """Build the limits of what the pods of a workspace request together; none where its quota has no such limit.
 
+    The server keeps to the quota by what jobs may take. To the cluster, pods that are ending and those that look for
+    images count too: it gets twice as much, and stops what passes by the server, but no job that only has to wait.
     Where a quota counts requests, Kubernetes refuses containers without: those that Argo adds get small ones.
     """
     requests = {
-        **({"requests.cpu": f"{quota.cores:g}"} if quota.cores is not None else {}),
-        **({"requests.memory": f"{math.floor(quota.memory_mib)}Mi"} if quota.memory_mib is not None else {}),
+        **({"requests.cpu": f"{_ROOM * quota.cores:g}"} if quota.cores is not None else {}),
+        **({"requests.memory": f"{math.floor(_ROOM * quota.memory_mib)}Mi"} if quota.memory_mib is not None else {}),
     }
     if not requests:
         return []

@@ -100,9 +100,12 @@ class LocalEngine:
         )
 
     def measure(self, package: Package) -> Needs:
-        """Return what cwltool may start at once on this machine."""
-        machine = self._grant(self._read_machine(self._workspace.folders.scratch))
-        return find_needs(package).capped(machine.cores, machine.memory_mib)
+        """Return what cwltool may start at once: within the quota, whichever machine that is on; else on this one."""
+        quota = self._workspace.quota
+        machine = grant_by_settings(read_machine(self._workspace.folders.scratch), self._settings)
+        cores = machine.cores if quota.cores is None else quota.cores
+        memory_mib = machine.memory_mib if quota.memory_mib is None else quota.memory_mib
+        return find_needs(package).capped(cores, memory_mib)
 
     def _read_machine(self, scratch: Path) -> Machine:
         """Measure what a job may take of this machine, by the quota of its workspace."""

@@ -6,7 +6,7 @@ Whatever packages and callers have written is data of an attribute; the script o
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from stageout.raster import build_footprint
@@ -15,6 +15,7 @@ from zoo_runner.model.job import Job
 Box = tuple[float, float, float, float]
 _GEOMETRIES = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
 _LONGEST_GEOMETRY = 20_000
+_BOX_NAMES = ("bbox", "bounding", "extent", "aoi")
 _WHOLE_EARTH = (-180.0, -90.0, 180.0, 90.0)
 _MOST_SHAPES = 1000
 
@@ -49,7 +50,7 @@ class MapView:
     @property
     def data(self) -> str:
         """All of it, as the script of the map reads it."""
-        shapes = [asdict(shape) for shape in self.shapes[:_MOST_SHAPES]]
+        shapes = [vars(shape) for shape in self.shapes[:_MOST_SHAPES]]
         return json.dumps({"shapes": shapes, "vectors": dict(self.vectors)}, separators=(",", ":"))
 
 
@@ -59,14 +60,13 @@ def read_box(value: Any) -> Box | None:
     >>> read_box("5.8, 47.2, 15.1, 55.1")
     (5.8, 47.2, 15.1, 55.1)
     """
-    if isinstance(value, Mapping):
-        return read_box(value.get("bbox"))
+    value = value.get("bbox") if isinstance(value, Mapping) else value
     parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else ()
     if len(parts) not in (4, 6) or any(isinstance(part, bool) for part in parts):
         return None
     try:
         edges = [float(part) for part in parts]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     west, south, east, north = edges[0], edges[1], edges[len(edges) // 2], edges[len(edges) // 2 + 1]
     fits = -180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= north <= 90
@@ -77,8 +77,12 @@ def read_geometry(value: Any, box: Box) -> Mapping[str, Any]:
     """Return a geometry of GeoJSON if it can be drawn and is small, else that of its box."""
     if isinstance(value, Mapping) and value.get("type") in _GEOMETRIES:
         geometry = {"type": value["type"], "coordinates": value.get("coordinates")}
-        if len(json.dumps(geometry)) <= _LONGEST_GEOMETRY:
-            return geometry
+        try:
+            # NaN is no JSON, which browsers refuse
+            if len(json.dumps(geometry, allow_nan=False)) <= _LONGEST_GEOMETRY:
+                return geometry
+        except (ValueError, RecursionError):
+            return build_footprint(box)
     return build_footprint(box)
 
 
@@ -93,9 +97,9 @@ def find_result_box(job: Job) -> Box | None:
 
 
 def find_input_box(inputs: Mapping[str, Any]) -> Box | None:
-    """Find the first input that is a bounding box; a text is one only where the input is named so."""
+    """Find the first input that is a bounding box: by its name, or as an object with one."""
     for name, value in inputs.items():
-        if not isinstance(value, str) or "bbox" in name.lower():
+        if isinstance(value, Mapping) or any(word in name.lower() for word in _BOX_NAMES):
             box = read_box(value)
             if box:
                 return box

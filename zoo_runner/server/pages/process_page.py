@@ -139,14 +139,5 @@ def build_calls(address: str, process_id: str, inputs: Mapping[str, Any]) -> dic
         f"cat > inputs.json <<'END'\n{shown}\nEND\n"
         f"zoo-runner run {shlex.quote(f'{process_id}.cwl')} inputs.json"
     )
-    job = json.dumps({name: write_cwl(value) for name, value in inputs.items()}, indent=2, ensure_ascii=False)
-    cwl = f"curl -s {package} -o package.cwl\ncat > job.json <<'END'\n{job}\nEND\ncwltool package.cwl job.json"
     python = _PYTHON.format(address=repr(address), inputs=pformat(dict(inputs), sort_dicts=False))
-    return {"curl": curl, "Python": python, "On your machine": job_file, "CWL job file": cwl}
-
-
-def write_cwl(value: Any) -> Any:
-    """Write a value as a CWL job file has it: what is a link in an execute request is a File."""
-    if isinstance(value, Mapping) and isinstance(value.get("href"), str):
-        return {"class": "File", "location": value["href"]}
-    return [write_cwl(one) for one in value] if isinstance(value, list | tuple) else value
+    return {"curl": curl, "Python": python, "On your machine": job_file}

@@ -1,6 +1,6 @@
 """The form of a process that was sent: a job, or the same page with what is wrong beside each field."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,12 +13,16 @@ from zoo_runner.server import jobs, preflight, processes
 from zoo_runner.server.answers import lead_to_job
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.bodies import find_media_type, read_body
-from zoo_runner.server.documents import ProblemAt, ProcessDescription
+from zoo_runner.server.documents import Preflight, ProblemAt, ProcessDescription
 from zoo_runner.server.key_values import read_key_values
 from zoo_runner.server.pages.document import Document, prefers_html
 from zoo_runner.server.pages.process_form import build_query
 from zoo_runner.server.pages.process_page import build_pasted_page, build_refused_page
 
+Examine = Callable[[Api, Call, str, Mapping[str, Any]], Preflight]
+"""Finds what would fail, for a process and an execute request."""
+# the header of a check while the form is filled in: of inputs alone
+_WHILE_FILLED_IN = "zoo-runner-check"
 URLENCODED_FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 10_000
 
@@ -32,10 +36,13 @@ async def submit_form(api: Api, call: Call, process_id: str, request: Request, *
     """Execute a process with what was filled in, and lead to its job; raises `ProcessNotFoundError`."""
     body = await read_body(request, api)
     sent = await run_in_threadpool(_read_form, body)
-    if dry_run:
-        # it waits for sources of others, as every dry run does
-        return await api.resolving.run(call.workspace, _submit, api, call, process_id, sent, request, dry_run)
-    return await run_in_threadpool(_submit, api, call, process_id, sent, request, dry_run)
+    given = (api, call, process_id, sent, request)
+    if not dry_run:
+        return await run_in_threadpool(_submit, *given, None)
+    if _WHILE_FILLED_IN in request.headers:
+        return await run_in_threadpool(_submit, *given, preflight.examine_inputs)
+    # it waits for sources and engines of others, as every dry run does
+    return await api.resolving.run(call.workspace, _submit, *given, preflight.examine_execution)
 
 
 async def fill_form(api: Api, call: Call, process_id: str, request: Request) -> Response:
@@ -59,13 +66,13 @@ def _read_form(body: bytes) -> list[tuple[str, str]]:
 
 
 def _submit(
-    api: Api, call: Call, process_id: str, sent: list[tuple[str, str]], request: Request, dry_run: bool
+    api: Api, call: Call, process_id: str, sent: list[tuple[str, str]], request: Request, check: Examine | None
 ) -> Response:
     process, package = processes.describe_process(api, call, process_id), jobs.load_package(api, call, process_id)
     try:
         given = read_key_values(build_query(process["inputs"], sent), package).request
-        if dry_run:
-            return _answer_check(api, call, process, given, dict(sent))
+        if check:
+            return _answer_check(call, process, check(api, call, process_id, given), given, dict(sent))
         job = jobs.accept_execution(api, call, process_id, given)
     except InputError as error:
         found = error.diagnosis
@@ -81,9 +88,8 @@ def _submit(
 
 
 def _answer_check(
-    api: Api, call: Call, process: ProcessDescription, given: Mapping[str, Any], filled: Mapping[str, str]
+    call: Call, process: ProcessDescription, found: Preflight, given: Mapping[str, Any], filled: Mapping[str, str]
 ) -> Response:
-    found = preflight.examine_execution(api, call, process["id"], given)
     problems: tuple[ProblemAt, ...] = tuple(
         {"code": one["code"], "pointer": one["pointer"], "message": one["message"]} for one in found["problems"]
     )

@@ -38,6 +38,8 @@ from zoo_runner.store.sql.stored_results import count_results
 _UNFINISHED = JOBS.c.status.in_(["accepted", "running"])
 _ANYBODYS = or_(JOBS.c.lease_owner.is_(None), JOBS.c.lease_expires <= now_seconds())
 _SUMS = select(JOBS.c.workspace, func.count(), func.sum(JOBS.c.needs_cores), func.sum(JOBS.c.needs_memory_mib))
+# the next job of a workspace waits so long for room before smaller ones wait for it
+_TURN_SECONDS = 600
 # of sums of fractions of cores
 _ROUNDING = 1e-6
 
@@ -181,8 +183,8 @@ class SqlJobs:
         return tuple(map(_read_job, rows))
 
     def measure_leased(self, workspace: str) -> tuple[int, Needs]:
-        """Return how many jobs of a workspace are worked on, and what they may take together."""
-        mine = _SUMS.where(_is_leased(JOBS), JOBS.c.workspace == workspace).group_by(JOBS.c.workspace)
+        """Return how many jobs of a workspace run or are worked on, and what they may take together."""
+        mine = _SUMS.where(_takes_room(JOBS), JOBS.c.workspace == workspace).group_by(JOBS.c.workspace)
         with self._database.reading() as connection:
             row = connection.execute(mine).one_or_none()
         return (row[1], Needs(row[2], row[3])) if row else (0, Needs())
@@ -211,11 +213,13 @@ class SqlJobs:
 def _leave_full(connection: Connection, share: Share) -> list[ColumnElement[bool]]:
     """Build the conditions that leave out jobs for which their workspace has no room, by its own quota.
 
-    A job always has room where no other runs: its engine limits what it takes.
+    A job always has room where no other runs: its engine limits what it takes. The job that is next and has waited for
+    long gets its turn: until it has room, no smaller one of its workspace begins.
     """
     if share.quota_of is None:
         return []
-    used = {name: one for name, *one in connection.execute(_SUMS.where(_is_leased(JOBS)).group_by(JOBS.c.workspace))}
+    used = {name: one for name, *one in connection.execute(_SUMS.where(_takes_room(JOBS)).group_by(JOBS.c.workspace))}
+    overdue = {name: one for name, *one in connection.execute(_choose_overdue())}
     waiting = connection.execute(select(JOBS.c.workspace).where(_UNFINISHED, _ANYBODYS).distinct()).scalars()
     full: list[str] = []
     room: dict[str, dict[str, float]] = {"needs_cores": {}, "needs_memory_mib": {}}
@@ -224,15 +228,33 @@ def _leave_full(connection: Connection, share: Share) -> list[ColumnElement[bool
         if quota.running_jobs is not None and count >= quota.running_jobs:
             full.append(name)
         limits = zip(room.values(), (quota.cores, quota.memory_mib), taken, strict=True)
-        for left, most, amount in limits:
+        for (left, most, amount), needed in zip(limits, overdue.get(name, (0.0, 0.0)), strict=True):
             if most is not None and count:
                 left[name] = most - amount + _ROUNDING
+                full += [name] if needed > left[name] else []
     fits = [
         JOBS.c[column] <= case(left, value=JOBS.c.workspace, else_=sys.float_info.max)
         for column, left in room.items()
         if left
     ]
     return [*fits, *([JOBS.c.workspace.not_in(full)] if full else ())]
+
+
+def _choose_overdue() -> Any:
+    """Build the statement that finds, for each workspace, what its next job needs, if that has waited for long."""
+    place = func.row_number().over(
+        partition_by=JOBS.c.workspace, order_by=(JOBS.c.priority.desc(), JOBS.c.created, JOBS.c.id)
+    )
+    columns = (JOBS.c.workspace, JOBS.c.needs_cores, JOBS.c.needs_memory_mib, JOBS.c.created)
+    waiting = (JOBS.c.status == Status.ACCEPTED.value, _ANYBODYS)
+    ranked = select(*columns, place.label("place")).where(*waiting).subquery()
+    is_overdue = and_(ranked.c.place == 1, ranked.c.created < clock.after(-_TURN_SECONDS))
+    return select(ranked.c.workspace, ranked.c.needs_cores, ranked.c.needs_memory_mib).where(is_overdue)
+
+
+def _takes_room(jobs: FromClause) -> ColumnElement[bool]:
+    """Whether a job runs, also where nobody follows it now, or is about to."""
+    return or_(jobs.c.status == Status.RUNNING.value, _is_leased(jobs))
 
 
 def _is_leased(jobs: FromClause) -> ColumnElement[bool]:
@@ -243,13 +265,14 @@ def _choose_next(share: Share, room: Sequence[ColumnElement[bool]]) -> Any:
     """Build the statement that chooses the job to work on next; its row stays locked until the transaction ends."""
     others = JOBS.alias("others")
     leased = select(func.count()).where(others.c.workspace == JOBS.c.workspace, _is_leased(others)).scalar_subquery()
-    conditions = [_UNFINISHED, _ANYBODYS, *room]
+    if share.most_per_workspace is not None:
+        room = [*room, leased < share.most_per_workspace]
+    # what runs in its engine has its room, and is to be followed
+    conditions = [_UNFINISHED, _ANYBODYS, *([or_(JOBS.c.status == Status.RUNNING.value, and_(*room))] if room else [])]
     if share.without:
         conditions.append(JOBS.c.id.not_in(share.without))
     if share.engines:
         conditions.append(JOBS.c.engine.in_(share.engines))
-    if share.most_per_workspace is not None:
-        conditions.append(leased < share.most_per_workspace)
     order = (JOBS.c.priority.desc(), leased, JOBS.c.created, JOBS.c.id)
     return select(JOBS.c.id).where(*conditions).order_by(*order).limit(1).with_for_update(skip_locked=True, of=JOBS)
 

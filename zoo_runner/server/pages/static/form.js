@@ -4,6 +4,7 @@ const PAUSE_MS = 500;
 const form = document.querySelector("form[data-check]");
 const visited = new Set();
 let timer;
+let asked = new AbortController();
 
 form.addEventListener("change", ({ target }) => {
   const field = target.closest(".field");
@@ -15,8 +16,13 @@ form.addEventListener("change", ({ target }) => {
 
 async function check() {
   const sent = new URLSearchParams(new FormData(form));
+  // an answer about what has been changed since is of no use
+  asked.abort();
+  asked = new AbortController();
   try {
-    const answer = await fetch(form.dataset.check, { method: "POST", body: sent, headers: { Accept: "text/html" } });
+    // inputs alone: what engines and sources say is asked for by the button
+    const headers = { Accept: "text/html", "Zoo-Runner-Check": "inputs" };
+    const answer = await fetch(form.dataset.check, { method: "POST", body: sent, headers, signal: asked.signal });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     // what was filled in since then is checked next
     for (const id of visited) showProblems(document.getElementById(id), page.getElementById(id));
