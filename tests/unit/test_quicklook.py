@@ -1,5 +1,8 @@
 """Pictures of rasters, as their process draws them."""
 
+import json
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -9,21 +12,33 @@ import pytest
 import rasterio  # type: ignore[import-untyped]  # it ships none
 from rasterio.transform import from_bounds  # type: ignore[import-untyped]  # as above
 
-from zoo_runner.model.errors import InputError
-from zoo_runner.server.quicklook import build_tag, can_draw, read_box
-from zoo_runner.server.quicklook_process import LONGEST_SIDE, draw
+from zoo_runner.engines.cwl_process.system_calls import filter_reader
+from zoo_runner.model.errors import InputError, JobNotFoundError
+from zoo_runner.model.job import Job, Status
+from zoo_runner.server import quicklook
+from zoo_runner.server.quicklook import build_tag, can_draw, draw_quicklook, find_raster, read_box
+from zoo_runner.server.quicklook_process import LONGEST_SIDE, confine, describe, hold
+from zoo_runner.server.quicklook_process import draw as draw_open
 
+# the library's own, about how it multiplies, and about pictures that have no place
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning"),
+]
 BOX = (10.0, 46.0, 12.0, 47.0)
 
 
 def write(path: Path, bands: Any, **more: Any) -> Path:
     count, height, width = bands.shape
-    place = {"crs": "EPSG:4326", "transform": from_bounds(*BOX, width, height), **more}
-    with rasterio.open(
-        path, "w", driver="GTiff", width=width, height=height, count=count, dtype=bands.dtype, **place
-    ) as raster:
+    given = {"driver": "GTiff", "crs": "EPSG:4326", "transform": from_bounds(*BOX, width, height), **more}
+    with rasterio.open(path, "w", width=width, height=height, count=count, dtype=bands.dtype, **given) as raster:
         raster.write(bands)
     return path
+
+
+def draw(path: str, box: tuple[float, ...] | None) -> bytes:
+    with Path(path).open("rb") as file:
+        return draw_open(hold(file.fileno(), Path(path).suffix), box)
 
 
 def look(picture: bytes) -> Any:
@@ -34,9 +49,6 @@ def look(picture: bytes) -> Any:
             return drawn.read()
 
 
-# the library's own, about how it multiplies, and about pictures that have no place
-@pytest.mark.filterwarnings("ignore:Use `@` matmul:PendingDeprecationWarning")
-@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 class TestDrawing:
     def test_values_are_colours_from_low_to_high_and_what_has_none_is_transparent(self, tmp_path: Path) -> None:
         values = np.linspace(0, 1, 200, dtype="float32").reshape(1, 1, 200).repeat(100, axis=1)
@@ -85,6 +97,153 @@ class TestDrawing:
         assert look(draw(str(path), None)).shape == (4, 10, 20)
         with pytest.raises(ValueError, match="reference system"):
             draw(str(path), BOX)
+
+
+def build_job(folder: Path) -> Job:
+    time = "2026-01-31T12:00:00.000Z"
+    return Job("one", "alpha", "scene", "scene", "local", "digest", {}, str(folder), time, time, Status.SUCCESSFUL)
+
+
+@pytest.mark.parametrize(
+    ("crs", "edges", "box"),
+    [("EPSG:4326", BOX, BOX), ("EPSG:3035", (4.3e6, 2.6e6, 4.4e6, 2.7e6), (9.5, 46.2, 10.5, 46.8))],
+)
+@pytest.mark.parametrize("kind", [{"driver": "COG", "compress": "deflate"}, {"driver": "JP2OpenJPEG"}])
+def test_a_confined_process_draws_what_another_does(tmp_path: Path, kind: Any, crs: str, edges: Any, box: Any) -> None:
+    bands = np.linspace(0, 10_000, 5000, dtype="uint16").reshape(1, 50, 100)
+    path = write(
+        tmp_path / ("a.jp2" if kind["driver"] == "JP2OpenJPEG" else "a.tif"),
+        bands,
+        **kind,
+        crs=crs,
+        transform=from_bounds(*edges, 100, 50),
+    )
+    picture = draw_quicklook(build_job(tmp_path), path.name, path, box)
+    assert picture == draw(str(path), box)
+    assert look(picture)[3].max() == 255
+
+
+# each of them works in a process that is not confined
+_FORBIDDEN = """
+import ctypes, json, mmap, os, signal, socket, subprocess, sys, threading
+from pathlib import Path
+from zoo_runner.engines.cwl_process.javascript_process import filter_calls
+from zoo_runner.engines.cwl_process.system_calls import filter_reader
+from zoo_runner.server.quicklook_process import confine, prepare
+
+folder, how = Path(sys.argv[1]), sys.argv[2]
+opened = os.open(folder, os.O_RDONLY)
+attempts = {
+    "subprocess": lambda: subprocess.run(["true"], check=True),
+    "spawn": lambda: os.posix_spawn("/bin/true", ["true"], {}),
+    "fork": lambda: os.fork() or os._exit(0),
+    "thread": lambda: threading.Thread(target=print).start(),
+    "unlink": lambda: os.unlink(folder / "unlink"),
+    "unlinkat": lambda: os.unlink("unlinkat", dir_fd=opened),
+    "rename": lambda: os.rename(folder / "rename", folder / "renamed"),
+    "link": lambda: os.link(folder / "other", folder / "link"),
+    "symlink": lambda: os.symlink("other", folder / "symlink"),
+    "mkdir": lambda: os.mkdir(folder / "mkdir"),
+    "chmod": lambda: os.chmod(folder / "other", 0o600),
+    "chown": lambda: os.chown(folder / "other", os.getuid(), os.getgid()),
+    "truncate": lambda: os.truncate(folder / "other", 1),
+    "utime": lambda: os.utime(folder / "other"),
+    "read another file": lambda: os.open(folder / "other", os.O_RDONLY),
+    "read by a folder": lambda: os.open("other", os.O_RDONLY, dir_fd=opened),
+    "write a file": lambda: os.open(folder / "new", os.O_WRONLY | os.O_CREAT),
+    "list": lambda: os.listdir(opened),
+    "unix": lambda: socket.socket(socket.AF_UNIX),
+    "internet": lambda: socket.socket(socket.AF_INET),
+    "kill": lambda: os.kill(os.getppid(), 0),
+    "signal": lambda: signal.pidfd_send_signal(pidfd, 0),
+    "code in memory": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC),
+    "memory": lambda: os.memfd_create("x"),
+    "exec": lambda: os.execv("/bin/true", ["true"]),
+}
+pidfd = os.pidfd_open(os.getpid())
+code = filter_reader(os.uname().machine)
+if how == "confine":
+    prepare()
+    confine(code)
+elif how == "filter_calls":
+    filter_calls(code)
+found = {}
+for name, attempt in attempts.items():
+    try:
+        attempt()
+        found[name] = "done"
+    except (OSError, RuntimeError) as error:
+        found[name] = type(error).__name__
+    if name == "memory":
+        # the last one leaves no process that could print
+        os.write(1, json.dumps(found).encode())
+os.write(1, b"\\n")
+"""
+
+
+def try_forbidden(folder: Path, how: str) -> tuple[dict[str, str], bool]:
+    for name in ("unlink", "unlinkat", "rename", "other"):
+        (folder / name).write_text("kept")
+    done = subprocess.run(
+        [sys.executable, "-c", _FORBIDDEN, str(folder), how], capture_output=True, text=True, check=True, timeout=60
+    )
+    return json.loads(done.stdout), done.stdout.endswith("\n")
+
+
+@pytest.mark.parametrize("how", ["confine", "filter_calls"])
+def test_the_process_of_pictures_does_nothing_but_read_what_is_open(tmp_path: Path, how: str) -> None:
+    found, survived_exec = try_forbidden(tmp_path, how)
+    assert {name: result for name, result in found.items() if result == "done"} == {}
+    assert survived_exec
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(
+        ("unlink", "unlinkat", "rename", "other"), "kept"
+    )
+
+
+def test_what_is_refused_to_it_works_elsewhere(tmp_path: Path) -> None:
+    found, survived_exec = try_forbidden(tmp_path, "free")
+    assert ({*found.values()}, survived_exec) == ({"done"}, False)
+
+
+def test_nothing_is_drawn_where_calls_are_not_filtered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(OSError, match="system calls"):
+        confine(filter_reader("riscv64"))
+    monkeypatch.setattr(quicklook, "filter_reader", lambda _: filter_reader("riscv64"))
+    quicklook._has_program.cache_clear()
+    try:
+        assert not can_draw("a.tif")
+        path = write(tmp_path / "a.tif", np.ones((1, 10, 20), "uint8"))
+        with pytest.raises(JobNotFoundError, match="filter of system calls"):
+            find_raster(build_job(tmp_path), path.name, None)
+        with pytest.raises(JobNotFoundError, match="system calls of this machine"):
+            draw_quicklook(build_job(tmp_path), path.name, path, None)
+    finally:
+        quicklook._has_program.cache_clear()
+
+
+@pytest.mark.parametrize("content", [b"", b"II*\0", b"<VRTDataset/>"])
+def test_why_there_is_no_picture_names_no_folder_and_is_short(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(content)
+    with pytest.raises(JobNotFoundError) as raised:
+        draw_quicklook(build_job(tmp_path), "a.tif", path, None)
+    cause = raised.value.diagnosis.cause
+    assert not {str(tmp_path), "/vsi"} & {word.strip("'") for word in cause.split()}
+    assert "/" not in cause
+    assert len(cause) < 400
+    assert describe(ValueError("'/vsiriopener_0a1b/raster.tif' is\n" + "x" * 1000)) == f"the file is {'x' * 288}"
+
+
+def test_a_file_that_was_removed_meanwhile_has_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, path = build_job(tmp_path), write(tmp_path / "a.tif", np.ones((1, 10, 20), "uint8"))
+    found, tag = find_raster(job, "a.tif", None)
+    assert (found, tag) == (path, build_tag(path, None))
+    monkeypatch.setattr(quicklook, "find_result_file", lambda *_: path)
+    path.unlink()
+    with pytest.raises(JobNotFoundError, match="removed meanwhile"):
+        find_raster(job, "a.tif", None)
+    with pytest.raises(JobNotFoundError, match="removed meanwhile"):
+        draw_quicklook(job, "a.tif", path, None)
 
 
 @pytest.mark.parametrize("content", [b"", b"II*\0", b"<VRTDataset/>", b"\x89PNG\r\n"])

@@ -1,36 +1,94 @@
-"""Draws a small picture of a raster, in a process of its own: `python -m … FILE FILTER [WEST SOUTH EAST NORTH]`.
+"""Draws a small picture of a raster, in a process of its own: `python -m … KIND FILTER [WEST SOUTH EAST NORTH]`.
 
-Prints a PNG image. With a box in degrees, the picture is just that box, with north at the top. A tool wrote the file,
-so what reads it may only read: no network, no other program, no file that grows, little memory and time. One driver is
-allowed, so that no raster makes the library open others. `FILTER` is the filter of system calls, as hexadecimal digits.
+Reads the raster from the descriptor of stdin, and prints a PNG image, or, with exit code 1, why there is none. `KIND`
+is the ending of the raster's name, `FILTER` the filter of system calls as hexadecimal digits. With a box in degrees,
+the picture is just that box, with north at the top.
+
+A tool wrote the file, so the process gives up all else before it reads it: the kernel lets it read what it has open
+(the raster, and the reference systems of PROJ), compute, and print. It opens no file, also none that the raster refers
+to, starts no program, signals no process, has no network, and changes no name or mode. Memory, time and the size of
+what it prints are limited. What the libraries load late is loaded before, by drawing a raster of the module's own.
 """
 
+import os
+import re
 import resource
 import sys
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from zoo_runner.engines.cwl_process.javascript_process import filter_calls
 
 DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".jp2": "JP2OpenJPEG"}
 LONGEST_SIDE = 768
+LARGEST_BYTES = 16 << 20
+"""Size of what is printed: more than a picture of `_READ_SIDE` has without compression."""
+SAID_CHARACTERS = 300
 _READ_SIDE = 1024
-_MEMORY_BYTES, _CPU_SECONDS, _FILES = 2 << 30, 15, 64
-_SAID_CHARACTERS = 300
+_MEMORY_BYTES, _CPU_SECONDS = 2 << 30, 15
 # what the extremes of a band are cut at, in percent
 _CUT = (2, 98)
 # viridis, of matplotlib (CC0): from low to high, as differences are perceived, also by those who see few colours
 _COLOURS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
+_OWN_NAME = re.compile(r"'?/vsi\w+/+raster\.\w+'?")
 _QUIET = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO", "GDAL_CACHEMAX": 64}
 
 
+@dataclass(frozen=True)
+class Raster:
+    """A raster that is open; its size is measured before: the process may not ask for it later."""
+
+    descriptor: int
+    size: int
+    kind: str
+
+
+def hold(descriptor: int, kind: str) -> Raster:
+    """Measure a raster that is open; `kind` is the ending of its name."""
+    return Raster(descriptor, os.fstat(descriptor).st_size, kind)
+
+
+class _Reader:
+    """What rasterio reads a raster by: GDAL opens a file more than once, so each has a place of its own."""
+
+    def __init__(self, raster: Raster) -> None:
+        self._raster, self._place = raster, 0
+
+    def read(self, size: int = -1) -> bytes:
+        rest = max(0, self._raster.size - self._place)
+        data = os.pread(self._raster.descriptor, rest if size < 0 else min(size, rest), self._place)
+        self._place += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        begin = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._raster.size}[whence]
+        self._place = begin + offset
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+    def close(self) -> None:
+        """Leave the descriptor open."""
+
+    def __enter__(self) -> "_Reader":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
 def confine(code: bytes) -> None:
-    """Give up what a reader does not need; `code` is the filter of system calls, empty: none."""
+    """Give up what a reader does not need; `code` is the filter of system calls. Raises `OSError` without one."""
+    if not code:
+        raise OSError("the system calls of this machine are not known")
     for kind, most in {
         resource.RLIMIT_AS: _MEMORY_BYTES,
         resource.RLIMIT_CPU: _CPU_SECONDS,
-        resource.RLIMIT_NOFILE: _FILES,
-        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_NOFILE: 0,
+        resource.RLIMIT_NPROC: 0,
+        resource.RLIMIT_FSIZE: LARGEST_BYTES,
         resource.RLIMIT_CORE: 0,
     }.items():
         hard = resource.getrlimit(kind)[1]
@@ -39,12 +97,35 @@ def confine(code: bytes) -> None:
     filter_calls(code)
 
 
-def draw(path: str, box: tuple[float, ...] | None) -> bytes:
-    """Draw a raster, or the part of it within a box; raises whatever its library raises."""
+def prepare() -> None:
+    """Have the libraries load what they need, by drawing a raster of one pixel: nothing can be opened later."""
+    import numpy as np
+    from rasterio.io import MemoryFile  # type: ignore[import-untyped]  # it ships none
+    from rasterio.transform import from_bounds  # type: ignore[import-untyped]  # it ships none
+
+    descriptor = os.memfd_create("raster")
+    place = {"crs": "EPSG:32632", "transform": from_bounds(5e5, 5.1e6, 6e5, 5.2e6, 1, 1)}
+    with MemoryFile() as file:
+        with file.open(driver="GTiff", width=1, height=1, count=1, dtype="float32", **place) as raster:
+            raster.write(np.ones((1, 1, 1), "float32"))
+        os.write(descriptor, file.read())
+    draw(hold(descriptor, ".tif"), (9.0, 46.0, 10.0, 47.0))
+    os.close(descriptor)
+
+
+def draw(raster: Raster, box: tuple[float, ...] | None) -> bytes:
+    """Draw an open raster, or the part of it within a box; raises whatever its library raises."""
     import rasterio  # type: ignore[import-untyped]  # it ships none
 
-    driver = DRIVERS[Path(path).suffix.lower()]
-    with rasterio.Env(**_QUIET), rasterio.open(path, driver=driver) as source:
+    name = f"raster{raster.kind}"
+
+    def open_it(path: str, mode: str = "rb", **_: Any) -> _Reader:
+        # the library also looks for files beside a raster
+        if PurePosixPath(path).name != name or "r" not in mode or "+" in mode:
+            raise FileNotFoundError(path)
+        return _Reader(raster)
+
+    with rasterio.Env(**_QUIET), rasterio.open(name, driver=DRIVERS[raster.kind], opener=open_it) as source:
         bands, mask, transform = _read_small(source)
         if box:
             if not source.crs:
@@ -126,19 +207,25 @@ def _write_png(colours: Any, mask: Any) -> bytes:
         return bytes(file.read())
 
 
-def main(path: str, code: str, *box: str) -> int:
-    """Print the picture, or why there is none; returns the exit code."""
-    import numpy as np  # noqa: F401 what is imported needs more than what is left then
-    import rasterio.warp  # noqa: F401 as above
+def describe(error: Exception) -> str:
+    """Describe why there is no picture, without the name by which the library knows the raster."""
+    return " ".join(_OWN_NAME.sub("the file", str(error)).split())[:SAID_CHARACTERS]
 
-    confine(bytes.fromhex(code))
-    try:
-        picture = draw(path, tuple(map(float, box)) or None)
-    except Exception as error:  # noqa: BLE001 the entry point to GDAL, whose errors have no common class
-        sys.stderr.write(" ".join(str(error).split())[:_SAID_CHARACTERS])
-        return 1
-    sys.stdout.buffer.write(picture)
-    return 0
+
+def main(kind: str, code: str, *box: str) -> int:
+    """Print the picture, or why there is none; returns the exit code."""
+    import rasterio
+
+    with rasterio.Env(**_QUIET):
+        try:
+            raster = hold(sys.stdin.fileno(), kind)
+            prepare()
+            confine(bytes.fromhex(code))
+            answer, status = draw(raster, tuple(map(float, box)) or None), 0
+        except Exception as error:  # noqa: BLE001 the entry point to GDAL, whose errors have no common class
+            answer, status = describe(error).encode("utf-8", "replace"), 1
+    sys.stdout.buffer.write(answer)
+    return status
 
 
 if __name__ == "__main__":

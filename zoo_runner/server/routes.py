@@ -383,8 +383,8 @@ def _add_pictures(router: APIRouter, api: Api, of: Any) -> None:
     async def get_quicklook(call: of, request: Request, job_id: str, path: str, bbox: BoxText = None) -> Response:
         """Draw a raster of the results, where these lie on the server, as a small picture of the whole or of a box."""
         box, job = quicklook.read_box(bbox), await run_in_threadpool(jobs.get_job, api, call, job_id)
-        file = await run_in_threadpool(quicklook.find_raster, job, path)
-        kept = {"ETag": quicklook.build_tag(file, box), "Cache-Control": "private, no-cache"}
+        file, tag = await run_in_threadpool(quicklook.find_raster, job, path, box)
+        kept = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if requests.has_tag(request.headers.get("if-none-match", ""), kept["ETag"]):
             return Response(status_code=304, headers=kept)
         drawn = await api.drawing.run(call.workspace, quicklook.draw_quicklook, job, path, file, box)

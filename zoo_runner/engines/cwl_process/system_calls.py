@@ -1,9 +1,9 @@
 """Which system calls the kernel refuses to processes that run code of a package (seccomp); pure.
 
-Three processes have a filter: that of JavaScript may only compute, a step in a sandbox may do what programs do and
-nothing that administers a machine, and neither may an isolated launcher, which has no network besides. libseccomp would
-have the numbers of more machines than these two; its Python binding is no package of its own. On other machines there
-is no filter.
+Four processes have a filter: that of JavaScript may only compute, that of quick-looks also reads at any place of files
+that it has open, a step in a sandbox may do what programs do and nothing that administers a machine, and neither may an
+isolated launcher, which has no network besides. libseccomp would have the numbers of more machines than these two; its
+Python binding is no package of its own. On other machines there is no filter.
 Sources: linux/seccomp.h, linux/filter.h, linux/audit.h, the tables of calls of x86-64 and ARM64 (asm-generic/unistd.h),
 and, for steps, the default profile of podman and docker.
 """
@@ -48,6 +48,7 @@ class _Machine:
     socket: int
     ioctl: int
     clone: int
+    pread: int
 
 
 # the same on both: io_uring, mounts by descriptors, pidfd_getfd, process_madvise, mount_setattr, quotactl_fd,
@@ -67,6 +68,7 @@ _MACHINES = {
         socket=41,
         ioctl=16,
         clone=56,
+        pread=17,
     ),
     "aarch64": _Machine(
         0xC00000B7,
@@ -79,6 +81,7 @@ _MACHINES = {
         socket=198,
         ioctl=29,
         clone=220,
+        pread=67,
     ),
 }
 
@@ -86,6 +89,11 @@ _MACHINES = {
 def filter_javascript(machine: str) -> bytes:
     """Build the filter of the process of JavaScript: it reads, writes and computes, and maps no memory as code."""
     return _build(machine, _list_for_javascript, _refuse(errno.EPERM))
+
+
+def filter_reader(machine: str) -> bytes:
+    """Build the filter of a process that reads a file which it has open, and draws: it computes, and opens nothing."""
+    return _build(machine, _list_for_reader, _refuse(errno.EPERM))
 
 
 def filter_step(machine: str) -> bytes:
@@ -101,6 +109,11 @@ def filter_launcher(machine: str) -> bytes:
 def _list_for_javascript(numbers: _Machine) -> Iterable[list[_Instruction]]:
     yield from (_answer(number, _ALLOW) for number in numbers.computing)
     yield from (_refuse_bits(number, 2, _PROT_EXEC) for number in numbers.mapping)
+
+
+def _list_for_reader(numbers: _Machine) -> Iterable[list[_Instruction]]:
+    yield _answer(numbers.pread, _ALLOW)
+    yield from _list_for_javascript(numbers)
 
 
 def _list_for_step(numbers: _Machine) -> Iterable[list[_Instruction]]:
