@@ -10,6 +10,7 @@ import pytest
 
 from zoo_runner.model.job import Job, Outcome, Results, Status
 from zoo_runner.server.api import Call
+from zoo_runner.server.pages import result_items, results_page
 from zoo_runner.server.pages.maps import build_job_shapes, find_input_box, find_result_box, read_box, read_geometry
 from zoo_runner.server.pages.results_page import build_results_page
 
@@ -53,6 +54,13 @@ def test_only_inputs_that_say_so_are_boxes() -> None:
 @pytest.mark.parametrize("geometry", [None, {"type": "Other"}, {"type": "Polygon", "coordinates": [[1] * 20_000]}])
 def test_what_cannot_be_drawn_is_its_box(geometry: Any) -> None:
     assert read_geometry(geometry, BOX)["coordinates"][0][0] == [10.0, 46.0]
+
+
+def test_a_geometry_of_more_levels_than_there_are_is_its_box() -> None:
+    square = [[[[10, 46], [11, 46], [11, 47], [10, 46]]]]
+    assert read_geometry({"type": "MultiPolygon", "coordinates": square}, BOX)["coordinates"] == square
+    deep = json.loads("[" * 900 + "]" * 900)
+    assert read_geometry({"type": "Polygon", "coordinates": deep}, BOX)["coordinates"][0][0] == [10.0, 46.0]
 
 
 def have_results(job: Job, collection: Any, document: Any = None) -> Job:
@@ -137,3 +145,71 @@ def test_items_that_lead_to_each_other_end(results: Path) -> None:
     collection = {"links": [{"rel": "child", "href": (results / "catalog.json").as_uri()}]}
     job = have_results(build_job("one", destination=str(results)), collection)
     assert build_results_page({}, job, CALL).map.is_empty
+
+
+def count_looks(monkeypatch: pytest.MonkeyPatch, module: Any) -> list[str]:
+    """Note each file that a module looks for on the disk."""
+    looked = list[str]()
+    find = module.find_result_file
+
+    def look(job: Job, path: str) -> Path | None:
+        looked.append(path)
+        found: Path | None = find(job, path)
+        return found
+
+    monkeypatch.setattr(module, "find_result_file", look)
+    return looked
+
+
+@pytest.mark.parametrize("name", ["scene/item.json", "none.json", "catalog.json"])
+def test_of_very_many_links_the_first_are_looked_at(results: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    looked = count_looks(monkeypatch, result_items)
+    (results / "catalog.json").write_text(json.dumps({"links": [{"rel": "child", "href": name}] * 5000}))
+    links = [{"rel": "child", "href": name}, {"rel": "child", "href": "x" * 5000}] * 50_000
+    build_results_page({}, have_results(build_job("one", destination=str(results)), {"links": links}), CALL)
+    assert 0 < len(looked) <= 1010
+
+
+def test_of_very_many_items_and_assets_the_first_are_shown(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = count_looks(monkeypatch, result_items)
+    assets = {f"a{number}": {"href": "scene/red.tif", "title": "t" * 1000} for number in range(200)}
+    item = json.dumps({"type": "Feature", "id": "i" * 1000, "bbox": [10, 46, 11, 47], "assets": assets})
+    for number in range(210):
+        (results / f"item-{number}.json").write_text(item)
+    collection = {"links": [{"rel": "item", "href": f"item-{number}.json"} for number in range(210)]}
+    page = build_results_page({}, have_results(build_job("one", destination=str(results)), collection), CALL)
+    assert len(page.items) == 200
+    assert [len(one.assets) for one in page.items] == [50] * 40 + [0] * 160
+    assert len(looked) <= 200 + 2000
+    assert {len(one.title) for one in page.items} == {len(one.title) for one in page.items[0].assets} == {200}
+    assert sum(1 for one in page.map.shapes if one.picture) == 12
+
+
+def test_of_very_many_outputs_the_first_are_looked_at(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = count_looks(monkeypatch, results_page)
+    link = {"href": "https://eo.example/api/jobs/one/files/none.csv", "type": "text/csv"}
+    job = have_results(build_job("one", destination=str(results)), {})
+    assert build_results_page({"many": [link] * 20_000}, job, CALL).files == ()
+    assert len(looked) == 500
+
+
+def test_a_file_that_is_removed_while_the_page_is_built_is_not_on_the_map(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = results_page.find_result_file
+
+    def find_last(job: Job, path: str) -> Path | None:
+        file = find(job, path)
+        # the page reads the text first, and asks for the size later
+        if file and path in looked:
+            file.unlink()
+        looked.append(path)
+        return file
+
+    looked = list[str]()
+    monkeypatch.setattr(results_page, "find_result_file", find_last)
+    document = {
+        "line": {"href": "https://eo.example/api/jobs/one/files/scene/line.geojson", "type": "application/geo+json"}
+    }
+    page = build_results_page(document, have_results(build_job("one", destination=str(results)), {}), CALL)
+    assert ([file.name for file in page.files], dict(page.map.vectors)) == (["line.geojson"], {})

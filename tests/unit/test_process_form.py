@@ -170,6 +170,26 @@ def test_inputs_that_the_process_does_not_have_are_named() -> None:
     assert [one["code"] for one in page.problems] == ["inputs.unknown"]
 
 
+@pytest.mark.parametrize("levels", [150, 350, 900])
+def test_inputs_that_are_too_deep_to_be_shown_are_left_out_and_named(levels: int) -> None:
+    pasted = '{"name": "a", "deep": ' + "[" * levels + "]" * levels + "}"
+    call, process = Call("alpha", BASE), describe(INPUTS)
+    page = build_pasted_page(process, call, pasted)
+    assert [one["message"] for one in page.problems] == [
+        "input 'deep' has more than 100 levels: it was left out",
+        "unknown input 'deep': it was left out",
+    ]
+    for shown in (page, build_refused_page(process, call, {}, (), inputs=json.loads(pasted))):
+        assert json.loads(shown.request) == {"inputs": {"name": "a"}}
+
+
+def test_inputs_of_many_levels_are_shown() -> None:
+    pasted = '{"name": ' + "[" * 100 + "1" + "]" * 100 + "}"
+    page = build_pasted_page(describe(INPUTS), Call("alpha", BASE), pasted)
+    assert json.loads(page.request) == {"inputs": json.loads(pasted)}
+    assert page.problems == ()
+
+
 def test_files_are_sent_only_by_who_may() -> None:
     call = Call("alpha", BASE, may=lambda action: action != "file.send")
     page = Page(show({"inputs": INPUTS}, build_process_page(describe(INPUTS), call)))

@@ -152,7 +152,7 @@ def _scale(transform: Any, across: float, down: float) -> Any:
 
 def _place(bands: Any, mask: Any, transform: Any, crs: Any, box: tuple[float, ...]) -> tuple[Any, Any]:
     import numpy as np
-    from rasterio.transform import from_bounds  # type: ignore[import-untyped]  # it ships none
+    from rasterio.transform import from_bounds
     from rasterio.warp import reproject  # type: ignore[import-untyped]  # it ships none
 
     west, south, east, north = box
@@ -197,7 +197,7 @@ def _stretch(band: Any, mask: Any) -> Any:
 
 
 def _write_png(colours: Any, mask: Any) -> bytes:
-    from rasterio.io import MemoryFile  # type: ignore[import-untyped]  # it ships none
+    from rasterio.io import MemoryFile
 
     height, width = mask.shape
     with MemoryFile() as file:

@@ -81,6 +81,22 @@ def ensure_portable(document: Any, what: str) -> None:
         )
 
 
+def is_deeper(value: Any, most: int) -> bool:
+    """Whether a value has more levels of lists and objects: what writes it follows them by recursion."""
+    level = [value]
+    for _ in range(most + 1):
+        level = [inner for one in level for inner in _list_parts(one)]
+        if not level:
+            return False
+    return True
+
+
+def _list_parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()
+
+
 def prefers_async(prefer: str) -> bool:
     """Whether a client prefers an asynchronous execution (RFC 7240, `respond-async`)."""
     return "respond-async" in {part.strip().lower() for part in re.split(r"[,;]", prefer)}

@@ -6,16 +6,19 @@ Whatever packages and callers have written is data of an attribute; the script o
 import json
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from stageout.raster import build_footprint
 from zoo_runner.model.job import Job
+from zoo_runner.server.requests import is_deeper
 
 Box = tuple[float, float, float, float]
 _GEOMETRIES = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
-_LONGEST_GEOMETRY = 20_000
 _BOX_NAMES = ("bbox", "bounding", "extent", "aoi")
+# an object, and the lists of a MultiPolygon
+_LONGEST_GEOMETRY, _MOST_LEVELS = 20_000, 5
 _WHOLE_EARTH = (-180.0, -90.0, 180.0, 90.0)
 _MOST_SHAPES = 1000
 
@@ -77,12 +80,13 @@ def read_geometry(value: Any, box: Box) -> Mapping[str, Any]:
     """Return a geometry of GeoJSON if it can be drawn and is small, else that of its box."""
     if isinstance(value, Mapping) and value.get("type") in _GEOMETRIES:
         geometry = {"type": value["type"], "coordinates": value.get("coordinates")}
-        try:
+        with suppress(ValueError):
             # NaN is no JSON, which browsers refuse
-            if len(json.dumps(geometry, allow_nan=False)) <= _LONGEST_GEOMETRY:
+            if (
+                not is_deeper(geometry, _MOST_LEVELS)
+                and len(json.dumps(geometry, allow_nan=False)) <= _LONGEST_GEOMETRY
+            ):
                 return geometry
-        except (ValueError, RecursionError):
-            return build_footprint(box)
     return build_footprint(box)
 
 

@@ -10,7 +10,9 @@ from typing import Any
 from zoo_runner.server.api import Call
 from zoo_runner.server.documents import Preflight, ProblemAt
 from zoo_runner.server.pages.process_form import BOX, Field, build_example, build_fields, fill_in, find_input
+from zoo_runner.server.requests import is_deeper
 
+_MOST_LEVELS = 100
 _PYTHON = """import requests
 
 inputs = {inputs}
@@ -54,8 +56,18 @@ def build_process_page(
     process: Mapping[str, Any], call: Call, inputs: Mapping[str, Any] | None = None, of_job: str | None = None
 ) -> ProcessPage:
     """Build the page of a process, with inputs that are filled in, such as those of a job, where these are given."""
-    page = _build_page(process, call, build_fields(process["inputs"], fill_in(process["inputs"], inputs or {})), inputs)
-    return replace(page, of_job=of_job)
+    shown = _leave_out_deep(inputs or {})
+    page = _build_page(process, call, build_fields(process["inputs"], fill_in(process["inputs"], shown)), shown)
+    problems: tuple[ProblemAt, ...] = tuple(
+        {
+            "code": "request.invalid",
+            "pointer": "",
+            "message": f"input {name[:100]!r} has more than {_MOST_LEVELS} levels: it was left out",
+        }
+        for name in inputs or {}
+        if name not in shown
+    )
+    return replace(page, problems=problems, of_job=of_job)
 
 
 def build_refused_page(
@@ -74,7 +86,8 @@ def build_refused_page(
     fields = build_fields(process["inputs"], filled, problems)
     own = {one.name for one in fields}
     others = tuple(problem for problem in problems if find_input(problem["pointer"]) not in own)
-    return replace(_build_page(process, call, fields, inputs), problems=others, remedy=remedy, checked=checked)
+    page = _build_page(process, call, fields, _leave_out_deep(inputs or {}))
+    return replace(page, problems=others, remedy=remedy, checked=checked)
 
 
 def build_pasted_page(process: Mapping[str, Any], call: Call, pasted: str) -> ProcessPage:
@@ -94,7 +107,8 @@ def build_pasted_page(process: Mapping[str, Any], call: Call, pasted: str) -> Pr
         for name in inputs
         if name not in process["inputs"]
     )
-    return replace(build_process_page(process, call, inputs), problems=unknown)
+    page = build_process_page(process, call, inputs)
+    return replace(page, problems=(*page.problems, *unknown))
 
 
 def read_inputs(pasted: str) -> Mapping[str, Any]:
@@ -109,8 +123,13 @@ def read_inputs(pasted: str) -> Mapping[str, Any]:
     raise ValueError("inputs are an object, with a value for each name")
 
 
+def _leave_out_deep(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out inputs that cannot be written as Python and as JSON with indents."""
+    return {name: value for name, value in inputs.items() if not is_deeper(value, _MOST_LEVELS)}
+
+
 def _build_page(
-    process: Mapping[str, Any], call: Call, fields: tuple[Field, ...], inputs: Mapping[str, Any] | None
+    process: Mapping[str, Any], call: Call, fields: tuple[Field, ...], inputs: Mapping[str, Any]
 ) -> ProcessPage:
     address = f"{call.link('processes', process['id'])}/execution"
     given = inputs or build_example(process["inputs"])

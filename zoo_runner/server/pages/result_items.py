@@ -2,8 +2,9 @@
 
 import json
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -13,7 +14,10 @@ from zoo_runner.server.pages.maps import Box, read_box, read_geometry
 from zoo_runner.server.results import find_result_file
 
 _LARGEST_BYTES = 256 << 10
-_MOST_DOCUMENTS = 200
+# what a page looks at: links and assets cost a look at the disk each, whether or not they lead anywhere
+_MOST_DOCUMENTS, _MOST_LINKS = 200, 1000
+_MOST_ASSETS_OF_ITEM, _MOST_ASSETS = 50, 2000
+_LONGEST_HREF, _LONGEST_TITLE = 4096, 200
 _FOLLOWED = ("item", "child")
 
 
@@ -38,37 +42,44 @@ class ResultItem:
 
 
 def list_items(job: Job) -> list[ResultItem]:
-    """List the Items that the STAC Collection of a job leads to, those on this machine, the first of them."""
+    """List the Items that the STAC Collection of a job leads to, those on this machine, the first of them.
+
+    The numbers of documents, of links, and of assets that are looked at are limited.
+    """
     results = job.outcome.results if job.outcome else None
     if results is None or "://" in job.destination:
         return []
-    found, known = list[ResultItem](), set[Path]()
-    waiting = deque(_list_documents(job, Path(job.destination) / "collection.json", results.collection))
-    while waiting and len(known) < _MOST_DOCUMENTS:
-        file = waiting.popleft()
-        if file in known:
+    found, known, assets_left = list[ResultItem](), set[Path](), _MOST_ASSETS
+    start = Path(job.destination) / "collection.json"
+    waiting = deque(islice(_list_links(start, results.collection), _MOST_LINKS))
+    for _ in range(_MOST_LINKS):
+        if not waiting or len(known) == _MOST_DOCUMENTS:
+            break
+        file = _locate(job, *waiting.popleft())
+        if file is None or file in known:
             continue
         known.add(file)
         document = _read(file)
         if document.get("type") == "Feature":
-            found.append(_read_item(job, file, document))
+            item, tried = _read_item(job, file, document, min(_MOST_ASSETS_OF_ITEM, assets_left))
+            assets_left -= tried
+            found.append(item)
         else:
-            waiting.extend(_list_documents(job, file, document))
+            waiting.extend(islice(_list_links(file, document), _MOST_LINKS - len(waiting)))
     return found
 
 
-def _list_documents(job: Job, file: Path, document: Mapping[str, Any]) -> Iterator[Path]:
+def _list_links(file: Path, document: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+    """List what a document leads to: the document's file, and the address."""
     links = document.get("links")
     for link in links if isinstance(links, list | tuple) else ():
         if isinstance(link, Mapping) and link.get("rel") in _FOLLOWED:
-            found = _locate(job, file, link.get("href"))
-            if found:
-                yield found
+            yield file, link.get("href")
 
 
 def _locate(job: Job, file: Path, href: Any) -> Path | None:
     """Find the file of results that a document refers to; None where it lies elsewhere."""
-    if not isinstance(href, str):
+    if not isinstance(href, str) or len(href) > _LONGEST_HREF:
         return None
     own = f"{Path(job.destination).as_uri()}/"
     if href.startswith(own):
@@ -88,22 +99,29 @@ def _read(file: Path) -> Mapping[str, Any]:
     return document if isinstance(document, Mapping) else {}
 
 
-def _read_item(job: Job, file: Path, document: Mapping[str, Any]) -> ResultItem:
+def _read_item(job: Job, file: Path, document: Mapping[str, Any], most_assets: int) -> tuple[ResultItem, int]:
+    """Read an Item and the first of its assets; returns how many of these were looked at, too."""
     box, assets = read_box(document.get("bbox")), document.get("assets")
-    return ResultItem(
-        str(document.get("id") or file.stem),
+    tried = list(islice(assets.items(), most_assets)) if isinstance(assets, Mapping) else []
+    item = ResultItem(
+        _cut(document.get("id")) or _cut(file.stem),
         _shorten(job, file),
         box,
         read_geometry(document.get("geometry"), box) if box else {},
-        tuple(_list_assets(job, file, assets)) if isinstance(assets, Mapping) else (),
+        tuple(_list_assets(job, file, tried)),
     )
+    return item, len(tried)
 
 
-def _list_assets(job: Job, file: Path, assets: Mapping[str, Any]) -> Iterator[Asset]:
-    for name, asset in assets.items():
+def _list_assets(job: Job, file: Path, assets: Iterable[tuple[str, Any]]) -> Iterator[Asset]:
+    for name, asset in assets:
         found = _locate(job, file, asset.get("href")) if isinstance(asset, Mapping) else None
         if found:
-            yield Asset(str(asset.get("title") or name), _shorten(job, found), str(asset.get("type") or ""))
+            yield Asset(_cut(asset.get("title")) or _cut(name), _shorten(job, found), _cut(asset.get("type")))
+
+
+def _cut(text: Any) -> str:
+    return str(text)[:_LONGEST_TITLE] if isinstance(text, str | int | float) else ""
 
 
 def _shorten(job: Job, file: Path) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -21,7 +22,7 @@ _VECTORS = "application/geo+json"
 _CSV = "text/csv"
 _TEXTS = ("text/", "application/json", _VECTORS, "application/cwl", "application/yaml", "application/xml")
 _SHOWN_BYTES = 32 << 10
-_MOST_SHOWN = 20
+_MOST_SHOWN, _MOST_TRIED = 20, 500
 _LARGEST_VECTORS_BYTES = 4 << 20
 _MOST_PICTURES = 12
 
@@ -73,12 +74,13 @@ def build_results_page(document: Mapping[str, Any], job: Job, call: Call) -> Res
 def _list_shown_files(document: Mapping[str, Any], items: list[ResultItem], place: _Place) -> tuple[ShownFile, ...]:
     """List the files that a page can show, the first few of them: those of the document, then those of its Items."""
     found: dict[str, ShownFile] = {}
-    for output, path, media_type in (*_list_outputs(document, place), *_list_assets(items)):
-        if len(found) < _MOST_SHOWN and path not in found:
-            file = find_result_file(place.job, path)
-            shown = _show(output, path, media_type, file, place) if file else None
-            if shown:
-                found[path] = shown
+    for output, path, media_type in islice(chain(_list_outputs(document, place), _list_assets(items)), _MOST_TRIED):
+        if len(found) == _MOST_SHOWN:
+            break
+        file = None if path in found else find_result_file(place.job, path)
+        shown = _show(output, path, media_type, file, place) if file else None
+        if shown:
+            found[path] = shown
     return tuple(found.values())
 
 
@@ -139,12 +141,13 @@ def _build_shape(item: ResultItem, place: _Place, number: int) -> Shape:
     if item.box is None:
         raise ValueError("an Item without a place has no shape")
     west, south, east, north = item.box
-    rasters = [asset.path for asset in item.assets if can_draw(asset.path)]
-    picture = ""
+    raster = picture = ""
     # a box across the antimeridian is no picture
-    if rasters and number < _MOST_PICTURES and west < east and south < north:
+    if number < _MOST_PICTURES and west < east and south < north:
+        raster = next((asset.path for asset in item.assets if can_draw(asset.path)), "")
+    if raster:
         edges = ",".join(map(str, item.box))
-        picture = f"{urlsplit(place.pictures).path}{quote(rasters[0])}?bbox={edges}"
+        picture = f"{urlsplit(place.pictures).path}{quote(raster)}?bbox={edges}"
     return Shape(item.title, item.geometry, item.box, "item", place.files + quote(item.path), picture)
 
 
@@ -153,4 +156,8 @@ def _is_drawn(file: ShownFile, place: _Place) -> bool:
     if file.media_type != _VECTORS or file.text is None:
         return False
     found = find_result_file(place.job, unquote(file.href.removeprefix(place.files)))
-    return found is not None and found.stat().st_size <= _LARGEST_VECTORS_BYTES
+    try:
+        return found is not None and found.stat().st_size <= _LARGEST_VECTORS_BYTES
+    except OSError:
+        # removed meanwhile
+        return False
