@@ -29,10 +29,11 @@ from zoo_runner.model.errors import (
     SettingsError,
 )
 from zoo_runner.model.events import EngineLine, Event, StageStarted, StepReused, StepStarted
-from zoo_runner.model.job import Status
+from zoo_runner.model.job import Outcome, Results, Status
 from zoo_runner.model.needs import Needs
 from zoo_runner.model.process import Process
 from zoo_runner.model.session import Session
+from zoo_runner.model.stored_results import StoredResults
 from zoo_runner.model.token import PersonalToken
 from zoo_runner.model.workspace import Quota
 from zoo_runner.store.protocol import JobQuery, Share
@@ -45,6 +46,7 @@ from zoo_runner.store.sql.snapshot import replace_rows
 
 OTHER = replace(PACKAGE, digest="b" * 64)
 NOW = "2026-01-01T00:00:00.000Z"
+LATER = "2026-01-01T00:00:07.000Z"
 # every schema that there ever was
 REVISIONS = sorted(path.name[:4] for path in (Path(migrations.__file__).parent / "versions").glob("[0-9]*.py"))
 
@@ -344,9 +346,11 @@ def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url
     with database.writing() as connection:
         upgrade(connection, schema)
         odd = {"message": 'a null character \0, "deployed_in": "no"'}
-        job = build_job(started=NOW, finished="2026-01-01T00:00:07.000Z", inputs=odd, deployed_in="other")
-        body = json.dumps(to_plain(job))
+        job = build_job(started=NOW, finished=LATER, inputs=odd, deployed_in="other")
+        ended = replace(job, outcome=Outcome(Status.SUCCESSFUL, Results({}, {}, "", TWO_FILES)))
+        body = json.dumps(to_plain(ended))
         values = {"digest": PACKAGE.digest, "package": json.dumps(to_plain(PACKAGE)), "body": body}
+        values |= {"destination": job.destination, "later": LATER}
         values |= {"process": json.dumps(to_plain(build_process())), "event": json.dumps(EVENT), "now": NOW}
         values["addresses"] = json.dumps({"successful": "http://a", "failed": "http://b", "dismissed": "http://b"})
         for statement in (
@@ -356,6 +360,7 @@ def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url
             *(DEPLOYED_IN if schema > "0011" else ()),
             *(OLD_CALLBACK if schema == "0003" else ()),
             *(CALLBACK if schema > "0003" else ()),
+            *(STORED if schema > "0012" else ()),
         ):
             connection.execute(sqlalchemy.text(statement), values)
     database.close()
@@ -364,6 +369,8 @@ def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url
     assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", deployed_in="other")).jobs] == ["job-1"]
     for words in ("OB-1", "P"):
         assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", text=words)).jobs] == ["job-1"]
+    assert store.results.measure("ws") == 42
+    assert store.results.find("ws", "job-1") == StoredResults("job-1", "ws", job.destination, 42, LATER)
     assert store.processes.get("ws", "p") == build_process()
     assert store.processes.load_package(PACKAGE.digest) == PACKAGE
     assert list(store.events.read("job-1")) == [(1, EngineLine("info", "x"))]
@@ -391,6 +398,16 @@ DEPLOYED_IN = ("UPDATE jobs SET deployed_in = 'other'",)
 OLD_CALLBACK = (
     "INSERT INTO callbacks (job_id, base, hub, addresses, known, tried, attempts, due)"
     " VALUES ('job-1', 'http://here', false, :addresses, 'running', 'running', 0, 0)",
+)
+TWO_FILES = {
+    "record": {
+        "first": {"class": "File", "size": 40, "secondaryFiles": [{"class": "File", "size": 2}]},
+        "others": [{"class": "Directory", "size": 7}, {"class": "File"}, "text"],
+    }
+}
+STORED = (
+    "INSERT INTO stored_results (job_id, workspace, destination, size_bytes, stored)"
+    " VALUES ('job-1', 'ws', :destination, 42, :later)",
 )
 CALLBACK = (
     "INSERT INTO callbacks (job_id, base, hub, known, tried, attempts, due)"

@@ -8,6 +8,7 @@ import pytest
 from tests.unit.messages import Check
 from tests.values import job_paths
 from zoo_runner.config.folders import JobPaths
+from zoo_runner.execution import written_lines
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.events import EngineLine, StageStarted, StepEnded, StepLines, StepReused, StepStarted
@@ -312,6 +313,36 @@ def test_lines_that_a_step_has_not_printed_before_are_new(paths: JobPaths) -> No
         log.take_up()
         log(StepLines("index", ("three",)))
     assert paths.step_log("index").read_text().splitlines() == ["one", "two", "three"]
+
+
+def test_of_a_log_with_very_many_lines_what_is_kept_in_memory_has_a_limit_and_nothing_is_lost(
+    paths: JobPaths, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(written_lines, "MOST_LINES", 3)
+    lines = [f"line {number}" for number in range(5)]
+    paths.stage_in_log.parent.mkdir(parents=True, exist_ok=True)
+    paths.stage_in_log.write_text("".join(f"{line}\n" for line in (*lines, lines[0])))
+    written = written_lines.WrittenLines()
+    written.read_own_logs(paths)
+    # the first three are known, one of them twice; the others are written again
+    assert written.take_new(paths.stage_in_log, [*lines, lines[0], lines[0]]) == [*lines[3:], lines[0]]
+    assert caplog.text.count("more than 3 lines") == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "left"),
+    [(["c", "d"], 4), (["e", "f"], 2), (["f", "g"], 1), (["x"], 0), (["a", "b", "c", "d", "e", "f", "g"], 6), ([], 6)],
+)
+def test_where_a_step_goes_on_is_found_without_its_whole_log_in_memory(
+    paths: JobPaths, first: list[str], left: int
+) -> None:
+    own = paths.step_log("s")
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.write_text("a\nb\nc\nd\ne\nf\n")
+    written = written_lines.WrittenLines()
+    written.read_own_logs(paths)
+    written.begin_at("s", own, first)
+    assert written.take_new(own, [str(number) for number in range(6)]) == [str(number) for number in range(left, 6)]
 
 
 def test_the_end_of_a_job_is_written_once_however_often_it_is_concluded(paths: JobPaths) -> None:

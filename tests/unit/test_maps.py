@@ -13,6 +13,7 @@ from zoo_runner.server.api import Call
 from zoo_runner.server.pages import result_items, results_page
 from zoo_runner.server.pages.maps import build_job_shapes, find_input_box, find_result_box, read_box, read_geometry
 from zoo_runner.server.pages.results_page import build_results_page
+from zoo_runner.server.results import find_result_file
 
 BOX = (10.0, 46.0, 11.0, 47.0)
 CALL = Call("alpha", "https://eo.example/api")
@@ -196,7 +197,7 @@ def test_of_very_many_outputs_the_first_are_looked_at(results: Path, monkeypatch
 def test_a_file_that_is_removed_while_the_page_is_built_is_not_on_the_map(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    find = results_page.find_result_file
+    find = find_result_file
 
     def find_last(job: Job, path: str) -> Path | None:
         file = find(job, path)

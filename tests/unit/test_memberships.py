@@ -1,6 +1,7 @@
 """What is let in without asking the provider ends with what it said last of the person."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from tests.unit.messages import Check
 from zoo_runner.model import clock
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.membership import Membership
-from zoo_runner.server.access.memberships import Memberships, ensure_still_member, limit_session
+from zoo_runner.model.token import PersonalToken
+from zoo_runner.server.access.memberships import Memberships, build_membership, ensure_still_member, limit_session
 from zoo_runner.server.access.personal_tokens import build_token, find_owner
 from zoo_runner.server.access.sessions import Sessions
 from zoo_runner.server.access.tokens import Caller
@@ -21,7 +23,13 @@ _DAY_SECONDS = 86_400
 
 
 def build_caller(*workspaces: str) -> Caller:
-    return Caller("ada", frozenset(workspaces))
+    return Caller("ada", frozenset(workspaces), issued=clock.now())
+
+
+def build_known_token(days: float = 0.0, *, by_operator: bool = False) -> PersonalToken:
+    """Build a token that was made so many days ago."""
+    made, expires = clock.after(-days * _DAY_SECONDS), clock.after(90 * _DAY_SECONDS)
+    return PersonalToken("t1", "alpha", "ada", "", ("job.*",), made, expires, by_operator)
 
 
 def make_token(api: Api, workspace: str) -> str:
@@ -60,7 +68,7 @@ def test_a_personal_token_ends_when_its_owner_left_the_workspace_and_begins_agai
 def test_a_refusal_says_why(workspaces: tuple[str, ...], days: float, fact: str, check: Check) -> None:
     seen = "2026-01-01T00:00:00.000Z" if days else clock.now()
     with pytest.raises(InputError) as caught:
-        ensure_still_member(Membership("ada", workspaces, seen), "alpha", DAYS)
+        ensure_still_member(build_known_token(), Membership("ada", workspaces, seen), DAYS)
     assert fact in caught.value.diagnosis.cause
     assert caught.value.diagnosis.code == "identity.owner"
     assert caught.value.diagnosis.remedy
@@ -68,8 +76,41 @@ def test_a_refusal_says_why(workspaces: tuple[str, ...], days: float, fact: str,
 
 def test_an_owner_who_came_lately_keeps_the_token() -> None:
     seen = clock.after(-13 * _DAY_SECONDS)
-    ensure_still_member(Membership("ada", ("alpha",), seen), "alpha", DAYS)
-    ensure_still_member(None, "alpha", DAYS)
+    ensure_still_member(build_known_token(90), Membership("ada", ("alpha",), seen), DAYS)
+
+
+def test_a_token_of_an_owner_who_never_came_holds_where_an_operator_made_it_or_for_days(check: Check) -> None:
+    ensure_still_member(build_known_token(13), None, DAYS)
+    ensure_still_member(build_known_token(90, by_operator=True), None, DAYS)
+    old = replace(build_known_token(), created="2026-01-01T00:00:00.000Z")
+    with pytest.raises(InputError) as caught:
+        ensure_still_member(old, None, DAYS)
+    check(caught.value, "identity.owner", "ada", old.created, "14 days")
+
+
+def test_what_the_provider_issued_last_counts_and_a_token_without_the_claim_says_nothing(tmp_path: Path) -> None:
+    with opened_api(tmp_path) as api:
+        noted = []
+
+        async def note(*callers: Caller) -> None:
+            for caller in callers:
+                await Memberships(api).note(caller)
+                found = api.store.memberships.find("ada")
+                noted.append(found and (found.workspaces, found.seen))
+
+        early, late, future = clock.after(-60), clock.after(-30), clock.after(3600)
+        callers = (
+            replace(build_caller("alpha"), issued=None),
+            replace(build_caller("alpha", "beta"), issued=early),
+            replace(build_caller("beta"), issued=late),
+            # still valid, of before
+            replace(build_caller("alpha", "beta"), issued=early),
+            replace(build_caller(), issued=clock.now(), says_workspaces=False),
+        )
+        asyncio.run(note(*callers))
+        last = ("beta",), late
+        assert noted == [None, (("alpha", "beta"), early), last, last, last]
+        assert build_membership(replace(build_caller(), issued=future)).seen < future
 
 
 def test_a_session_loses_what_the_provider_took_away_since_its_login_and_gains_nothing(tmp_path: Path) -> None:

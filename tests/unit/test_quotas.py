@@ -23,7 +23,7 @@ from zoo_runner.engines.local.engine import LocalEngine
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.context import end_job
 from zoo_runner.model import clock
-from zoo_runner.model.errors import EngineError, JobNotFoundError, RunnerError
+from zoo_runner.model.errors import EngineError, JobNotFoundError, RunnerError, StageOutError
 from zoo_runner.model.job import Outcome, Results, Status
 from zoo_runner.model.needs import Needs
 from zoo_runner.model.package import Package
@@ -34,6 +34,7 @@ from zoo_runner.server.quotas import describe_usage, ensure_within, explain_wait
 from zoo_runner.server.results import get_results
 from zoo_runner.server.stored_results import remove_expired_results, remove_results
 from zoo_runner.store.protocol import Share
+from zoo_runner.store.sql import stored_results
 from zoo_runner.store.sql.schema import STORED_RESULTS
 
 NAME = "default"
@@ -58,9 +59,11 @@ def wait_in_queue(api: Api, count: int, workspace: str = NAME) -> None:
         api.store.jobs.create(job, PACKAGE)
 
 
-def store_results(api: Api, job_id: str, size_bytes: int, destination: str = "s3://results/here") -> None:
+def store_results(
+    api: Api, job_id: str, size_bytes: int, destination: str = "s3://results/here", workspace: str = NAME
+) -> None:
     """Have a job end with results of a size, as a worker stores it."""
-    running = replace(build_job(), id=job_id, workspace=NAME, destination=destination, status=Status.RUNNING)
+    running = replace(build_job(), id=job_id, workspace=workspace, destination=destination, status=Status.RUNNING)
     job = api.store.jobs.create(running, PACKAGE)
     results = Results({}, {}, "", size_bytes=size_bytes)
     end_job(api.store.jobs, job, Outcome(Status.SUCCESSFUL, results))
@@ -193,8 +196,22 @@ def test_the_engine_of_a_workspace_gives_its_jobs_no_more_than_its_quota() -> No
     assert CalrissianEngine(limited).measure(package) == Needs(3, 1024)
     assert CalrissianEngine(configuration).measure(package) == Needs(4.01, 8192 + 256)
     local = LocalEngine(limited).measure(package)
-    assert local.cores <= 3
-    assert local.memory_mib <= 1024
+    assert 0 < local.cores <= 3
+    assert 0 < local.memory_mib <= 1024
+    small = replace(limited, workspace=replace(workspace, quota=Quota(cores=0.5, memory_mib=16)))
+    assert LocalEngine(small).measure(package) == Needs(0.5, 16)
+
+
+def test_a_sum_of_fractions_that_is_all_of_the_quota_waits_for_no_room(tmp_path: Path) -> None:
+    profiles = tmp_path / "profiles.json"
+    profiles.write_text('{"default": {"quota": {"cores": 0.3}}}')
+    with opened_api(tmp_path, workspaces=profiles) as api:
+        wait_with_needs(api, 0.1, 0.2, 0.1)
+        share = Share(quota_of=lambda _: Quota(cores=0.3))
+        assert api.store.jobs.claim("me", 60, share)
+        assert explain_waiting(api, api.store.jobs.get("job-1")) is None
+        assert api.store.jobs.claim("me", 60, share)
+        assert "quota.cores" in (explain_waiting(api, api.store.jobs.get("job-2")) or "")
 
 
 def test_usage_is_shown_beside_the_quota(api: Api) -> None:
@@ -266,14 +283,75 @@ def test_results_are_removed_once_they_are_older_than_the_profile_says(tmp_path:
         folders = [lie_on_disk(tmp_path, name) for name in ("old", "new")]
         for folder in folders:
             store_results(api, folder.name, 4, str(folder))
-        with api.store.database.writing() as connection:
-            is_it = STORED_RESULTS.c.job_id == "old"
-            connection.execute(update(STORED_RESULTS).where(is_it).values(stored=clock.after(-31 * 86_400)))
+        age(api, "old", 31)
         # a job whose record was removed before
         api.store.jobs.delete("old")
         assert remove_expired_results(api, Event()) == 1
         assert [folder.exists() for folder in folders] == [False, True]
         assert api.store.results.measure(NAME) == 4
+
+
+def age(api: Api, job_id: str, days: float) -> None:
+    with api.store.database.writing() as connection:
+        is_it = STORED_RESULTS.c.job_id == job_id
+        connection.execute(update(STORED_RESULTS).where(is_it).values(stored=clock.after(-days * 86_400)))
+
+
+def test_each_workspace_keeps_results_for_its_own_time_and_is_read_in_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_results, "_AT_ONCE", 2)
+    profiles = tmp_path / "profiles.json"
+    profiles.write_text(
+        '{"*": {"resultsRetentionDays": 30}, "own": {"resultsRetentionDays": 60}, "kept": {"resultsRetentionDays": null}}'
+    )
+    with opened_api(tmp_path, workspaces=profiles) as api:
+        for number, (workspace, days) in enumerate(
+            [("a", 31), ("b", 31), ("a", 31), ("a", 29), ("own", 61), ("own", 59), ("kept", 900)] + [("c", 40)] * 5
+        ):
+            folder = tmp_path / "results" / workspace / f"job-{number}"
+            folder.mkdir(parents=True)
+            store_results(api, folder.name, 4, str(folder), workspace)
+            age(api, folder.name, days)
+        assert remove_expired_results(api, Event()) == 9
+        kept = [api.store.results.find_largest(name, 9) for name in ("a", "b", "c", "own", "kept")]
+        assert [[one.job_id for one in each] for each in kept] == [["job-3"], [], [], ["job-5"], ["job-6"]]
+
+
+def test_results_in_a_folder_that_is_not_there_at_the_moment_stay_counted(
+    api: Api, tmp_path: Path, check: Check
+) -> None:
+    call, folder = Call(NAME, "http://localhost"), lie_on_disk(tmp_path, "done")
+    store_results(api, "done", 4, str(folder))
+    away = folder.parent.rename(tmp_path / "away")
+    with pytest.raises(StageOutError) as caught:
+        remove_results(api, call, "done")
+    check(caught.value, "destination.missing", "done", str(folder.parent))
+    assert api.store.results.measure(NAME) == 4
+    read_results(api, call, "done")
+    away.rename(folder.parent)
+    remove_results(api, call, "done")
+    assert not folder.exists()
+    assert api.store.results.measure(NAME) == 0
+
+
+def test_results_that_a_worker_of_an_earlier_release_stored_are_counted_and_can_be_removed(
+    api: Api, tmp_path: Path
+) -> None:
+    call = Call(NAME, "http://localhost")
+    folders = [lie_on_disk(tmp_path, name) for name in ("first", "second")]
+    for folder in folders:
+        store_results(api, folder.name, 4, str(folder))
+        job = api.store.jobs.get(folder.name)
+        api.store.jobs.update(replace(job, started=clock.now(), finished=clock.now()))
+        api.store.results.remove(folder.name)
+    remove_results(api, call, "first")
+    assert [folder.exists() for folder in folders] == [False, True]
+    assert api.store.results.count_missed(0) == 1
+    assert api.store.results.measure(NAME) == 4
+    assert api.store.results.count_missed(0) == 0
+    with pytest.raises(JobNotFoundError):
+        remove_results(api, call, "first")
 
 
 def test_quotas_are_read_from_the_profiles() -> None:

@@ -6,6 +6,7 @@ import hmac
 import json
 import time
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from joserfc.jwk import ECKey, KeySet, RSAKey
 
 from tests.unit.messages import Check
 from zoo_runner.config.identity import IdentitySettings, load_identity_settings
+from zoo_runner.model import clock
 from zoo_runner.model.errors import InputError, SettingsError
 from zoo_runner.server.access.tokens import Caller, UnknownKeyError, ensure_member, read_caller
 
@@ -150,3 +152,15 @@ def test_settings_that_would_accept_too_much_are_refused(variables: Mapping[str,
     assert load_identity_settings(usual) == SETTINGS
     with pytest.raises(SettingsError, match=word):
         load_identity_settings({**usual, **variables})
+
+
+def test_a_caller_has_when_the_token_was_issued_and_whether_it_says_workspaces() -> None:
+    path = SETTINGS.workspaces_claim
+    for claims, issued, says in (
+        ({}, clock.format_time(datetime.fromtimestamp(NOW, timezone.utc)), True),
+        ({"iat": None, path: []}, None, True),
+        ({path: None}, clock.format_time(datetime.fromtimestamp(NOW, timezone.utc)), False),
+    ):
+        sent = {name: value for name, value in {**CLAIMS, **claims}.items() if value is not None}
+        found = read_caller(sign(sent), KEYS, SETTINGS, NOW)
+        assert (found.issued, found.says_workspaces) == (issued, says)

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -48,7 +49,7 @@ def _add_tokens(cli: click.Group, read: ReadConfiguration) -> None:
         request = {"title": title, "scopes": list(scopes), "days": most if days is None else days}
         token, text, digest = build_token(workspace, owner, request, most)
         with _open(read) as store:
-            store.tokens.add(digest, token, MOST_OF_AN_OWNER)
+            store.tokens.add(digest, replace(token, by_operator=True), MOST_OF_AN_OWNER)
             _record(store, "token.create", workspace, token.id)
         click.echo(text)
         print_message(f"token {token.id} of {owner} for {workspace}, until {token.expires}")

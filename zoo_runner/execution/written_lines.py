@@ -1,13 +1,17 @@
 """What the logs of a job have already, so that a process that takes the job up writes nothing of it a second time.
 
 A remote engine reports a job from its begin again. What a step prints is known by its number, because a step prints
-its lines in one order; lines of stages, of the engine and of the runner are known by their text.
+its lines in one order; lines of stages, of the engine and of the runner are known by short digests of their texts. What
+is kept in memory has a limit, as one worker takes up hundreds of jobs at once.
 """
 
+import logging
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from hashlib import blake2b
+from operator import eq
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +21,11 @@ from zoo_runner.model.diagnosis import Stage
 
 _NOT_STEPS = frozenset(("job", "engine", *(str(stage) for stage in Stage)))
 _CHUNK_BYTES = 1 << 20
+_DIGEST_BYTES = 8
+MOST_LINES = 100_000
+"""Of a place with more lines that are known by their text, later ones are written again."""
+
+logger = logging.getLogger(__name__)
 
 Place = str | Path
 """The lines of one source in the job log, or a log of its own."""
@@ -27,7 +36,9 @@ class WrittenLines:
 
     def __init__(self) -> None:
         self._numbers: dict[Place, int] = {}
-        self._texts: dict[Place, Counter[str]] = {}
+        self._texts: dict[Place, Counter[bytes]] = {}
+        # places with more lines than are kept
+        self._full: set[Place] = set()
         # logs of steps of which nothing was reported again yet
         self._untouched: set[Place] = set()
 
@@ -51,10 +62,7 @@ class WrittenLines:
         self._untouched.discard(own)
         passed = self._numbers[own]
         with suppress(OSError), opened_complete(own) as file:
-            known = [line.rstrip(b"\n") for line in file]
-            first = [_encode(line) for line in lines]
-            fitting = (at for at in range(len(known)) if known[at : at + len(first)] == first[: len(known) - at])
-            passed = next(fitting, len(known))
+            passed = _find_begin(file, [_encode(line) for line in lines])
         for place in (step, own):
             self._numbers[place] = max(self._numbers.get(place, 0) - passed, 0)
 
@@ -80,9 +88,18 @@ class WrittenLines:
 
     def _add(self, place: Place, text: str, *, by_text: bool) -> None:
         if by_text:
-            self._texts.setdefault(place, Counter())[text] += 1
+            self._keep(place, self._texts.setdefault(place, Counter()), _digest(text))
         else:
             self._numbers[place] = self._numbers.get(place, 0) + 1
+
+    def _keep(self, place: Place, texts: Counter[bytes], digest: bytes) -> None:
+        if digest in texts or len(texts) < MOST_LINES:
+            texts[digest] += 1
+        elif place not in self._full:
+            self._full.add(place)
+            logger.warning(
+                "%s has more than %d lines: what is reported again of the others is written again", place, MOST_LINES
+            )
 
 
 def read_written(paths: JobPaths) -> WrittenLines:
@@ -127,12 +144,30 @@ def _read_chunks(file: BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
-def _take(texts: Counter[str], line: str) -> bool:
-    text = _encode(line).decode()
-    known = texts[text] > 0
+def _find_begin(file: BinaryIO, first: Sequence[bytes]) -> int:
+    """Return how many lines of a log are before the first that is followed by these, or by as many as the log has."""
+    if not first:
+        return 0
+    number, last = 0, deque[bytes](maxlen=len(first))
+    for number, line in enumerate(file, 1):
+        last.append(line.rstrip(b"\n"))
+        if len(last) == len(first) and all(map(eq, last, first)):
+            return number - len(first)
+    known = list(last)
+    fitting = (at for at in range(len(known)) if known[at:] == list(first[: len(known) - at]))
+    return number - len(known) + next(fitting, len(known))
+
+
+def _take(texts: Counter[bytes], line: str) -> bool:
+    digest = _digest(_encode(line).decode())
+    known = texts[digest] > 0
     if known:
-        texts[text] -= 1
+        texts[digest] -= 1
     return known
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode(), digest_size=_DIGEST_BYTES).digest()
 
 
 def _decode(line: bytes) -> str:

@@ -22,5 +22,7 @@ class Needs:
         return Needs(self.cores + other.cores, self.memory_mib + other.memory_mib)
 
 
+ROUNDING = 1e-6
+"""What sums of fractions of cores may be above a limit."""
 NO_NEEDS = Needs()
 """Nothing is known."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class PersonalToken:
     """A token of a person for one workspace; times are stored ones.
 
-    `scopes` are actions of policies, or families of them such as `job.*`.
+    `scopes` are actions of policies, or families of them such as `job.*`. `by_operator`: an operator has made it
+    for its owner.
     """
 
     id: str
@@ -17,3 +18,4 @@ class PersonalToken:
     scopes: tuple[str, ...]
     created: str
     expires: str
+    by_operator: bool = False

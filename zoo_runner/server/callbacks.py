@@ -117,6 +117,9 @@ class Notifier:
     def _claim(self) -> Callback | None:
         """Take a message that is due, of a workspace of which the fewest are being sent."""
         with self._lock:
+            if not self._workspaces:
+                # all that the hosts had their share of may have ended before its workspace was noted
+                self._resting.clear()
             sending, resting = Counter(self._workspaces), set(self._resting)
         if sending.total() >= PLACES.most:
             return None

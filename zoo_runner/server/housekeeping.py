@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import monotonic
+from time import monotonic, time
 
 from zoo_runner.execution.context import end_job
 from zoo_runner.execution.retention import find_expired
@@ -87,6 +87,8 @@ class Housekeeper:
         remove_rests(self._api.configuration.workspace.folders.scratch)
         if removed := remove_expired(self._api, self._stopped):
             logger.info("%d jobs were removed that ended more than ZOO_RUNNER_RETENTION_DAYS ago", removed)
+        # of workers of an earlier release, beside which this one runs
+        self._api.store.results.count_missed(time() - _SECONDS_PER_DAY)
         if removed := remove_expired_results(self._api, self._stopped):
             logger.info("the results of %d jobs were removed that are older than their resultsRetentionDays", removed)
         if removed := remove_unstarted(self._api, self._stopped):

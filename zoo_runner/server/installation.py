@@ -94,11 +94,10 @@ def find_shortest_retention(settings: ServerSettings, configuration: Configurati
     return min((days for days in (own, *(one.retention_days for one in profiles)) if days is not None), default=None)
 
 
-def find_shortest_results_retention(settings: ServerSettings) -> float | None:
-    """Return the fewest days that results of any workspace are kept; None where all are kept until they are removed."""
-    profiles = _open_profiles(settings.workspaces).list_by_name().values() if settings.workspaces else ()
-    days = (one.results_retention_days for one in profiles)
-    return min((one for one in days if one is not None), default=None)
+def list_results_retention(settings: ServerSettings) -> Mapping[str, float | None]:
+    """Return how many days results are kept by workspace (`*`: the others); None: until they are removed."""
+    profiles = _open_profiles(settings.workspaces).list_by_name() if settings.workspaces else {}
+    return {name: profile.results_retention_days for name, profile in profiles.items()}
 
 
 def build_destination(settings: ServerSettings, workspace: Workspace, name: str) -> str:

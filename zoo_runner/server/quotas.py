@@ -6,6 +6,7 @@ from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, InputError
 from zoo_runner.model.job import Job, Status
+from zoo_runner.model.needs import ROUNDING
 from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.requirements import find_all
@@ -59,7 +60,7 @@ def explain_waiting(api: Api, job: Job) -> str | None:
         ("quota.cores", "cores", job.needs.cores, taken.cores, quota.cores),
         ("quota.memory", "MiB of memory", job.needs.memory_mib, taken.memory_mib, quota.memory_mib),
     ):
-        if most is not None and count and used + wanted > most:
+        if most is not None and count and used + wanted > most + ROUNDING:
             return (
                 f"waits for other jobs: it may take {wanted:g} {what}, and those that run may take {used:g} of {most:g}"
                 f" ({code})"

@@ -2,16 +2,19 @@
 
 import logging
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
+from zoo_runner.config.profiles import EVERY
 from zoo_runner.engines.pipeline import load_stage_out_options, translated
 from zoo_runner.model import clock
+from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import JobNotFoundError, RunnerError, StageOutError
-from zoo_runner.model.job import FINAL
+from zoo_runner.model.job import FINAL, Job
 from zoo_runner.model.stored_results import StoredResults
 from zoo_runner.server.api import Api, Call
-from zoo_runner.server.installation import find_shortest_results_retention
+from zoo_runner.server.installation import find_folder, list_results_retention
 from zoo_runner.server.jobs import get_job
 from zoo_runner.server.results import build_no_results, build_not_ended
 
@@ -27,7 +30,7 @@ def remove_results(api: Api, call: Call, job_id: str) -> None:
     """
     stored = api.store.results.find(call.workspace, job_id)
     if stored is None:
-        raise build_no_results(get_job(api, call, job_id))
+        stored = _read_uncounted(get_job(api, call, job_id))
     with suppress(JobNotFoundError):
         job = get_job(api, call, job_id)
         if job.status not in FINAL:
@@ -37,16 +40,10 @@ def remove_results(api: Api, call: Call, job_id: str) -> None:
 
 def remove_expired_results(api: Api, stopped: threading.Event) -> int:
     """Remove the results that were stored longer ago than they are kept; returns of how many jobs."""
-    least = find_shortest_results_retention(api.settings)
-    if least is None:
-        return 0
     removed = 0
-    for stored in api.store.results.find_older(clock.after(-least * _SECONDS_PER_DAY)):
+    for stored in _find_expired(api):
         if stopped.is_set():
             break
-        days = api.find_profile(stored.workspace).results_retention_days
-        if days is None or stored.stored > clock.after(-days * _SECONDS_PER_DAY):
-            continue
         try:
             _remove(api, stored)
             removed += 1
@@ -55,11 +52,32 @@ def remove_expired_results(api: Api, stopped: threading.Event) -> int:
     return removed
 
 
+def _find_expired(api: Api) -> Iterator[StoredResults]:
+    """Find the results of each workspace that are older than they are kept there."""
+    known = list_results_retention(api.settings)
+    for name, days in known.items():
+        if days is None:
+            continue
+        until = clock.after(-days * _SECONDS_PER_DAY)
+        if name == EVERY:
+            yield from api.store.results.find_older(until, apart_from=known.keys() - {EVERY})
+        else:
+            yield from api.store.results.find_older(until, name)
+
+
+def _read_uncounted(job: Job) -> StoredResults:
+    """Read from its record what a job stored that is not counted, as a worker of an earlier release ended it."""
+    if job.status not in FINAL or job.outcome is None or job.outcome.results is None:
+        raise build_no_results(job)
+    return StoredResults(job.id, job.workspace, job.destination, job.outcome.results.size_bytes, job.updated)
+
+
 def _remove(api: Api, stored: StoredResults) -> None:
     """Remove what is stored, then what is known of it, so that all of it can be repeated."""
     from stageout.stage import remove_results as remove_stored
 
     storage, place = api.find_configuration(stored.workspace).workspace.storage, stored.destination.rstrip("/")
+    _ensure_mounted(stored)
     with translated(StageOutError):
         options = load_stage_out_options(storage, stored.job_id, "")
         for one in (f"{place}/logs/{stored.job_id}", place):
@@ -70,3 +88,15 @@ def _remove(api: Api, stored: StoredResults) -> None:
         if job.outcome:
             api.store.jobs.update(replace(job, outcome=replace(job.outcome, results=None, published=None)))
     api.store.results.remove(stored.job_id)
+
+
+def _ensure_mounted(stored: StoredResults) -> None:
+    """Refuse to take results for removed where the folder that they lie in is not there at the moment."""
+    folder = find_folder(stored.destination)
+    if folder and not folder.parent.is_dir():
+        raise StageOutError(
+            f"the results of job {stored.job_id} cannot be removed: there is no folder {folder.parent}",
+            "Mount it, then repeat the request. Where it was removed for good, create it empty before.",
+            level=Level.PLATFORM,
+            code="destination.missing",
+        )

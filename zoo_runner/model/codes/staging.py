@@ -40,6 +40,9 @@ STAGING = (
     Code("source.failed", _U, "An input could not be staged in.", "Check the address shown."),
     *_list_staging("source", "An input"),
     *_list_staging("output", "An output of the package"),
+    Code(
+        "destination.missing", _P, "The folder of results is not there at the moment.", "Mount it, or create it empty."
+    ),
     Code("destination.failed", _U, "The results could not be stored.", "Check the destination shown."),
     *_list_staging("destination", "The place of the results"),
 )

@@ -1,7 +1,8 @@
 """What the provider said last of people, as it limits what is let in without asking it: sessions and personal tokens.
 
-An access token or a login says of which workspaces a person is. This is kept, so that a personal token ends with the
-membership of its owner, or where the owner does not come for days, and a session with what a later login said.
+An access token or a login says of which workspaces a person is, when it is issued. The newest is kept, so that a
+personal token ends with the membership of its owner, or where the owner does not come for days, and a session with
+what a later login said.
 """
 
 from time import monotonic
@@ -11,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from zoo_runner.model import clock
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.membership import Membership
+from zoo_runner.model.token import PersonalToken
 from zoo_runner.server.access.remembered import Remembered
 from zoo_runner.server.access.tokens import Caller
 from zoo_runner.server.api import Api
@@ -19,6 +21,7 @@ _AGAIN_SECONDS = 60.0
 """What has not changed is stored again after so long."""
 _REMEMBERED_BYTES = 4 << 20
 _SECONDS_PER_DAY = 86_400
+_COME = "Its owner has to log in, or send a request with a new token of the provider; then it is accepted again."
 
 
 class Memberships:
@@ -31,6 +34,8 @@ class Memberships:
     async def note(self, caller: Caller) -> None:
         """Keep of which workspaces a caller is, as the provider has just said."""
         known = self._known.get(caller.name)
+        if not caller.says_workspaces or caller.issued is None:
+            return
         if known and known[0] == caller.workspaces and monotonic() < known[1]:
             return
         await run_in_threadpool(self._api.store.memberships.put, build_membership(caller))
@@ -38,17 +43,28 @@ class Memberships:
 
 
 def build_membership(caller: Caller) -> Membership:
-    """Build what is kept of a caller of whom the provider has just said the workspaces."""
-    return Membership(caller.name, tuple(sorted(caller.workspaces)), clock.now())
+    """Build what is kept of a caller of whom the provider said the workspaces when it issued the token.
+
+    A login has just been asked for: where its token does not say when, it is now. No token is of a later time.
+    """
+    now = clock.now()
+    return Membership(caller.name, tuple(sorted(caller.workspaces)), min(caller.issued or now, now))
 
 
-def ensure_still_member(membership: Membership | None, workspace: str, days: float) -> None:
+def ensure_still_member(token: PersonalToken, membership: Membership | None, days: float) -> None:
     """Refuse a personal token whose owner left its workspace, or did not come for so many days.
 
-    Of an owner who never came nothing is known: an operator has made the token, and it holds until it expires. Raises
-    `InputError` (`identity.owner`).
+    Of an owner who never came nothing is known: what an operator has made holds until it expires, any other token for
+    so many days. Raises `InputError` (`identity.owner`).
     """
+    workspace = token.workspace
     if membership is None:
+        if not token.by_operator and token.created <= clock.after(-days * _SECONDS_PER_DAY):
+            raise _refuse(
+                f"its owner {token.owner} has not been seen since this server keeps who is a member, and it was made"
+                f" {token.created}, more than {days:g} days ago (ZOO_RUNNER_TOKEN_CONFIRM_DAYS)",
+                _COME,
+            )
         return
     if workspace not in membership.workspaces:
         raise _refuse(
@@ -59,7 +75,7 @@ def ensure_still_member(membership: Membership | None, workspace: str, days: flo
         raise _refuse(
             f"its owner {membership.name} was last seen {membership.seen}, more than {days:g} days ago"
             " (ZOO_RUNNER_TOKEN_CONFIRM_DAYS)",
-            "Its owner has to log in, or send a request with a token of the provider; then it is accepted again.",
+            _COME,
         )
 
 

@@ -98,7 +98,7 @@ async def find_owner(api: Api, text: str) -> Caller:
         )
     owner = token.owner
     membership = await api.read(lambda api: api.store.memberships.find(owner))
-    ensure_still_member(membership, token.workspace, api.identity.token_confirm_days)
+    ensure_still_member(token, membership, api.identity.token_confirm_days)
     return Caller(
         token.owner, frozenset({token.workspace}), by="personal-token", scopes=frozenset(token.scopes), token=token.id
     )

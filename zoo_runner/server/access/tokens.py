@@ -5,7 +5,9 @@ names or brings itself (`jku`, `jwk`, `x5u`, `x5c`) are not looked at.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any, Literal
 
 from joserfc import jwt
@@ -20,6 +22,7 @@ from joserfc.errors import (
 from joserfc.jwk import KeySet
 
 from zoo_runner.config.identity import IdentitySettings
+from zoo_runner.model import clock
 from zoo_runner.model.errors import InputError
 
 By = Literal["access-token", "session", "personal-token", "development-token"]
@@ -37,7 +40,8 @@ class Caller:
     """Who sends a request, the workspaces that this caller may use, and the roles that this caller has.
 
     `by` is what the request has to show that; a personal token has an id (`token`) and the actions that it is for
-    (`scopes`; None: all).
+    (`scopes`; None: all). Of a token of the provider, `issued` is when (a stored time; None where it does not say), and
+    `says_workspaces` whether it has the claim of the workspaces at all.
     """
 
     name: str
@@ -46,6 +50,8 @@ class Caller:
     by: By = "access-token"
     scopes: frozenset[str] | None = None
     token: str | None = None
+    issued: str | None = field(default=None, compare=False)
+    says_workspaces: bool = field(default=True, compare=False)
 
 
 class UnknownKeyError(Exception):
@@ -168,7 +174,22 @@ def _build_caller(claims: Mapping[str, Any], settings: IdentitySettings) -> Call
     workspaces = _find(claims, settings.workspaces_claim)
     if not isinstance(name, str) or not name.strip() or len(name) > 200 or not name.isprintable():
         raise refuse("identity.claim", f"its claim {settings.name_claim} is not a name")
-    return Caller(name, _read_names(workspaces), _read_names(_find(claims, settings.roles_claim)))
+    return Caller(
+        name,
+        _read_names(workspaces),
+        _read_names(_find(claims, settings.roles_claim)),
+        issued=_read_time(claims.get("iat")),
+        says_workspaces=workspaces is not None,
+    )
+
+
+def _read_time(claim: Any) -> str | None:
+    """Read a time in seconds, as a stored time; none for another value: the claim `iat` is not required here."""
+    if isinstance(claim, bool) or not isinstance(claim, int | float):
+        return None
+    with suppress(ValueError, OverflowError, OSError):
+        return clock.format_time(datetime.fromtimestamp(claim, timezone.utc))
+    return None
 
 
 def _read_names(claim: Any) -> frozenset[str]:

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from zoo_runner.model import clock
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.job import Job, Status
+from zoo_runner.model.needs import ROUNDING as _ROUNDING
 from zoo_runner.model.needs import Needs
 from zoo_runner.model.package import Package
 from zoo_runner.store.cursors import read_cursor, write_cursor
@@ -40,8 +41,6 @@ _ANYBODYS = or_(JOBS.c.lease_owner.is_(None), JOBS.c.lease_expires <= now_second
 _SUMS = select(JOBS.c.workspace, func.count(), func.sum(JOBS.c.needs_cores), func.sum(JOBS.c.needs_memory_mib))
 # the next job of a workspace waits so long for room before smaller ones wait for it
 _TURN_SECONDS = 600
-# of sums of fractions of cores
-_ROUNDING = 1e-6
 
 
 class SqlJobs:

@@ -18,11 +18,12 @@ class SqlMemberships:
         self._database = database
 
     def put(self, membership: Membership) -> None:
-        """Keep what the provider said, in the place of what it said before."""
+        """Keep what the provider said, in the place of what it said before; what it said later stays."""
         values = {"workspaces": json.dumps(membership.workspaces), "seen": membership.seen}
         adding = self._database.insert(MEMBERSHIPS).values(name=membership.name, **values)
         with self._database.writing() as connection:
-            connection.execute(adding.on_conflict_do_update(index_elements=["name"], set_=values))
+            is_newer = MEMBERSHIPS.c.seen <= adding.excluded.seen
+            connection.execute(adding.on_conflict_do_update(index_elements=["name"], set_=values, where=is_newer))
 
     def find(self, name: str) -> Membership | None:
         """Return what the provider said last of a person; None where it said nothing yet."""

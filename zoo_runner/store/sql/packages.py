@@ -9,6 +9,8 @@ from zoo_runner.model.package import Package
 from zoo_runner.store.sql.database import Database
 from zoo_runner.store.sql.schema import JOBS, PACKAGES, VERSIONS
 
+_AT_ONCE = 1000
+
 
 def keep_package(database: Database, connection: Connection, package: Package) -> None:
     """Store a package where it is not stored yet; nobody removes it before this transaction has ended."""
@@ -25,12 +27,16 @@ def remove_unused_packages(database: Database) -> int:
     """
     used = (select(VERSIONS.c.package), select(JOBS.c.package))
     unused = [PACKAGES.c.digest.not_in(digests) for digests in used]
-    with database.writing() as connection:
-        locked = select(PACKAGES.c.digest).where(*unused).with_for_update(skip_locked=True)
-        found = connection.execute(locked).scalars().all()
-        # looked at again: a use that was stored before the row was locked is seen by this statement only
-        removed = delete(PACKAGES).where(PACKAGES.c.digest.in_(found), *unused)
-        return connection.execute(removed).rowcount if found else 0
+    locked = select(PACKAGES.c.digest).where(*unused).limit(_AT_ONCE).with_for_update(skip_locked=True)
+    removed, is_full = 0, True
+    while is_full:
+        with database.writing() as connection:
+            found = connection.execute(locked).scalars().all()
+            # looked at again: a use that was stored before the row was locked is seen by this statement only
+            again = delete(PACKAGES).where(PACKAGES.c.digest.in_(found), *unused)
+            removed += connection.execute(again).rowcount if found else 0
+        is_full = len(found) == _AT_ONCE
+    return removed
 
 
 def load_package(database: Database, digest: str) -> Package | None:

@@ -1,11 +1,12 @@
 """Deployed packages in a database: one row says which version of a process is deployed, further rows keep them all."""
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, exists, select, tuple_, update
 
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.errors import ProcessNotFoundError
@@ -34,6 +35,7 @@ _SELECT_PAGE = (
     .limit(bindparam("most"))
 )
 _MOST_IN_MEMORY = 256
+_AT_ONCE = 1000
 
 
 class SqlProcesses:
@@ -119,15 +121,27 @@ class SqlProcesses:
         current = exists().where(_CURRENT, PROCESSES.c.deployed.is_(True))
         run = exists().where(JOBS.c.package == VERSIONS.c.package)
         removable = and_(~current, ~run)
-        with self._database.reading() as connection:
-            found = connection.execute(select(VERSIONS.c.body).where(removable)).scalars().all()
         removed = 0
-        for old in (process for process in map(_read, found) if process.updated <= until):
-            one = (VERSIONS.c.workspace == old.workspace, VERSIONS.c.id == old.id, VERSIONS.c.number == old.number)
-            with self._database.writing() as connection:
-                removed += connection.execute(delete(VERSIONS).where(*one, removable)).rowcount
+        for workspace, process_id, number, body in self._iterate_versions(removable):
+            # read apart from those that are in use, which stay in memory
+            if json.loads(body)["updated"] <= until:
+                one = (VERSIONS.c.workspace == workspace, VERSIONS.c.id == process_id, VERSIONS.c.number == number)
+                with self._database.writing() as connection:
+                    removed += connection.execute(delete(VERSIONS).where(*one, removable)).rowcount
         remove_unused_packages(self._database)
         return removed
+
+    def _iterate_versions(self, which: ColumnElement[bool]) -> Iterator[Sequence[Any]]:
+        """Read the key and the record of versions, in pages."""
+        key = VERSIONS.c.workspace, VERSIONS.c.id, VERSIONS.c.number
+        wanted = passed = select(*key, VERSIONS.c.body).where(which).order_by(*key).limit(_AT_ONCE)
+        while page := self._read_page(passed):
+            yield from page
+            passed = wanted.where(tuple_(*key) > tuple(page[-1][:3]))
+
+    def _read_page(self, statement: Select[Any]) -> Sequence[Any]:
+        with self._database.reading() as connection:
+            return connection.execute(statement).all()
 
     def load_package(self, digest: str) -> Package:
         """Return a package; raises `ProcessNotFoundError` where none has this digest."""

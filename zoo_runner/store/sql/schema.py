@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import VARCHAR
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-OLDEST, NEWEST = "0001", "0015"
+OLDEST, NEWEST = "0001", "0016"
 """The first revision of the schema (migrations/versions), and the one that this release speaks."""
 
 METADATA = MetaData()
@@ -100,6 +100,8 @@ Index(
 )
 Index("jobs_by_status", JOBS.c.workspace, JOBS.c.status, JOBS.c.created, JOBS.c.id)
 Index("jobs_by_process", JOBS.c.workspace, JOBS.c.process_id, JOBS.c.created, JOBS.c.id)
+# whether a job runs a package is asked before it is removed
+Index("jobs_by_package", JOBS.c.package)
 Index(
     "jobs_unfinished",
     JOBS.c.priority,

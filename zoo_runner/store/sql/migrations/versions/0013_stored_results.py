@@ -32,8 +32,10 @@ def upgrade() -> None:
     op.create_index("stored_results_by_time", "stored_results", ["stored"])
     jobs = sa.table("jobs", *map(sa.column, ("status", "body")))
     connection = op.get_bind()
-    found = connection.execute(sa.select(jobs.c.body).where(jobs.c.status == "successful")).scalars()
-    while bodies := found.fetchmany(_AT_ONCE):
+    ended = sa.select(jobs.c.body).where(jobs.c.status == "successful")
+    # in pages: a client of PostgreSQL gets all rows at once otherwise
+    found = connection.execute(ended.execution_options(yield_per=_AT_ONCE)).scalars()
+    for bodies in found.partitions():
         rows = [row for row in map(_build_row, bodies) if row]
         if rows:
             connection.execute(sa.insert(table), rows)
