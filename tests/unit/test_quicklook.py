@@ -1,6 +1,7 @@
 """Pictures of rasters, as their process draws them."""
 
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -17,7 +18,7 @@ from zoo_runner.model.errors import InputError, JobNotFoundError
 from zoo_runner.model.job import Job, Status
 from zoo_runner.server import quicklook
 from zoo_runner.server.quicklook import build_tag, can_draw, draw_quicklook, find_raster, read_box
-from zoo_runner.server.quicklook_process import LONGEST_SIDE, confine, describe, hold
+from zoo_runner.server.quicklook_process import LARGEST_BYTES, LONGEST_SIDE, confine, describe, hold
 from zoo_runner.server.quicklook_process import draw as draw_open
 
 # the library's own, about how it multiplies, and about pictures that have no place
@@ -198,6 +199,19 @@ def test_the_process_of_pictures_does_nothing_but_read_what_is_open(tmp_path: Pa
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(
         ("unlink", "unlinkat", "rename", "other"), "kept"
     )
+
+
+def test_what_the_process_prints_is_limited() -> None:
+    program = (
+        "import os, sys\n"
+        "from zoo_runner.server.quicklook_process import confine\n"
+        "confine(bytes.fromhex(sys.argv[1]))\n"
+        "for _ in range(40): os.write(1, bytes(1 << 20))\n"
+    )
+    with os.fdopen(os.memfd_create("picture"), "r+b") as printed:
+        command = [sys.executable, "-c", program, filter_reader(os.uname().machine).hex()]
+        done = subprocess.run(command, stdout=printed, stderr=subprocess.DEVNULL, check=False, timeout=60)
+        assert (done.returncode, printed.seek(0, os.SEEK_END)) == (1, LARGEST_BYTES)
 
 
 def test_what_is_refused_to_it_works_elsewhere(tmp_path: Path) -> None:

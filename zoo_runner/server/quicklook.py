@@ -7,7 +7,6 @@ from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryFile
 
 from zoo_runner.engines.cwl_process.system_calls import filter_reader
 from zoo_runner.model.errors import InputError, JobNotFoundError
@@ -67,8 +66,8 @@ def draw_quicklook(job: Job, path: str, file: Path, box: Box | None) -> bytes:
         raster = file.open("rb")
     except OSError as error:
         raise _build_no_picture(job, path, _REMOVED) from error
-    # a file, whose size the kernel limits, and no pipe
-    with raster, TemporaryFile() as drawn:
+    # a file in memory, whose size the kernel limits, and no pipe
+    with raster, os.fdopen(os.memfd_create("picture"), "r+b") as drawn:
         try:
             done = subprocess.run(
                 command,
