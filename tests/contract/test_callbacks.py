@@ -252,6 +252,19 @@ def test_who_is_slow_holds_up_no_other_workspace_and_no_other_host(api: Api, web
         notifier.stop()
 
 
+def test_a_workspace_that_was_noted_as_waiting_after_all_was_sent_does_not_wait_for_another(
+    api: Api, web: FileServer
+) -> None:
+    notifier = Notifier(api)
+    try:
+        notifier._resting.add("quiet")  # the moment between two threads
+        wanted = fail_jobs(api.store, "quiet", web.url, 1)
+        notifier.wake()
+        wait_for(lambda: [path for path, _ in web.posted] == wanted, 60)
+    finally:
+        notifier.stop()
+
+
 def test_a_receiver_that_redirects_or_holds_the_line_has_not_received(server: Server, web: FileServer) -> None:
     web.fail("successUri", Fault(302, {"Location": f"{web.url}/elsewhere"}))
     web.put("elsewhere", b"{}")

@@ -1,5 +1,6 @@
 """Quotas of workspaces: what is refused before a job begins, what waits, and what is shown."""
 
+import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -302,9 +303,9 @@ def test_each_workspace_keeps_results_for_its_own_time_and_is_read_in_pages(
 ) -> None:
     monkeypatch.setattr(stored_results, "_AT_ONCE", 2)
     profiles = tmp_path / "profiles.json"
-    profiles.write_text(
-        '{"*": {"resultsRetentionDays": 30}, "own": {"resultsRetentionDays": 60}, "kept": {"resultsRetentionDays": null}}'
-    )
+    days_kept = {"*": 30, "own": 60, "kept": None}
+    text = json.dumps({name: {"resultsRetentionDays": days} for name, days in days_kept.items()})
+    profiles.write_text(text)
     with opened_api(tmp_path, workspaces=profiles) as api:
         for number, (workspace, days) in enumerate(
             [("a", 31), ("b", 31), ("a", 31), ("a", 29), ("own", 61), ("own", 59), ("kept", 900)] + [("c", 40)] * 5
