@@ -134,6 +134,7 @@ TAKES_ANY_KEYWORD = {
     "handler.py: __init__": "public interface: what existing handlers take",
     "handler.py: load_handler": "gives handlers what they take",
     "package/community_schemas.py: _record": "the keywords are the names of a CWL record's fields",
+    "server/quicklook_process.py: open_it": "rasterio gives what opens its files more than that needs",
     "package/community_schemas.py: _build_tagged": "the keywords are the names of a CWL record's fields",
 }
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.markup import EVIL, Page
+from tests.unit.messages import Check
 from tests.unit.packed import COLOUR, DOUBLES, build_package, full
 from zoo_runner.package.describe import build_description
 from zoo_runner.server.api import Call
@@ -171,14 +172,13 @@ def test_inputs_that_the_process_does_not_have_are_named() -> None:
 
 
 @pytest.mark.parametrize("levels", [150, 350, 900])
-def test_inputs_that_are_too_deep_to_be_shown_are_left_out_and_named(levels: int) -> None:
+def test_inputs_that_are_too_deep_to_be_shown_are_left_out_and_named(levels: int, check: Check) -> None:
     pasted = '{"name": "a", "deep": ' + "[" * levels + "]" * levels + "}"
     call, process = Call("alpha", BASE), describe(INPUTS)
     page = build_pasted_page(process, call, pasted)
-    assert [one["message"] for one in page.problems] == [
-        "input 'deep' has more than 100 levels: it was left out",
-        "unknown input 'deep': it was left out",
-    ]
+    for one in page.problems:
+        check.words(one["message"], "'deep'")
+    assert len(page.problems) == 2
     for shown in (page, build_refused_page(process, call, {}, (), inputs=json.loads(pasted))):
         assert json.loads(shown.request) == {"inputs": {"name": "a"}}
 

@@ -227,9 +227,9 @@ def test_nothing_is_drawn_where_calls_are_not_filtered(tmp_path: Path, monkeypat
     try:
         assert not can_draw("a.tif")
         path = write(tmp_path / "a.tif", np.ones((1, 10, 20), "uint8"))
-        with pytest.raises(JobNotFoundError, match="filter of system calls"):
+        with pytest.raises(JobNotFoundError, match="filter"):
             find_raster(build_job(tmp_path), path.name, None)
-        with pytest.raises(JobNotFoundError, match="system calls of this machine"):
+        with pytest.raises(JobNotFoundError, match="calls"):
             draw_quicklook(build_job(tmp_path), path.name, path, None)
     finally:
         quicklook._has_program.cache_clear()
