@@ -267,6 +267,8 @@ def _build_spec(job: JobSpec) -> Document:
         "keeps_user": False,
         "cores": 1,
         "memory_mib": _MEMORY_MIB,
+        "most_cores": None,
+        "most_memory_mib": None,
         "package_files": [],
         "cid_folder": None,
         "remover": [],
