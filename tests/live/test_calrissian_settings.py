@@ -260,7 +260,9 @@ def test_the_job_pod_publishes_logs_and_usage_beside_the_results(site: Site, s3:
     story = run(secret, write_package(tmp_path, "echo a line >&2"))
     assert story.outcome.published == f"s3://results/settings/logs/{story.job.id}"
     found = {path.name: path.read_text() for path in (s3.folder / "results/settings/logs" / story.job.id).iterdir()}
-    assert {"job.log", "work.log", "usage.json", "results.json", "node_stage_out.log"} == set(found)
+    logs = {"job.log", "work.log", "usage.json", "results.json", "node_stage_out.log"}
+    # by the last, all of it is removed with the results
+    assert set(found) == {*logs, ".stageout.json"}
     assert "a line" in found["work.log"]
     assert "SUCCESSFUL" in found["job.log"]
     assert json.loads(found["usage.json"])["steps"][0]["peakMemoryMiB"] is not None

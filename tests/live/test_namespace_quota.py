@@ -51,7 +51,7 @@ def build_pod(cpu: str | None) -> dict[str, Any]:
 def test_a_namespace_has_the_quota_of_its_workspace_as_it_is_now_and_a_job_runs_within_it(limited: Site) -> None:
     settings, cluster = limited.configuration.kubernetes, connect(limited.configuration.kubernetes)
     names = build_names("quota", settings, limited.workspace)
-    quota = Quota(cores=1, memory_mib=2048)
+    quota = Quota(cores=1.5, memory_mib=2048)
 
     def read() -> tuple[dict[str, str], str]:
         found = json.loads(kubectl(limited, "get", "resourcequota", QUOTA, "-n", NAMESPACE, "-o", "json"))
@@ -60,18 +60,18 @@ def test_a_namespace_has_the_quota_of_its_workspace_as_it_is_now_and_a_job_runs_
     for given in (Quota(cores=3, memory_mib=4096), quota):
         create_tenant(cluster, mark_content(build_tenant(names, settings, given)))
     hard, _ = read()
-    assert hard == {"requests.cpu": "1", "requests.memory": "2Gi"}
+    assert hard == {"requests.cpu": "3", "requests.memory": "4Gi"}
     kubectl(
         limited,
         "wait",
         f"quota/{QUOTA}",
         "-n",
         NAMESPACE,
-        "--for=jsonpath={.status.hard.requests\\.cpu}=1",
+        "--for=jsonpath={.status.hard.requests\\.cpu}=3",
         "--timeout=60s",
     )
     with pytest.raises(ApiError, match="exceeded quota"):
-        cluster.create(build_pod("2"))
+        cluster.create(build_pod("4"))
     made = cluster.create(build_pod(None))
     assert made["spec"]["containers"][0]["resources"]["requests"] == {"cpu": "1m", "memory": "16Mi"}
     kubectl(limited, "delete", "pod", made["metadata"]["name"], "-n", NAMESPACE, "--wait=false")
