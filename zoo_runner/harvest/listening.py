@@ -15,9 +15,9 @@ from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.masking import Masker
 
 PATH = "/webhook"
-# anybody may send: GitHub cuts the commits of a push at 2048, which take less
+# any client may send: GitHub cuts the commits of a push at 2048, which take less
 _LARGEST_BYTES, _MOST_AT_ONCE = 5 << 20, 16
-_PATIENCE_SECONDS, _START_SECONDS = 10, 30
+_PATIENCE_SECONDS, _BODY_SECONDS, _STOP_SECONDS = 10, 30, 30
 
 _Scope = Mapping[str, Any]
 _Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -62,7 +62,7 @@ def listening(pushes: Pushes, host: str, port: int) -> Iterator[None]:
         yield
     finally:
         server.should_exit = True
-        thread.join(_START_SECONDS)
+        thread.join(_STOP_SECONDS)
         bound.close()
 
 
@@ -73,9 +73,9 @@ async def _receive_message(pushes: Pushes, scope: _Scope, receive: _Receive) -> 
     if scope["method"] != "POST":
         return 405, {"detail": "send it with POST"}
     try:
-        body = await asyncio.wait_for(_read_body(receive), _START_SECONDS)
+        body = await asyncio.wait_for(_read_body(receive), _BODY_SECONDS)
     except asyncio.TimeoutError:
-        return 408, {"detail": f"the message took more than {_START_SECONDS} s"}
+        return 408, {"detail": f"the message took more than {_BODY_SECONDS} s"}
     if body is None:
         return 413, {"detail": f"the message has more than {_LARGEST_BYTES} bytes"}
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}

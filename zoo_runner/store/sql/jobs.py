@@ -1,8 +1,9 @@
 """Jobs in a database: the records, their leases, and the queue that they are."""
 
 import json
+import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -218,7 +219,6 @@ def _leave_full(connection: Connection, share: Share) -> list[ColumnElement[bool
     if share.quota_of is None:
         return []
     used = {name: one for name, *one in connection.execute(_SUMS.where(_takes_room(JOBS)).group_by(JOBS.c.workspace))}
-    overdue = {name: one for name, *one in connection.execute(_choose_overdue())}
     waiting = connection.execute(select(JOBS.c.workspace).where(_UNFINISHED, _ANYBODYS).distinct()).scalars()
     full: list[str] = []
     room: dict[str, dict[str, float]] = {"needs_cores": {}, "needs_memory_mib": {}}
@@ -226,11 +226,10 @@ def _leave_full(connection: Connection, share: Share) -> list[ColumnElement[bool
         quota, (count, *taken) = share.quota_of(name), used.get(name, (0, 0.0, 0.0))
         if quota.running_jobs is not None and count >= quota.running_jobs:
             full.append(name)
-        limits = zip(room.values(), (quota.cores, quota.memory_mib), taken, strict=True)
-        for (left, most, amount), needed in zip(limits, overdue.get(name, (0.0, 0.0)), strict=True):
+        for left, most, amount in zip(room.values(), (quota.cores, quota.memory_mib), taken, strict=True):
             if most is not None and count:
                 left[name] = most - amount + _ROUNDING
-                full += [name] if needed > left[name] else []
+    full += _find_overdue(connection, tuple(room.values()))
     fits = [
         JOBS.c[column] <= case(left, value=JOBS.c.workspace, else_=sys.float_info.max)
         for column, left in room.items()
@@ -239,20 +238,32 @@ def _leave_full(connection: Connection, share: Share) -> list[ColumnElement[bool
     return [*fits, *([JOBS.c.workspace.not_in(full)] if full else ())]
 
 
-def _choose_overdue() -> Any:
-    """Build the statement that finds, for each workspace, what its next job needs, if that has waited for long."""
+def _find_overdue(connection: Connection, room: Sequence[Mapping[str, float]]) -> list[str]:
+    """Find the workspaces whose next job has waited for long, and needs more than the room that they have left."""
+    # of many jobs that wait, the first of each workspace take long to find: only where their size counts
+    limited = {name for left in room for name in left}
+    found = connection.execute(_choose_overdue(limited)).all() if limited else ()
+    return [
+        name
+        for name, *needs in found
+        if any(needed > left.get(name, math.inf) for left, needed in zip(room, needs, strict=True))
+    ]
+
+
+def _choose_overdue(workspaces: Collection[str]) -> Any:
+    """Build the statement that finds, for each of these, what its next job needs, if that has waited for long."""
     place = func.row_number().over(
         partition_by=JOBS.c.workspace, order_by=(JOBS.c.priority.desc(), JOBS.c.created, JOBS.c.id)
     )
     columns = (JOBS.c.workspace, JOBS.c.needs_cores, JOBS.c.needs_memory_mib, JOBS.c.created)
-    waiting = (JOBS.c.status == Status.ACCEPTED.value, _ANYBODYS)
+    waiting = (JOBS.c.workspace.in_(workspaces), JOBS.c.status == Status.ACCEPTED.value, _ANYBODYS)
     ranked = select(*columns, place.label("place")).where(*waiting).subquery()
     is_overdue = and_(ranked.c.place == 1, ranked.c.created < clock.after(-_TURN_SECONDS))
     return select(ranked.c.workspace, ranked.c.needs_cores, ranked.c.needs_memory_mib).where(is_overdue)
 
 
 def _takes_room(jobs: FromClause) -> ColumnElement[bool]:
-    """Whether a job runs, also where nobody follows it now, or is about to."""
+    """Whether a job runs, also where no worker follows it now, or is about to."""
     return or_(jobs.c.status == Status.RUNNING.value, _is_leased(jobs))
 
 
