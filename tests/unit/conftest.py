@@ -51,11 +51,6 @@ def sql_store(empty_database: Path, tmp_path: Path) -> "Iterator[SqlStore]":
 @pytest.fixture
 def api(sql_store: "SqlStore", tmp_path: Path) -> "Api":
     """The parts of a server over that store, without a listener; records and results are in the test's folder."""
-    from zoo_runner.config.configuration import load_configuration
-    from zoo_runner.config.server import ServerSettings
-    from zoo_runner.server.api import Api
-    from zoo_runner.server.installation import open_context
+    from tests.server_api import build_api
 
-    configuration = load_configuration({"ZOO_RUNNER_STATE": str(tmp_path / "state")})
-    settings = ServerSettings(results=tmp_path / "results")
-    return Api(sql_store, settings, configuration, open_context(sql_store, settings, configuration))
+    return build_api(sql_store, tmp_path)
