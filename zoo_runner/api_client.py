@@ -109,7 +109,7 @@ class ApiClient:
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname:
             raise UnansweredError(
-                self.mask(f"{url} is no address of the web"), "Look at it with a program of its kind."
+                self.mask(f"{url} is no address of the web"), "Open it with a program for that scheme."
             )
         headers = ["Expect:", *fields]
         headers += [] if any(one.startswith("Accept:") for one in fields) else ["Accept: application/json"]

@@ -231,7 +231,7 @@ def _build_fields(part: ByteRange | None, media_type: str | None) -> tuple[str, 
 
 
 def check_whole(status: int, headers: Mapping[str, str], href: str) -> None:
-    """Check that an answer is not a part that nobody asked for; raises a `RetryableError`: the next one may be whole.
+    """Check that an answer is not an unrequested part; raises a `RetryableError`: the next one may be whole.
 
     A part with all bytes is the whole (RFC 9110, section 15.3.7).
     """

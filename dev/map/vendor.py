@@ -17,7 +17,7 @@ _DIGITS = 2
 
 
 def main() -> None:
-    """Write the files anew."""
+    """Write the files again."""
     command = [sys.executable, str(ROOT / "dev" / "npm.py"), "map"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     packages = Path(done.stdout.split("\n")[0])

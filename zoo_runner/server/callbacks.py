@@ -130,7 +130,7 @@ class Notifier:
         return None
 
     def _prepare(self, callback: Callback) -> _Message | None:
-        """Find out whom to send a message to; None where nobody asked for this status."""
+        """Find out whom to send a message to; None where no client asked for this status."""
         job = self._api.store.jobs.get(callback.job_id)
         address = read_subscriber(job.request or {}, find_reach(self._api.settings)).get(callback.status.value)
         return None if address is None else _Message(callback, job, address)

@@ -243,7 +243,7 @@ def _add_jobs(router: APIRouter, api: Api, of: Any) -> None:
 
 
 def _show_jobs(call: Call, found: Sequence[Job]) -> JobListPage:
-    """Build the page of jobs: their places are shown to whoever may see the results, or the inputs, which have them."""
+    """Build the page of jobs: places are shown to clients that may see the results, or the inputs, that have them."""
     may_see = {"with_results": call.may("job.results"), "with_inputs": call.may("job.inputs")}
     return JobListPage(build_filters(call.query), MapView(build_job_shapes(found, call.base, **may_see)))
 

@@ -178,7 +178,7 @@ class Puller:
     registries: Registries
 
     def has(self, image: str) -> bool:
-        """Whether an image is on this machine, and is for everybody here."""
+        """Whether an image is on this machine and needs no credentials."""
         found = self._find_ids("image", "inspect", "--format={{.Id}}", "--", image)
         return bool(found) and not self.registries.is_marked(image, *found)
 
@@ -187,7 +187,7 @@ class Puller:
         if not self.registries.cover(image):
             self._pull(image, cancellation)
             return
-        # whoever asks for it from now on has to show credentials, by whatever name, unless it was there for everybody
+        # from now on it needs credentials, by any name, unless it was there without them
         there = self._find_ids("images", "--quiet", "--no-trunc")
         self.registries.mark(image)
         self._pull(image, cancellation)

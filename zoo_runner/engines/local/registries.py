@@ -1,4 +1,4 @@
-"""Credentials of a workspace for registries: the program that pulls has them while it pulls, and nobody else."""
+"""Credentials of a workspace for registries: only the program that pulls has them, and only while it pulls."""
 
 import json
 import os

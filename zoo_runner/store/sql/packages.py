@@ -13,7 +13,7 @@ _AT_ONCE = 1000
 
 
 def keep_package(database: Database, connection: Connection, package: Package) -> None:
-    """Store a package where it is not stored yet; nobody removes it before this transaction has ended."""
+    """Store a package where it is not stored yet; it is not removed before this transaction has ended."""
     known = select(PACKAGES.c.digest).where(PACKAGES.c.digest == package.digest)
     if connection.execute(known.with_for_update(read=True, key_share=True)).scalar() is None:
         values = {"digest": package.digest, "body": json.dumps(to_plain(package))}
@@ -23,7 +23,7 @@ def keep_package(database: Database, connection: Connection, package: Package) -
 def remove_unused_packages(database: Database) -> int:
     """Remove the packages of no version of a process and of no job; returns how many.
 
-    One that somebody is about to use stays: its row is locked then, and passed over.
+    One that is about to be used stays: its row is locked then, and skipped.
     """
     used = (select(VERSIONS.c.package), select(JOBS.c.package))
     unused = [PACKAGES.c.digest.not_in(digests) for digests in used]

@@ -69,7 +69,7 @@ class SqlStoredResults:
 
     def _count_one(self, job_id: str) -> bool:
         with self._database.writing() as connection:
-            # locked: whoever removes the results changes the record first
+            # locked: a removal of the results changes the record first
             locked = select(JOBS.c.body).where(JOBS.c.id == job_id).with_for_update()
             body = connection.execute(locked).scalar()
             return body is not None and count_results(self._database, connection, from_plain(Job, json.loads(body)))

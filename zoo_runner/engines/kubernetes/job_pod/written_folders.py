@@ -68,7 +68,7 @@ class WrittenFolders:
     def restore(self) -> str | None:
         """Remove what was added since; return why the paths are not as they were, and None where they are.
 
-        Nothing is removed where something else was changed, which nobody can undo.
+        Nothing is removed where something else was changed, which cannot be undone.
         """
         if self._unknown:
             return self._unknown
