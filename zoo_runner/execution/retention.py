@@ -10,12 +10,10 @@ from zoo_runner.model import clock
 from zoo_runner.model.job import FINAL, Job, Status
 from zoo_runner.store.protocol import JobStore
 
-_SECONDS_PER_DAY = 86_400
-
 
 def find_expired(jobs: Iterable[Job], days: float) -> list[Job]:
     """Return the jobs that ended more than so many days ago, oldest first; pure but for the clock."""
-    until = clock.after(-days * _SECONDS_PER_DAY)
+    until = clock.days_after(-days)
     expired = [job for job in jobs if job.status in FINAL and (job.finished or job.updated) <= until]
     return sorted(expired, key=lambda job: job.finished or job.updated)
 

@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta, timezone
 
+SECONDS_PER_DAY = 86_400
+
 
 def now() -> str:
     """Return the current time, in the form in which times are stored."""
@@ -11,6 +13,11 @@ def now() -> str:
 def after(seconds: float) -> str:
     """Return the time so many seconds from now (negative: before), in that form."""
     return format_time(datetime.now(timezone.utc) + timedelta(seconds=seconds))
+
+
+def days_after(days: float) -> str:
+    """Return the time so many days from now (negative: before), in that form."""
+    return after(days * SECONDS_PER_DAY)
 
 
 def format_time(time: datetime) -> str:

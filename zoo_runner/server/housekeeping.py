@@ -30,7 +30,7 @@ EVERY_SECONDS = 3600.0
 _LOOKS_PER_LIMIT, _LEAST_SECONDS, _MOST_SECONDS = 10, 0.2, 30.0
 _LEASE_TO_END_SECONDS = 30.0
 _MOST_PER_PAGE = 1000
-_SECONDS_PER_HOUR, _SECONDS_PER_DAY = 3600, 86_400
+_SECONDS_PER_HOUR = 3600
 
 logger = logging.getLogger(__name__)
 
@@ -88,14 +88,14 @@ class Housekeeper:
         if removed := remove_expired(self._api, self._stopped):
             logger.info("%d jobs were removed that ended more than ZOO_RUNNER_RETENTION_DAYS ago", removed)
         # of workers of an earlier release, beside which this one runs
-        self._api.store.results.count_missed(time() - _SECONDS_PER_DAY)
+        self._api.store.results.count_missed(time() - clock.SECONDS_PER_DAY)
         if removed := remove_expired_results(self._api, self._stopped):
             logger.info("the results of %d jobs were removed that are older than their resultsRetentionDays", removed)
         if removed := remove_unstarted(self._api, self._stopped):
             logger.info("%d jobs were removed that nobody started for ZOO_RUNNER_UNSTARTED_HOURS", removed)
         if (days := self._api.settings.version_days) is not None:
             # after the jobs, some of which may have been the last that ran a version
-            removed = self._api.store.processes.remove_versions(clock.after(-days * _SECONDS_PER_DAY))
+            removed = self._api.store.processes.remove_versions(clock.days_after(-days))
             logger.info("%d versions of processes were removed (ZOO_RUNNER_VERSION_RETENTION_DAYS)", removed)
 
     def _end_overdue(self) -> None:
@@ -142,7 +142,7 @@ def remove_expired(api: Api, stopped: threading.Event) -> int:
     least = find_shortest_retention(api.settings, api.configuration)
     if least is None:
         return 0
-    removed, until = 0, clock.after(-least * _SECONDS_PER_DAY)
+    removed, until = 0, clock.days_after(-least)
     # what ended before a day was created before it
     query = JobQuery(statuses=tuple(FINAL), created_to=until, limit=_MOST_PER_PAGE)
     for job in iterate_jobs(api.store.jobs, query):

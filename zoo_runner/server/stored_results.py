@@ -18,8 +18,6 @@ from zoo_runner.server.installation import find_folder, list_results_retention
 from zoo_runner.server.jobs import get_job
 from zoo_runner.server.results import build_no_results, build_not_ended
 
-_SECONDS_PER_DAY = 86_400
-
 logger = logging.getLogger(__name__)
 
 
@@ -58,7 +56,7 @@ def _find_expired(api: Api) -> Iterator[StoredResults]:
     for name, days in known.items():
         if days is None:
             continue
-        until = clock.after(-days * _SECONDS_PER_DAY)
+        until = clock.days_after(-days)
         if name == EVERY:
             yield from api.store.results.find_older(until, apart_from=known.keys() - {EVERY})
         else:

@@ -20,7 +20,6 @@ from zoo_runner.server.api import Api
 _AGAIN_SECONDS = 60.0
 """What has not changed is stored again after so long."""
 _REMEMBERED_BYTES = 4 << 20
-_SECONDS_PER_DAY = 86_400
 _COME = "Its owner has to log in, or send a request with a new token of the provider; then it is accepted again."
 
 
@@ -59,7 +58,7 @@ def ensure_still_member(token: PersonalToken, membership: Membership | None, day
     """
     workspace = token.workspace
     if membership is None:
-        if not token.by_operator and token.created <= clock.after(-days * _SECONDS_PER_DAY):
+        if not token.by_operator and token.created <= clock.days_after(-days):
             raise _refuse(
                 f"its owner {token.owner} has not been seen since this server keeps who is a member, and it was made"
                 f" {token.created}, more than {days:g} days ago (ZOO_RUNNER_TOKEN_CONFIRM_DAYS)",
@@ -71,7 +70,7 @@ def ensure_still_member(token: PersonalToken, membership: Membership | None, day
             f"its owner {membership.name} was no member of the workspace {workspace} when last seen, {membership.seen}",
             "Ask the owner of the workspace to let its owner in; then its owner has to log in.",
         )
-    if membership.seen <= clock.after(-days * _SECONDS_PER_DAY):
+    if membership.seen <= clock.days_after(-days):
         raise _refuse(
             f"its owner {membership.name} was last seen {membership.seen}, more than {days:g} days ago"
             " (ZOO_RUNNER_TOKEN_CONFIRM_DAYS)",

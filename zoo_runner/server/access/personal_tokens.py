@@ -22,7 +22,6 @@ from zoo_runner.server.invalid_requests import build_invalid
 PREFIX = "zrt_"
 """How a personal token begins, so that it differs from one of the provider, and found where it was published."""
 MOST_OF_AN_OWNER = 100
-_SECONDS_PER_DAY = 86_400
 _WITHHELD = ("token", "secret", "audit")
 _MOST_TITLE = 200
 
@@ -68,7 +67,7 @@ def build_token(
     if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= most_days:
         raise build_invalid(f"days is {str(days)[:60]}", f"Give a number above 0, and at most {most_days:g}.")
     text = PREFIX + secrets.token_urlsafe(32)
-    expires = clock.after(days * _SECONDS_PER_DAY)
+    expires = clock.days_after(days)
     token = PersonalToken(new_uid(), workspace, owner, title, _read_scopes(scopes), clock.now(), expires)
     return token, text, digest_token(text)
 
