@@ -1,5 +1,7 @@
 import json
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -81,3 +83,38 @@ def test_what_is_no_job_is_refused(data: object) -> None:
 def test_what_is_no_event_is_refused(data: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="event"):
         event_from_plain(data)
+
+
+@dataclass(frozen=True)
+class _Doubled:
+    number: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "number", 2 * self.number)
+
+
+@dataclass(frozen=True)
+class _Listed:
+    names: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Slotted:
+    name: str = "a"
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "expected"),
+    [(_Doubled, {"number": 2}, _Doubled(2)), (_Listed, {}, _Listed([])), (_Slotted, {"name": "b"}, _Slotted("b"))],
+)
+def test_a_class_that_does_more_than_set_members_is_called(
+    kind: type[Any], data: Mapping[str, Any], expected: object
+) -> None:
+    assert from_plain(kind, data) == expected
+
+
+def test_what_is_not_written_has_its_default_and_values_share_none() -> None:
+    first, second = from_plain(_Listed, {}), from_plain(_Listed, {})
+    first.names.append("x")
+    assert second == _Listed([])
+    assert from_plain(Outcome, {"status": "failed"}) == Outcome(Status.FAILED)

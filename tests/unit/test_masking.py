@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zoo_runner.model.masking import MASK, Masker, find_secrets, mask_lines
+from zoo_runner.model.masking import MASK, Masker, find_secrets, holds_secret, mask_lines
 
 SECRET = "s3cr3t/Va+lue=="
 
@@ -390,3 +390,15 @@ def test_lines_are_masked_together_as_each_is_alone(lines: list[str]) -> None:
     masker = Masker([SECRET])
     assert list(mask_lines(lines, masker.mask)) == [masker.mask(line) for line in lines]
     assert CANARY not in str(mask_lines(lines, masker.mask))
+
+
+@pytest.mark.parametrize("given", [[[1, 2.5, None, [SECRET]]], {"a": [1, {"b": f"x{SECRET}"}]}, [True, SECRET]])
+def test_a_secret_between_numbers_is_found_and_masked(given: Any) -> None:
+    assert holds_secret(given, ["other-secret", SECRET])
+    assert SECRET not in json.dumps(Masker([SECRET]).mask_data(given))
+
+
+@pytest.mark.parametrize("given", [[1] * 1000, [1, None, 2.5], "text", {"a": []}])
+def test_where_there_is_no_secret_nothing_changes(given: Any) -> None:
+    assert not holds_secret(given, [SECRET, "a"])
+    assert Masker([SECRET]).mask_data(given) == given

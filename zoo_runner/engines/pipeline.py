@@ -24,6 +24,7 @@ from zoo_runner.model.events import EngineLine, Report, StageStarted
 from zoo_runner.model.job import Results
 from zoo_runner.model.outcomes import build_defect
 from zoo_runner.model.package import Document, Package
+from zoo_runner.model.scalars import are_scalars
 from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.package.cwltypes import accepts_null, parse_outputs
 from zoo_staging.cancel import Cancellation as Switch
@@ -208,11 +209,9 @@ def build_not_continuable(handle: Handle, why: str) -> EngineError:
 
 
 def _refers_to_files(node: Any) -> bool:
-    if isinstance(node, str | int | float | None):  # first: an array may have a million of them
-        return False
     if isinstance(node, Mapping):
         return node.get("class") in ("File", "Directory") or any(map(_refers_to_files, node.values()))
-    return isinstance(node, list | tuple) and any(map(_refers_to_files, node))
+    return isinstance(node, list | tuple) and not are_scalars(node) and any(map(_refers_to_files, node))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ An unknown member is ignored and a missing one takes its default, so that two re
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache, partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from zoo_runner.model.events import Event
+from zoo_runner.model.scalars import are_scalars
 
 Value = TypeVar("Value")
 
@@ -30,7 +31,7 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [to_plain(item) for item in value]
+        return list(value) if are_scalars(value) else [to_plain(item) for item in value]
     return str(value) if isinstance(value, Path) else value
 
 
@@ -38,17 +39,21 @@ def from_plain(kind: type[Value], data: Any) -> Value:
     """Return the value of a dataclass from the output of `to_plain`; raises `ValueError` for invalid data."""
     if not isinstance(data, Mapping):
         raise ValueError(f"expected an object for {kind.__name__}, got {type(data).__name__}")  # noqa: TRY004 one error for bad data
-    values, missing = {}, []
     known: Any = kind
-    for name, read, is_required in _plan(known):
-        if name in data:
-            value = data[name]
-            values[name] = value if read is None or value is None else read(value)
-        elif is_required:
-            missing.append(name)
-    if missing:
+    plan = _plan(known)
+    values = {name: data[name] for name in plan.names if name in data}
+    for name, read in plan.readers:
+        if values.get(name) is not None:
+            values[name] = read(values[name])
+    if missing := [name for name in plan.required if name not in values]:
         raise ValueError(f"{kind.__name__} lacks {', '.join(missing)}")
-    return kind(**values)
+    if plan.defaults is None:
+        return kind(**values)
+    # a constructor of a frozen dataclass sets its members one by one: of a job that takes ten times as long
+    made = object.__new__(kind)
+    vars(made).update(plan.defaults)
+    vars(made).update(values)
+    return made
 
 
 def event_to_plain(event: Event) -> dict[str, Any]:
@@ -68,15 +73,37 @@ def event_from_plain(data: Mapping[str, Any]) -> Event:
 _Read = Callable[[Any], Any]
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """How a dataclass is read: its members, what reads some of them, and those that have to be there.
+
+    `defaults` are the values of the others; None for a class that has to be called to make its values.
+    """
+
+    names: tuple[str, ...]
+    readers: tuple[tuple[str, _Read], ...]
+    required: tuple[str, ...]
+    defaults: Mapping[str, Any] | None
+
+
 @cache
-def _plan(kind: type[Any]) -> tuple[tuple[str, _Read | None, bool], ...]:
-    """Return for each member what reads it, None for what is taken as it is, and whether it has to be there."""
-    hints = get_type_hints(kind)
-    return tuple((one.name, _find_reader(hints[one.name]), _is_required(one)) for one in fields(kind))
+def _plan(kind: type[Any]) -> _Plan:
+    hints, members = get_type_hints(kind), fields(kind)
+    readers = [(one.name, _find_reader(hints[one.name])) for one in members]
+    return _Plan(
+        names=tuple(one.name for one in members),
+        readers=tuple((name, read) for name, read in readers if read is not None),
+        required=tuple(one.name for one in members if one.default is MISSING and one.default_factory is MISSING),
+        defaults=None
+        if _has_to_be_called(kind)
+        else {one.name: one.default for one in members if one.default is not MISSING},
+    )
 
 
-def _is_required(member: Any) -> bool:
-    return member.default is MISSING and member.default_factory is MISSING
+def _has_to_be_called(kind: type[Any]) -> bool:
+    """Whether a dataclass does more than to set members: it has code of its own, or makes defaults anew."""
+    has_code = any(hasattr(kind, name) for name in ("__post_init__", "__slots__"))
+    return has_code or any(one.default_factory is not MISSING for one in fields(kind))
 
 
 def _find_reader(hint: Any) -> _Read | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from zoo_runner.model.scalars import are_numbers
 from zoo_staging.secrets import mask_addresses
 from zoo_staging.variables import FILE_VARIABLES, is_secret_variable
 
@@ -152,8 +153,8 @@ def is_maskable(secret: str) -> bool:
 
 def holds_secret(node: Any, secrets: Iterable[str]) -> bool:
     """Whether a string in JSON-like data has a secret in it."""
-    texts = tuple(list_texts(node))
-    return any(is_maskable(secret) and secret in text for secret in secrets for text in texts)
+    known = [secret for secret in secrets if is_maskable(secret)]
+    return any(secret in text for text in list_texts(node) for secret in known) if known else False
 
 
 def list_texts(node: Any) -> Iterator[str]:
@@ -161,8 +162,9 @@ def list_texts(node: Any) -> Iterator[str]:
     if isinstance(node, str):
         yield node
     members = node.values() if isinstance(node, Mapping) else node if isinstance(node, list | tuple) else ()
-    for member in members:
-        yield from list_texts(member)
+    if not are_numbers(members):
+        for member in members:
+            yield from list_texts(member)
 
 
 def list_forms(secret: str) -> Iterator[str]:
@@ -266,8 +268,6 @@ class Masker:
 
     def mask_data(self, node: Any) -> Any:
         """Return JSON-like data with secrets in its strings replaced; values whose name says secret, as a whole."""
-        if isinstance(node, int | float | None):  # first: there may be a million of them
-            return node
         if isinstance(node, Mapping):
             return {
                 self.mask(str(key)): MASK
@@ -276,5 +276,5 @@ class Masker:
                 for key, value in node.items()
             }
         if isinstance(node, list | tuple):
-            return [self.mask_data(item) for item in node]
+            return list(node) if are_numbers(node) else [self.mask_data(item) for item in node]
         return self.mask(node) if isinstance(node, str) else node

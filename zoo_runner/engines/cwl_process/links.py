@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from zoo_runner.model.problems import ValuePath
+from zoo_runner.model.scalars import are_scalars
 from zoo_staging.boundary import Boundary, OutsideError, list_links
 
 _ERROR = "Error collecting output for parameter '{}'"
@@ -144,10 +145,12 @@ def list_places(value: Any, where: ValuePath = ()) -> Iterator[tuple[ValuePath, 
             yield where, location
         elif location.startswith("file:"):
             yield where, unquote(urlsplit(location).path)
-    members = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    if isinstance(value, Mapping):
+        members: Iterable[tuple[str | int, Any]] = value.items()
+    else:
+        members = enumerate(value) if isinstance(value, list) and not are_scalars(value) else ()
     for name, member in members:
-        if not isinstance(member, str | int | float | None):  # of which an array may have a million
-            yield from list_places(member, (*where, name))
+        yield from list_places(member, (*where, name))
 
 
 def _find_fault(link: Path, boundary: Boundary) -> str | None:
