@@ -2,13 +2,13 @@
 
     python -m bench.argo [--case echo] [--case scatter] [--pods 100] [--rounds 5] [--no-page]
 
-echo: one step, on the engine argo, beside the same container that `argo submit --watch` runs. scatter: so many trivial
-steps, each a pod, on argo-native; beside a hand-written Workflow with as many pods of three containers (`withItems`),
-and beside the engine argo.
+echo: one step, on the engine argo, beside the same container that `argo submit --watch` runs; and how long anything is
+left of a job that is cancelled while its step runs. scatter: so many trivial steps, each a pod, on argo-native; beside
+a hand-written Workflow with as many pods of three containers (`withItems`), and beside the engine argo.
 
 Needs Argo Workflows on a cluster (`make argo`), with warm images, and the program argo (PATH, or what `make argo`
 built); the results store is started here, where pods reach it (--host). Each round runs all sides once, in turning
-order; figures are medians. A scatter takes minutes, and has a fifth of the rounds. Writes its part of docs/bench.md.
+order; figures are medians. Scatters and cancellations have a fifth of the rounds. Writes its part of docs/bench.md.
 """
 
 import json
@@ -26,7 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.cluster import Ours, Row
+from bench.cluster import Ours, Row, show_seconds
 from bench.on_cluster import build_parser, installed, show
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.argo.tenant import build_executor_access
@@ -36,6 +36,7 @@ from zoo_runner.engines.kubernetes.names import build_names
 from zoo_runner.engines.kubernetes.namespace import prepare_tenant
 
 ECHO_LIMIT, SCATTER_LIMIT, ONE_POD_LIMIT = 1.2, 1.1, 0.8
+CANCELLED_SECONDS = 15.0
 # what examples/echo says
 IMAGE, SCRIPT = "docker.io/library/debian:bookworm-slim", "echo hello"
 CASES = ("echo", "scatter")
@@ -74,20 +75,24 @@ def _measure(one: _Measurement, cases: Sequence[str]) -> str:
     measures = {"echo": _measure_echo, "scatter": _measure_scatter}
     rows = [row for case in cases for row in measures[case](one, cluster, peer)]
     lines = ("| what | zoo-runner, s | beside it, s | x that | limit |", "|---|---|---|---|---|")
-    return "\n".join((*lines, *(row.show().removesuffix("  |") for row in rows), "", _describe_controller()))
+    # their last column is that of another peer
+    return "\n".join((*lines, *(f"{row.rstrip(' |')} |" for row in rows), "", _describe_controller()))
 
 
-def _measure_echo(one: _Measurement, cluster: Cluster, peer: "_Peer") -> list[Row]:
+def _measure_echo(one: _Measurement, cluster: Cluster, peer: "_Peer") -> list[str]:
     ours = Ours(one.configuration, cluster, engine="argo")
     templates = [_build_template("main", _build_container())]
     row = Row("echo, one job; `argo submit`", ECHO_LIMIT, lambda: ours.run(1), lambda: peer.run(templates))
     for run in (row.ours, row.bare):
         run()
     row.measure(one.rounds)
-    return [row]
+    package = one.folder / "waiting.cwl"
+    package.write_text(json.dumps(_build_tool(["sh", "-c", "echo begun; sleep 600"])))
+    left = [ours.cancel(package) for _ in range(_count_few(one.rounds))]
+    return [row.show(), show_seconds("nothing left of a job after its cancellation", left, CANCELLED_SECONDS)]
 
 
-def _measure_scatter(one: _Measurement, cluster: Cluster, peer: "_Peer") -> list[Row]:
+def _measure_scatter(one: _Measurement, cluster: Cluster, peer: "_Peer") -> list[str]:
     package = one.folder / "scatter.cwl"
     package.write_text(json.dumps(_build_scatter(one.pods)))
     native, single = (Ours(one.configuration, cluster, engine=engine) for engine in ("argo-native", "argo"))
@@ -105,27 +110,21 @@ def _measure_scatter(one: _Measurement, cluster: Cluster, peer: "_Peer") -> list
         lambda: peer.run(templates),
         lambda: single.run(1, package),
     )
-    row.measure(_count_scatters(one.rounds))
+    row.measure(_count_few(one.rounds))
     beside = Row(f"{title}; engine argo", ONE_POD_LIMIT, row.ours, single.run)  # type: ignore[arg-type]
     beside.seconds = {"ours": row.seconds["ours"], "bare": row.seconds.pop("incumbent")}
     row.incumbent = None
-    return [row, beside]
+    return [row.show(), beside.show()]
 
 
-def _count_scatters(rounds: int) -> int:
+def _count_few(rounds: int) -> int:
     return max(1, rounds // 5)
 
 
 def _build_scatter(number: int) -> dict[str, Any]:
     """Build a package of so many jobs of a trivial step, which ask for little, so that they run at a time."""
     tool = {
-        "class": "CommandLineTool",
-        "id": "tool",
-        "requirements": [
-            {"class": "DockerRequirement", "dockerPull": IMAGE},
-            {"class": "ResourceRequirement", "coresMin": 0.01, "coresMax": 1, "ramMin": 16, "ramMax": 128},
-        ],
-        "baseCommand": "true",
+        **_build_tool(["true"]),
         "inputs": {"number": "int"},
         "outputs": {"same": {"type": "int", "outputBinding": {"outputEval": "$(inputs.number)"}}},
     }
@@ -138,6 +137,21 @@ def _build_scatter(number: int) -> dict[str, Any]:
         "outputs": {"same": {"type": "int[]", "outputSource": "one/same"}},
     }
     return {"cwlVersion": "v1.2", "$graph": [flow, tool]}
+
+
+def _build_tool(command: Sequence[str]) -> dict[str, Any]:
+    return {
+        "cwlVersion": "v1.2",
+        "class": "CommandLineTool",
+        "id": "tool",
+        "requirements": [
+            {"class": "DockerRequirement", "dockerPull": IMAGE},
+            {"class": "ResourceRequirement", "coresMin": 0.01, "coresMax": 1, "ramMin": 16, "ramMax": 128},
+        ],
+        "baseCommand": list(command),
+        "inputs": [],
+        "outputs": [],
+    }
 
 
 def _describe_controller() -> str:
@@ -227,7 +241,7 @@ def _find_argo() -> str:
 def _build_part(table: str, rounds: int) -> str:
     node = f"one node with {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end"
     return f"""Written by `make bench-argo` on {datetime.now(timezone.utc):%Y-%m-%d}: {rounds} rounds of echo,
-{_count_scatters(rounds)} of scatter, medians; {node}; images warm; the controller of dev/argo
+{_count_few(rounds)} of the others, medians; {node}; images warm; the controller of dev/argo
 (`DEFAULT_REQUEUE_TIME=1s`).
 
 {table}

@@ -24,10 +24,13 @@ from bench.peers import ECHO, PYCALRISSIAN, ROOT, ensure_pycalrissian, run_bare,
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.names import build_names
+from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.accept import accept, draft_job
 from zoo_runner.execution.context import open_context
 from zoo_runner.execution.execute import execute
 from zoo_runner.inputs.job_file import read_order
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.events import Event, StepLines
 from zoo_runner.model.job import Status
 from zoo_runner.package.loading import load_package
 
@@ -78,14 +81,10 @@ class Ours:
 
     def run(self, jobs: int, package: Path = ECHO, *words: str) -> float:
         """Start so many jobs at once; seconds until the last has its results document and logs."""
-        settings, workspace = self.configuration.settings, self.configuration.workspace
-        loaded = load_package(str(package), settings)
-        order = read_order(loaded, None, words, settings).values
-        context = open_context(self.configuration)
+        context, draft = open_context(self.configuration), self._read(package, words)
 
         def run(_: int) -> str:
-            draft = draft_job(loaded, order, lambda paths: f"s3://results/{paths.job_id}", workspace)
-            job = accept(context, draft, self.engine, workspace)
+            job = accept(context, draft(), self.engine, self.configuration.workspace)
             outcome = execute(context, job.id)
             if outcome.status is not Status.SUCCESSFUL:
                 raise SystemExit(f"{outcome.diagnosis}")
@@ -97,6 +96,30 @@ class Ours:
         seconds = time.monotonic() - begun
         self.left.append(self._wait_until_gone(ids[-1]))
         return seconds
+
+    def cancel(self, package: Path) -> float:
+        """Run a job, cancel it when its step prints; seconds from then until nothing of it is left."""
+        context, cancellation = open_context(self.configuration), Cancellation()
+        cancelled: list[float] = []
+
+        def report(event: Event) -> None:
+            if isinstance(event, StepLines) and not cancelled:
+                cancelled.append(time.monotonic())
+                cancellation.cancel()
+
+        job = accept(context, self._read(package, ())(), self.engine, self.configuration.workspace)
+        outcome = execute(context, job.id, report, cancellation)
+        if outcome.status is not Status.DISMISSED:
+            raise SystemExit(f"bench: {outcome.status}, not dismissed: {outcome.diagnosis}")
+        self._wait_until_gone(job.id)
+        return time.monotonic() - cancelled[0]
+
+    def _read(self, package: Path, words: Sequence[str]) -> Callable[[], JobSpec]:
+        """Read a package and its inputs; returns what drafts a job of them."""
+        settings, workspace = self.configuration.settings, self.configuration.workspace
+        loaded = load_package(str(package), settings)
+        order = read_order(loaded, None, words, settings).values
+        return lambda: draft_job(loaded, order, lambda paths: f"s3://results/{paths.job_id}", workspace)
 
     def _wait_until_gone(self, job_id: str) -> float:
         names = build_names(job_id, self.configuration.kubernetes, self.configuration.workspace)
@@ -160,13 +183,14 @@ def _build_table(rows: Sequence[Row], left: Sequence[float], left_own: Sequence[
         f"| what | zoo-runner, s | bare Job, s | x bare Job | limit | {PYCALRISSIAN.replace('==', ' ')}, s |",
         "|---|---|---|---|---|---|",
         *(row.show() for row in rows),
-        _show_left("nothing left of a job after", left, LEFT_SECONDS),
-        _show_left("nothing left of a job in a namespace of its own after", left_own, LEFT_SECONDS_OWN_NAMESPACE),
+        show_seconds("nothing left of a job after", left, LEFT_SECONDS),
+        show_seconds("nothing left of a job in a namespace of its own after", left_own, LEFT_SECONDS_OWN_NAMESPACE),
     ]
     return "\n".join(lines)
 
 
-def _show_left(title: str, seconds: Sequence[float], limit: float) -> str:
+def show_seconds(title: str, seconds: Sequence[float], limit: float) -> str:
+    """Build the row of something that may take so many seconds."""
     kept = "kept" if max(seconds) <= limit else "missed"
     return f"| {title} | {statistics.median(seconds):.2f} (most {max(seconds):.2f}) | | | {limit:g} s, {kept} | |"
 
