@@ -38,8 +38,7 @@ from zoo_runner.model.token import PersonalToken
 from zoo_runner.model.workspace import Quota
 from zoo_runner.store.protocol import JobQuery, Share
 from zoo_runner.store.selection import select_page
-from zoo_runner.store.sql import SqlStore, migrations, open_sql_store, processes
-from zoo_runner.store.sql import packages as packages_table
+from zoo_runner.store.sql import SqlStore, migrations, open_sql_store
 from zoo_runner.store.sql.database import Database, build_engine, upgrade
 from zoo_runner.store.sql.packages import keep_package
 from zoo_runner.store.sql.schema import METADATA
@@ -227,11 +226,7 @@ def list_packages(store: SqlStore) -> set[str]:
         return set(connection.execute(sqlalchemy.select(METADATA.tables["packages"].c.digest)).scalars())
 
 
-def test_versions_that_are_neither_deployed_nor_run_are_removed_with_their_packages(
-    store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in (processes, packages_table):
-        monkeypatch.setattr(module, "_AT_ONCE", 1)
+def test_versions_that_are_neither_deployed_nor_run_are_removed_with_their_packages(store: SqlStore) -> None:
     packages = [replace(PACKAGE, digest=letter * 64) for letter in "abcde"]
     run, idle, late, current, gone = packages
     store.processes.deploy(build_process(package=run.digest), run)
@@ -243,7 +238,7 @@ def test_versions_that_are_neither_deployed_nor_run_are_removed_with_their_packa
     # the package of one that was undeployed is deployed elsewhere
     store.processes.deploy(build_process(id="shared", package=current.digest), current)
     store.processes.undeploy("ws", "shared")
-    assert store.processes.remove_versions("2026-01-02T00:00:00.000Z") == 3
+    assert store.processes.remove_versions("2026-01-02T00:00:00.000Z", at_once=1) == 3
     assert list_packages(store) == {run.digest, late.digest, current.digest}
     assert store.processes.get("ws", "p").package == current.digest
     assert store.processes.get("ws", "p", 1).package == run.digest

@@ -316,13 +316,12 @@ def test_lines_that_a_step_has_not_printed_before_are_new(paths: JobPaths) -> No
 
 
 def test_of_a_log_with_very_many_lines_what_is_kept_in_memory_has_a_limit_and_nothing_is_lost(
-    paths: JobPaths, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    paths: JobPaths, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(written_lines, "MOST_LINES", 3)
     lines = [f"line {number}" for number in range(5)]
     paths.stage_in_log.parent.mkdir(parents=True, exist_ok=True)
     paths.stage_in_log.write_text("".join(f"{line}\n" for line in (*lines, lines[0])))
-    written = written_lines.WrittenLines()
+    written = written_lines.WrittenLines(most_lines=3)
     written.read_own_logs(paths)
     # the first three are known, one of them twice; the others are written again
     assert written.take_new(paths.stage_in_log, [*lines, lines[0], lines[0]]) == [*lines[3:], lines[0]]

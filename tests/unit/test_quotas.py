@@ -35,8 +35,8 @@ from zoo_runner.server.quotas import describe_usage, ensure_within, explain_wait
 from zoo_runner.server.results import get_results
 from zoo_runner.server.stored_results import remove_expired_results, remove_results
 from zoo_runner.store.protocol import Share
-from zoo_runner.store.sql import stored_results
 from zoo_runner.store.sql.schema import STORED_RESULTS
+from zoo_runner.store.sql.stored_results import SqlStoredResults
 
 NAME = "default"
 
@@ -298,10 +298,7 @@ def age(api: Api, job_id: str, days: float) -> None:
         connection.execute(update(STORED_RESULTS).where(is_it).values(stored=clock.after(-days * 86_400)))
 
 
-def test_each_workspace_keeps_results_for_its_own_time_and_is_read_in_pages(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stored_results, "_AT_ONCE", 2)
+def test_each_workspace_keeps_results_for_its_own_time_and_is_read_in_pages(tmp_path: Path) -> None:
     profiles = tmp_path / "profiles.json"
     days_kept = {"*": 30, "own": 60, "kept": None}
     text = json.dumps({name: {"resultsRetentionDays": days} for name, days in days_kept.items()})
@@ -314,7 +311,8 @@ def test_each_workspace_keeps_results_for_its_own_time_and_is_read_in_pages(
             folder.mkdir(parents=True)
             store_results(api, folder.name, 4, str(folder), workspace)
             age(api, folder.name, days)
-        assert remove_expired_results(api, Event()) == 9
+        paged = replace(api.store, results=SqlStoredResults(api.store.database, at_once=2))
+        assert remove_expired_results(replace(api, store=paged), Event()) == 9
         kept = [api.store.results.find_largest(name, 9) for name in ("a", "b", "c", "own", "kept")]
         assert [[one.job_id for one in each] for each in kept] == [["job-3"], [], [], ["job-5"], ["job-6"]]
 

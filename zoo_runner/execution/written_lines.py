@@ -32,9 +32,10 @@ Place = str | Path
 
 
 class WrittenLines:
-    """The lines that are there and were not reported again yet."""
+    """The lines that are there and were not reported again yet; of each log at most `most_lines` are kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_lines: int = MOST_LINES) -> None:
+        self._most_lines = most_lines
         self._numbers: dict[Place, int] = {}
         self._texts: dict[Place, Counter[bytes]] = {}
         # places with more lines than are kept
@@ -93,13 +94,12 @@ class WrittenLines:
             self._numbers[place] = self._numbers.get(place, 0) + 1
 
     def _keep(self, place: Place, texts: Counter[bytes], digest: bytes) -> None:
-        if digest in texts or len(texts) < MOST_LINES:
+        if digest in texts or len(texts) < self._most_lines:
             texts[digest] += 1
         elif place not in self._full:
             self._full.add(place)
-            logger.warning(
-                "%s has more than %d lines: what is reported again of the others is written again", place, MOST_LINES
-            )
+            text = "%s has more than %d lines: what is reported again of the others is written again"
+            logger.warning(text, place, self._most_lines)
 
 
 def read_written(paths: JobPaths) -> WrittenLines:

@@ -9,7 +9,8 @@ from zoo_runner.model.package import Package
 from zoo_runner.store.sql.database import Database
 from zoo_runner.store.sql.schema import JOBS, PACKAGES, VERSIONS
 
-_AT_ONCE = 1000
+AT_ONCE = 1000
+"""How many rows are read at the same time."""
 
 
 def keep_package(database: Database, connection: Connection, package: Package) -> None:
@@ -20,14 +21,14 @@ def keep_package(database: Database, connection: Connection, package: Package) -
         connection.execute(database.insert(PACKAGES).values(values).on_conflict_do_nothing())
 
 
-def remove_unused_packages(database: Database) -> int:
+def remove_unused_packages(database: Database, at_once: int = AT_ONCE) -> int:
     """Remove the packages of no version of a process and of no job; returns how many.
 
     One that is about to be used stays: its row is locked then, and skipped.
     """
     used = (select(VERSIONS.c.package), select(JOBS.c.package))
     unused = [PACKAGES.c.digest.not_in(digests) for digests in used]
-    locked = select(PACKAGES.c.digest).where(*unused).limit(_AT_ONCE).with_for_update(skip_locked=True)
+    locked = select(PACKAGES.c.digest).where(*unused).limit(at_once).with_for_update(skip_locked=True)
     removed, is_full = 0, True
     while is_full:
         with database.writing() as connection:
@@ -35,7 +36,7 @@ def remove_unused_packages(database: Database) -> int:
             # looked at again: a use that was stored before the row was locked is seen by this statement only
             again = delete(PACKAGES).where(PACKAGES.c.digest.in_(found), *unused)
             removed += connection.execute(again).rowcount if found else 0
-        is_full = len(found) == _AT_ONCE
+        is_full = len(found) == at_once
     return removed
 
 

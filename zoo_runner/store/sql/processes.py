@@ -16,7 +16,7 @@ from zoo_runner.store.cursors import read_cursor, write_cursor
 from zoo_runner.store.errors import build_process_exists
 from zoo_runner.store.protocol import ProcessPage
 from zoo_runner.store.sql.database import Database
-from zoo_runner.store.sql.packages import keep_package, load_package, remove_unused_packages
+from zoo_runner.store.sql.packages import AT_ONCE, keep_package, load_package, remove_unused_packages
 from zoo_runner.store.sql.schema import JOBS, PROCESSES, VERSIONS
 
 _SAME = and_(VERSIONS.c.workspace == PROCESSES.c.workspace, VERSIONS.c.id == PROCESSES.c.id)
@@ -35,7 +35,6 @@ _SELECT_PAGE = (
     .limit(bindparam("most"))
 )
 _MOST_IN_MEMORY = 256
-_AT_ONCE = 1000
 
 
 class SqlProcesses:
@@ -113,28 +112,29 @@ class SqlProcesses:
         found = tuple(_read(body) for body, *_ in rows[:limit])
         return ProcessPage(found, write_cursor(found[-1].id) if len(rows) > limit and found else None)
 
-    def remove_versions(self, until: str) -> int:
+    def remove_versions(self, until: str, at_once: int = AT_ONCE) -> int:
         """Remove versions that are not deployed, that no job runs, and that were deployed at a time or before.
 
-        With them go packages that nothing refers to any more. Returns how many versions.
+        With them go packages that nothing refers to any more. They are read in pages of `at_once`. Returns how many
+        versions.
         """
         current = exists().where(_CURRENT, PROCESSES.c.deployed.is_(True))
         run = exists().where(JOBS.c.package == VERSIONS.c.package)
         removable = and_(~current, ~run)
         removed = 0
-        for workspace, process_id, number, body in self._iterate_versions(removable):
+        for workspace, process_id, number, body in self._iterate_versions(removable, at_once):
             # read apart from those that are in use, which stay in memory
             if json.loads(body)["updated"] <= until:
                 one = (VERSIONS.c.workspace == workspace, VERSIONS.c.id == process_id, VERSIONS.c.number == number)
                 with self._database.writing() as connection:
                     removed += connection.execute(delete(VERSIONS).where(*one, removable)).rowcount
-        remove_unused_packages(self._database)
+        remove_unused_packages(self._database, at_once)
         return removed
 
-    def _iterate_versions(self, which: ColumnElement[bool]) -> Iterator[Sequence[Any]]:
+    def _iterate_versions(self, which: ColumnElement[bool], at_once: int) -> Iterator[Sequence[Any]]:
         """Read the key and the record of versions, in pages."""
         key = VERSIONS.c.workspace, VERSIONS.c.id, VERSIONS.c.number
-        wanted = passed = select(*key, VERSIONS.c.body).where(which).order_by(*key).limit(_AT_ONCE)
+        wanted = passed = select(*key, VERSIONS.c.body).where(which).order_by(*key).limit(at_once)
         while page := self._read_page(passed):
             yield from page
             passed = wanted.where(tuple_(*key) > tuple(page[-1][:3]))

@@ -17,10 +17,10 @@ _AT_ONCE = 1000
 
 
 class SqlStoredResults:
-    """The results of all workspaces that were not removed."""
+    """The results of all workspaces that were not removed; old ones are read in pages of so many."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, at_once: int = _AT_ONCE) -> None:
+        self._database, self._at_once = database, at_once
 
     def measure(self, workspace: str) -> int:
         """Return how many bytes the results of a workspace take."""
@@ -51,7 +51,7 @@ class SqlStoredResults:
         wanted = _select().where(
             STORED_RESULTS.c.stored <= until, whose.not_in(apart_from) if workspace is None else whose == workspace
         )
-        rest = wanted = wanted.order_by(*place).limit(_AT_ONCE)
+        rest = wanted = wanted.order_by(*place).limit(self._at_once)
         while page := self._read(rest):
             yield from page
             rest = wanted.where(tuple_(*place) > (page[-1].stored, page[-1].job_id))
