@@ -55,8 +55,9 @@ class Field:
         self.file = site.folder / "sources.yml"
         self.write(url=self.url)
 
-    def write(self, server: str = "", **source: Any) -> None:
-        self.file.write_text(json.dumps({"server": server or self.server.url, "sources": [source]}))
+    def write(self, server: str = "", access: Path | None = None, **source: Any) -> None:
+        more = {"access": str(access)} if access else {}
+        self.file.write_text(json.dumps({"server": server or self.server.url, "sources": [source], **more}))
 
     def harvest(self, *, works: bool = True, again: bool = False, dry: bool = False) -> dict[str, Any]:
         records = Records(self.site.folder / "records")
@@ -96,6 +97,35 @@ def field(running: tuple[Site, Server, WarmResolver], tmp_path: Path) -> Iterato
 
 def list_changes(report: dict[str, Any]) -> list[tuple[str, str]]:
     return [(one["change"]["kind"], one["change"]["name"]) for one in report["done"]]
+
+
+def test_the_access_document_beside_the_workflows_reaches_the_place_from_which_servers_read_it(field: Field) -> None:
+    place, public = field.site.folder / "access", {"access": "public"}
+    place.mkdir()
+    (place / "alpha.json").write_text(json.dumps({"workflows": {"of-others": public}, "more": 1}))
+    field.write(access=place, url=field.url, workspace="alpha")
+
+    def read() -> Any:
+        return json.loads((place / "alpha.json").read_text())
+
+    single = {"single.cwl": TOOL.format(id="single", doc="one")}
+    field.repository.push(
+        {**single, "workflow-access.json": json.dumps({"workflows": {"single": public, "none": public}})}
+    )
+    report = field.harvest()
+    assert report["access"] == {"single": "public"}
+    assert [one["code"] for one in report["findings"] if one["path"] == "workflow-access.json"] == ["harvest.access"]
+    assert read() == {"workflows": {"of-others": public, "single": public}, "more": 1}
+    assert field.harvest()["unchanged"]
+    # an invalid one changes nothing, and one that is not there either
+    for document in ("{", None):
+        field.repository.push({"workflow-access.json": document})
+        assert field.harvest()["access"] == {}
+        assert read()["workflows"]["single"] == public
+    # what is gone is public for no other process of its id
+    field.repository.push({"single.cwl": None, "workflow-access.json": '{"workflows": {}}'})
+    assert field.harvest()["access"] == {"single": "private"}
+    assert read()["workflows"] == {"of-others": public, "single": {"access": "private"}}
 
 
 def test_new_changed_renamed_and_removed_workflows_reach_the_server(field: Field) -> None:

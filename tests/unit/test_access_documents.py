@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from zoo_runner.server.access.documents import NOTHING_PUBLISHED, AccessDocument, AccessDocuments, parse_document
-from zoo_runner.server.access.workspaces import Kind
+from zoo_runner.access_documents import NOTHING_PUBLISHED, AccessDocument, Kind, parse_document
+from zoo_runner.server.access.documents import AccessDocuments
 from zoo_staging.errors import Kind as Failure
 from zoo_staging.errors import StagingError
 

@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from tests.unit.messages import Check
+from zoo_runner.access_documents import Kind
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.accept import find_secret_values
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Folders, StorageProfile, Workspace, lend_storage
-from zoo_runner.server.access.workspaces import Kind, Workspaces, choose_calling, find_workspaces
+from zoo_runner.server.access.workspaces import Workspaces, choose_calling, find_workspaces
 
 OWN, OTHER = "alpha", "beta"
 

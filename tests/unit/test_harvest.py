@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from tests.unit.messages import Check
+from zoo_runner.access_documents import Kind as Use
+from zoo_runner.harvest.access import FILE, Access, list_strange, plan_access, read_access
 from zoo_runner.harvest.addresses import find_place
 from zoo_runner.harvest.commit_status import build_status
 from zoo_runner.harvest.git import Tree
@@ -20,6 +22,7 @@ from zoo_runner.harvest.sources import Harvest, Source, parse_harvest
 from zoo_runner.harvest.workflows import LONGEST_SECONDS, Found, Workflow, find_workflows
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.package import Package
+from zoo_runner.package.findings import Severity
 
 SERVER = "https://ades.example.org/api"
 FAILED = Deployed("a.cwl", "1", "a", done=False, attempts=MOST_ATTEMPTS)
@@ -54,6 +57,52 @@ def build_found(*held: str, **digests: str) -> Found:
 )
 def test_only_what_differs_is_changed(known: dict[str, Deployed], found: Found, expected: list[Change]) -> None:
     assert plan_changes(found, known) == expected
+
+
+def read_workflow_access(text: str) -> Access:
+    return read_access(Tree("0" * 40, {FILE: text}, {}))
+
+
+def test_the_access_document_of_a_source_says_who_may_use_its_processes() -> None:
+    access = read_workflow_access(
+        '{"workflows": {"a": {"access": "public"}, "b": {"access": "public", "type": "user-service"}}}'
+    )
+    before = {name: Deployed(f"{name}.cwl", "1", f"process-{name}") for name in "abcd"}
+    after = {name: one for name, one in before.items() if name != "d"} | {
+        "new": Deployed("new.cwl", "1", "", done=False)
+    }
+    assert access.document
+    assert plan_access(access.document, before, after) == {
+        "process-a": Use.PUBLIC,
+        "process-b": Use.USER_SERVICE,
+        # it is not named, and is gone
+        "process-c": Use.PRIVATE,
+        "process-d": Use.PRIVATE,
+    }
+    found = build_found("b.cwl", c="1")
+    (strange,) = list_strange(access, found, before)
+    assert (strange.code, "'a'" in strange.message) == ("harvest.access", True)
+    assert read_access(Tree("0" * 40, {}, {})) == Access()
+
+
+@pytest.mark.parametrize(
+    ("text", "fact"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "workflows"),
+        ("{}", "workflows"),
+        ('{"workflows": []}', "workflows"),
+        ('{"workflows": {"a": {"access": "everybody"}}}', "'a'"),
+        ('{"workflows": {"a": {"access": "public", "type": "service"}}}', "'a'"),
+        ('{"workflows": {"a": "public"}}', "'a'"),
+    ],
+)
+def test_an_access_document_that_is_invalid_is_a_finding_and_nothing_of_it_is_followed(text: str, fact: str) -> None:
+    access = read_workflow_access(text)
+    assert access.document is None
+    ((severity, code, message),) = [(one.severity, one.code, one.message) for one in access.findings]
+    assert (severity, code) == (Severity.ERROR, "harvest.access")
+    assert fact in message
 
 
 def test_nothing_is_removed_where_not_all_documents_are_known() -> None:

@@ -15,6 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from tests.contract.stores import PACKAGE, build_job, create
 from tests.unit.messages import Check
 from tests.values import configuration_in
+from zoo_runner.access_documents import AccessDocument
 from zoo_runner.config.configuration import load_configuration
 from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.config.server import ServerSettings
@@ -24,7 +25,7 @@ from zoo_runner.model.package import Package
 from zoo_runner.model.process import Process
 from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.server.access.admission import Admitted, Asked, open_admission
-from zoo_runner.server.access.documents import AccessDocument, AccessDocuments
+from zoo_runner.server.access.documents import AccessDocuments
 from zoo_runner.server.access.policy import Policy
 from zoo_runner.server.access.tokens import Caller
 from zoo_runner.server.api import Api, Call

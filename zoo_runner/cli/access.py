@@ -13,8 +13,8 @@ from zoo_runner.cli.show import print_json, print_message
 from zoo_runner.config.extras import extra
 
 if TYPE_CHECKING:
+    from zoo_runner.access_documents import DocumentStore
     from zoo_runner.config.configuration import Configuration
-    from zoo_runner.server.access.documents import DocumentStore
 
 ReadConfiguration = Callable[..., "Configuration"]
 
@@ -35,8 +35,7 @@ def add_access(cli: click.Group, read: ReadConfiguration) -> None:
         """Print the access document of WORKSPACE; what is not in it is private."""
         import asyncio
 
-        with extra("fastapi"):
-            from zoo_runner.server.access.documents import read_document
+        from zoo_runner.access_documents import read_document
 
         print_json({"workflows": asyncio.run(read_document(_open(read), workspace)).workflows})
 
@@ -53,11 +52,9 @@ def add_access(cli: click.Group, read: ReadConfiguration) -> None:
         """
         import asyncio
 
-        with extra("fastapi"):
-            from zoo_runner.server.access.documents import change_document
-            from zoo_runner.server.access.workspaces import Kind
+        from zoo_runner.access_documents import Kind, change_document
 
-        asyncio.run(change_document(_open(read), workspace, process, Kind(kind)))
+        asyncio.run(change_document(_open(read), workspace, {process: Kind(kind)}))
         print_message(f"{process} of {workspace} is {kind}")
 
 
@@ -85,11 +82,9 @@ def _add_audit(cli: click.Group, read: ReadConfiguration) -> None:
 
 
 def _open(read: ReadConfiguration) -> "DocumentStore":
+    from zoo_runner.access_documents import DocumentStore
     from zoo_runner.config.identity import load_identity_settings
     from zoo_runner.model.errors import SettingsError
-
-    with extra("fastapi"):
-        from zoo_runner.server.access.documents import DocumentStore
 
     address = load_identity_settings(dict(os.environ)).access  # noqa: TID251
     if not address:

@@ -100,7 +100,8 @@ def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
             # read each time: a source may be added while this goes on
             harvest = load_harvest(path)
             pushes.set_harvest(harvest)
-            harvester = Harvester(harvest, configuration.settings, Records(folder), resolver, again=again, dry=dry)
+            settings, storage = configuration.settings, configuration.workspace.storage
+            harvester = Harvester(harvest, settings, Records(folder), resolver, storage, again=again, dry=dry)
             reports = []
             for report in harvester.run(only):
                 reports.append(report)
@@ -158,6 +159,7 @@ def _show(report: "Report") -> None:
     for done in report.done:
         failed = f": failed\n    {done.problem.cause}\n    {done.problem.remedy}" if done.problem else ""
         say(f"  {done.change.kind} {done.change.name} ({done.change.path}){failed}")
+    say("\n".join(f"  access {process}: {access}" for process, access in report.access.items()))
     for name in report.given_up:
         print_message(f"  given up: {name} failed too often; --again tries it once more")
     for problem in filter(None, (report.problem, report.unposted)):

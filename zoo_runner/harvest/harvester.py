@@ -1,14 +1,16 @@
 """Harvests sources: fetch, find, plan, change, with a record before and after each change."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 
 from zoo_runner.api_client import UnansweredError
 from zoo_runner.config.settings import Settings
+from zoo_runner.harvest.access import Access, list_strange, plan_access, read_access, write_access
 from zoo_runner.harvest.commit_status import post_status
 from zoo_runner.harvest.fetching import find_commit, read_commit
+from zoo_runner.harvest.git import Tree
 from zoo_runner.harvest.patterns import build_matcher
 from zoo_runner.harvest.planning import Change, Deployed, Kind, follow_renames, list_given_up, list_left, plan_changes
 from zoo_runner.harvest.records import Record, Records
@@ -18,8 +20,11 @@ from zoo_runner.harvest.workflows import Finding, Found, find_workflows
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.package import Package
+from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.package.prepare import prepare_upload
 from zoo_runner.package.resolver import Resolve
+
+NO_STORAGE = StorageProfile()
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Report:
 
     `unchanged`: it is the commit of the last run, and nothing was left to do. `given_up` are workflows whose change
     failed too often to be tried again. `unposted` says why the git server does not show the outcome at the commit.
+    `access` is who may use which process, where the source says so.
     """
 
     source: str
@@ -48,6 +54,7 @@ class Report:
     given_up: tuple[str, ...] = ()
     problem: Diagnosis | None = None
     unposted: Diagnosis | None = None
+    access: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def succeeded(self) -> bool:
@@ -56,7 +63,10 @@ class Report:
 
 
 class Harvester:
-    """Keeps a server up to date with its sources; `again` tries what was given up, `dry` changes nothing."""
+    """Keeps a server up to date with its sources; `again` tries what was given up, `dry` changes nothing.
+
+    `storage` is how the place of the access documents is reached.
+    """
 
     def __init__(
         self,
@@ -64,12 +74,13 @@ class Harvester:
         settings: Settings,
         records: Records,
         resolve: Resolve,
+        storage: StorageProfile = NO_STORAGE,
         *,
         again: bool = False,
         dry: bool = False,
     ) -> None:
         self._harvest, self._settings, self._records, self._resolve = harvest, settings, records, resolve
-        self._again, self._dry = again, dry
+        self._storage, self._again, self._dry = storage, again, dry
 
     def run(self, only: frozenset[tuple[str, ...]] = frozenset()) -> Iterator[Report]:
         """Harvest all sources, or those of some places; yield the report of each: one that fails stops no other."""
@@ -101,32 +112,46 @@ class Harvester:
         try:
             record, commit = self._records.read(key, str(source)), find_commit(source, self._settings)
             report = replace(report, commit=commit, given_up=tuple(list_given_up(record.deployed)))
-            handled = f"{commit} {_digest_patterns(source)}"
+            handled = f"{commit} {_digest_patterns(source, self._harvest.access)}"
             if record.commit == handled and not self._again:
                 return replace(report, unchanged=True)
-            found = self._find(source, commit)
+            tree = read_commit(source, self._settings, commit, self._records.folder)
+            found, access = self._find(source, tree), self._find_access(tree)
             record = replace(record, deployed=follow_renames(found, record.deployed))
             changes = plan_changes(found, record.deployed, again=self._again)
-            report = replace(report, workflows=tuple(found.workflows), findings=found.findings)
+            findings = (*found.findings, *list_strange(access, found, record.deployed))
+            report = replace(report, workflows=tuple(found.workflows), findings=findings)
             if self._dry:
                 return replace(report, done=tuple(map(Done, changes)))
-            done = tuple(self._apply(source, record, found, changes, handled))
+            report = replace(report, done=tuple(self._apply(source, record, found, changes)))
+            after = self._records.read(key, str(source))
+            report = replace(report, given_up=tuple(list_given_up(after.deployed)))
+            report = replace(report, access=self._publish(source, access, record, after))
+            # only now: what is left is done by the next run, whatever ended this one
+            if not list_left(after.deployed):
+                self._records.write(key, replace(after, commit=handled))
         except RunnerError as error:
             return replace(report, problem=error.diagnosis)
-        left = self._records.read(key, str(source)).deployed
-        return replace(report, done=done, given_up=tuple(list_given_up(left)))
+        return report
 
-    def _find(self, source: Source, commit: str) -> Found:
-        tree = read_commit(source, self._settings, commit, self._records.folder)
+    def _publish(self, source: Source, access: Access, before: Record, after: Record) -> dict[str, str]:
+        """Write who may use the processes of a source, if it says so; return that."""
+        if access.document is None or not self._harvest.access:
+            return {}
+        kinds = plan_access(access.document, before.deployed, after.deployed)
+        write_access(self._harvest.access, self._storage, source.workspace, kinds)
+        return {process: kind.value for process, kind in kinds.items()}
 
+    def _find_access(self, tree: Tree) -> Access:
+        return read_access(tree) if self._harvest.access else Access()
+
+    def _find(self, source: Source, tree: Tree) -> Found:
         def load(texts: Mapping[str, str], path: str) -> Package:
             return prepare_upload(texts, path, None, self._settings, self._resolve)
 
         return find_workflows(tree, build_matcher(source.include, source.exclude), load)
 
-    def _apply(
-        self, source: Source, record: Record, found: Found, changes: list[Change], handled: str
-    ) -> Iterator[Done]:
+    def _apply(self, source: Source, record: Record, found: Found, changes: list[Change]) -> Iterator[Done]:
         base = self._harvest.build_base(source.workspace)
         server = ProcessServer(base, self._harvest.token_file, self._settings.proxies)
         write = partial(self._records.write, self._harvest.build_key(source))
@@ -150,12 +175,12 @@ class Harvester:
                 after, problem = _fail(begun, change, error), error.diagnosis
             write(record := record.change(change.name, after))
             yield Done(change, problem)
-        # only now: what is left is done by the next run, whatever ended this one
-        write(record if list_left(record.deployed) else replace(record, commit=handled))
+        write(record)
 
 
-def _digest_patterns(source: Source) -> str:
-    return sha256(repr((source.include, source.exclude)).encode()).hexdigest()[:16]
+def _digest_patterns(source: Source, access: str) -> str:
+    handled_with = (source.include, source.exclude, *([access] if access else []))
+    return sha256(repr(handled_with).encode()).hexdigest()[:16]
 
 
 def _begin(change: Change, before: Deployed | None) -> Deployed:

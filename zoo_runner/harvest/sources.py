@@ -55,13 +55,15 @@ class Source:
 class Harvest:
     """Where workflows are deployed and which. `{workspace}` in the address is that of a source.
 
-    The token for the server is in a file, and so is the secret of webhooks.
+    The token for the server is in a file, and so is the secret of webhooks. `access` is the address from which the
+    server reads access documents, empty: those of sources are left alone.
     """
 
     server: str
     sources: tuple[Source, ...]
     token_file: str = field(default="", repr=False)
     webhook_secret_file: str = field(default="", repr=False)
+    access: str = ""
 
     def read_webhook_secret(self) -> str:
         """Read the secret with which git servers sign their messages; raises `SettingsError`."""
@@ -97,8 +99,8 @@ def load_harvest(path: Path) -> Harvest:
 
 def parse_harvest(document: Mapping[str, Any], path: Path) -> Harvest:
     """Read the content of a file of sources; pure. Raises `SettingsError`."""
-    _check_names(path, document, {"server", "token-file", "webhook-secret-file", "sources"}, "")
-    server, given = document.get("server"), document.get("sources")
+    _check_names(path, document, {"server", "token-file", "webhook-secret-file", "access", "sources"}, "")
+    server, given, access = (document.get(name) for name in ("server", "sources", "access"))
     if not isinstance(server, str) or urlsplit(server).scheme not in ("http", "https"):
         raise _invalid(path, f"server is {server!r}; expected the http or https address of an API")
     if not isinstance(given, list) or not given:
@@ -111,7 +113,11 @@ def parse_harvest(document: Mapping[str, Any], path: Path) -> Harvest:
     if len({source.place for source in sources}) < len(sources):
         raise _invalid(path, "two sources are the same branch and folder for the same workspace")
     token, secret = (_find_file(path, str(document.get(name) or "")) for name in ("token-file", "webhook-secret-file"))
-    return Harvest(server, sources, token, secret)
+    if access is not None and (not isinstance(access, str) or not access):
+        raise _invalid(path, f"access is {access!r}; expected the address of the access documents of the server")
+    if access and any(not source.workspace for source in sources):
+        raise _invalid(path, "a source has no workspace, which access needs: each workspace has one document")
+    return Harvest(server, sources, token, secret, access or "")
 
 
 def _parse_source(path: Path, given: Any, place: str) -> Source:

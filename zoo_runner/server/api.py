@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from fastapi.concurrency import run_in_threadpool
 
+from zoo_runner.access_documents import NOTHING_PUBLISHED, AccessDocument
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.config.profiles import Profile
@@ -18,7 +19,6 @@ from zoo_runner.model.errors import InputError
 from zoo_runner.model.job import Job
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.resolver import WarmResolver
-from zoo_runner.server.access.documents import NOTHING_PUBLISHED, AccessDocument
 from zoo_runner.server.documents import Link
 from zoo_runner.server.following import Following
 from zoo_runner.server.installation import find_configuration, find_profile

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
+from zoo_runner.access_documents import WORKSPACE
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.model.errors import InputError, NotReachedError, RunnerError
 from zoo_runner.model.masking import Masker
@@ -26,7 +27,6 @@ from zoo_runner.server.access.personal_tokens import ensure_scope, is_in_scope
 from zoo_runner.server.access.provider import Provider, open_provider
 from zoo_runner.server.access.sessions import Personal
 from zoo_runner.server.access.tokens import Caller
-from zoo_runner.server.access.workspaces import WORKSPACE
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.bodies import BodiesInTime
 from zoo_runner.server.cross_site import ensure_own_post

@@ -19,6 +19,7 @@ HARVEST = (
     Code("harvest.refused", _U, "The server refuses to change a process.", "See what it says."),
     Code("harvest.status", _E, "The git server refuses the status of a commit.", "Check the token of the source."),
     Code("harvest.unread", _U, "A document of a repository was not read.", "See the reason."),
+    Code("harvest.access", _U, "The access document of a source is invalid.", "Correct it."),
     Code("harvest.same-id", _U, "Two workflows of a source have the same id.", "Give each an id of its own."),
 )
 REQUEST = (

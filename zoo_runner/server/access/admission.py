@@ -7,11 +7,12 @@ from typing import Any, Protocol
 
 from fastapi import Request
 
+from zoo_runner.access_documents import NOTHING_PUBLISHED, AccessDocument, DocumentStore
 from zoo_runner.model.errors import EngineError, JobNotFoundError, ProcessNotFoundError, RunnerError, SettingsError
 from zoo_runner.model.job import FINAL
 from zoo_runner.server.access.actions import ACTIONS, OPERATORS_ONLY
 from zoo_runner.server.access.audit import Note, find_note
-from zoo_runner.server.access.documents import NOTHING_PUBLISHED, AccessDocument, AccessDocuments, DocumentStore
+from zoo_runner.server.access.documents import AccessDocuments
 from zoo_runner.server.access.fetching import Service
 from zoo_runner.server.access.policy import Policy, deny
 from zoo_runner.server.access.tokens import Caller, ensure_member, ensure_operator

@@ -8,22 +8,10 @@
 | a user service   | of another workspace   | its own     | the caller's               |
 """
 
-import re
 from dataclasses import dataclass
-from enum import Enum
 
+from zoo_runner.access_documents import Kind
 from zoo_runner.model.errors import InputError
-
-WORKSPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-"""What a workspace may be called; its namespace has that name too, with `ws-` before it."""
-
-
-class Kind(str, Enum):
-    """Who may use a process, and where it runs for others than its owners."""
-
-    PRIVATE = "private"
-    PUBLIC = "public"
-    USER_SERVICE = "user-service"
 
 
 @dataclass(frozen=True)
