@@ -40,14 +40,22 @@ class Registry:
 
 @contextmanager
 def serve_registry(folder: Path, image: str) -> Iterator[Registry]:
-    """Serve a registry with a copy of an image of this machine."""
+    """Serve a registry with a copy of an image of this machine, to the node of the cluster."""
+    require((_CLUSTER / "certs.d").is_dir(), "needs a node of dev/cluster")
+    with serve_registry_at(NODE_ADDRESS, folder, image) as registry, _trusted(registry.address):
+        yield registry
+
+
+@contextmanager
+def serve_registry_at(host: str, folder: Path, image: str) -> Iterator[Registry]:
+    """Serve a registry with a copy of an image of this machine, on a free port of an address of this machine."""
     program = shutil.which("docker-registry")
-    require(program is not None and (_CLUSTER / "certs.d").is_dir(), "needs docker-registry and a node of dev/cluster")
+    require(program is not None, "needs docker-registry")
     (folder / "passwords").write_text(f"{_USER}:{_HASH}\n")
     settings = {
         "version": "0.1",
         "storage": {"filesystem": {"rootdirectory": str(folder / "images")}},
-        "http": {"addr": f"{NODE_ADDRESS}:0"},
+        "http": {"addr": f"{host}:0"},
         "auth": {"htpasswd": {"realm": "tests", "path": str(folder / "passwords")}},
     }
     (folder / "registry.yml").write_text(json.dumps(settings))
@@ -56,11 +64,10 @@ def serve_registry(folder: Path, image: str) -> Iterator[Registry]:
     ) as process:
         try:
             address = _wait_until_it_answers(process)
-            with _trusted(address):
-                named = f"{address}/private/tool:1"
-                words = ["podman", "push", "--quiet", "--tls-verify=false", f"--creds={_USER}:{PASSWORD}", image, named]
-                subprocess.run(words, check=True, capture_output=True)
-                yield Registry(address, named)
+            named = f"{address}/private/tool:1"
+            words = ["podman", "push", "--quiet", "--tls-verify=false", f"--creds={_USER}:{PASSWORD}", image, named]
+            subprocess.run(words, check=True, capture_output=True)
+            yield Registry(address, named)
         finally:
             process.terminate()
 

@@ -14,7 +14,13 @@ from zoo_runner.engines.calrissian.engine import CalrissianEngine
 from zoo_runner.engines.kubernetes.client import connect
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.names import build_names
-from zoo_runner.engines.kubernetes.namespace import QUOTA, build_tenant, create_tenant, mark_content
+from zoo_runner.engines.kubernetes.namespace import (
+    QUOTA,
+    build_tenant,
+    create_tenant,
+    mark_content,
+    remove_former_quotas,
+)
 from zoo_runner.model.job import Status
 from zoo_runner.model.workspace import Quota
 
@@ -81,3 +87,9 @@ def test_a_namespace_has_the_quota_of_its_workspace_as_it_is_now_and_a_job_runs_
     story = limited.run(job, CalrissianEngine(configuration))
     assert story.outcome.status is Status.SUCCESSFUL, story.log
     assert read()[0] == hard
+    # the next job after the quota was taken back has no limits any more
+    tenant = mark_content(build_tenant(names, settings))
+    create_tenant(cluster, tenant)
+    remove_former_quotas(cluster, tenant)
+    left = kubectl(limited, "get", "resourcequotas,limitranges", "-n", NAMESPACE, "-o", "name")
+    assert QUOTA not in left

@@ -1,10 +1,13 @@
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.values import small_package
+from tests.values import configuration_in, small_package
+from zoo_runner.config.server import ServerSettings
 from zoo_runner.config.settings import Settings, load_settings
 from zoo_runner.engines.local.containers import (
     ContainerNeeds,
@@ -16,6 +19,7 @@ from zoo_runner.engines.local.containers import (
     name_containers,
     remove_containers_of,
 )
+from zoo_runner.engines.local.engine import LocalEngine
 from zoo_runner.engines.local.places import place_steps
 from zoo_runner.engines.local.registries import Registries, select_auths
 from zoo_runner.model.cancellation import Cancellation, Reason
@@ -23,6 +27,7 @@ from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError, TimeLimitError
 from zoo_runner.model.events import EngineLine, Event
 from zoo_runner.model.package import Package
+from zoo_runner.server.installation import find_configuration
 
 
 def find_needs(package: Package) -> ContainerNeeds:
@@ -243,6 +248,24 @@ def test_the_credentials_of_a_workspace_are_for_the_pull_alone_and_its_image_for
         assert caught.value.diagnosis.code == "image.forbidden"
     ensure_images(own, (image,), lambda _: None, Cancellation())
     assert (tmp_path / "shown").exists()
+
+
+def test_which_images_are_private_is_state_that_all_workspaces_share_and_the_cache_does_not_have(
+    programs: Programs, tmp_path: Path
+) -> None:
+    runtime, image = programs.put("podman", GIVES.format(folder=tmp_path)), "registry.example/private/tool:1"
+    configuration, server = configuration_in(tmp_path), ServerSettings(results=tmp_path / "results")
+
+    def open_puller(name: str, *credentials: dict[str, Any]) -> Puller:
+        found = find_configuration(server, configuration, name)
+        engine: Any = LocalEngine(replace(found, workspace=replace(found.workspace, pull_credentials=credentials)))
+        puller: Puller = engine._build_puller(runtime)
+        return puller
+
+    ensure_images(open_puller("alpha", CONFIGURATION), (image,), lambda _: None, Cancellation())
+    shutil.rmtree(configuration.settings.cache, ignore_errors=True)
+    for name in ("alpha", "beta", configuration.workspace.name):
+        assert not open_puller(name).has(image)
 
 
 @pytest.mark.parametrize(

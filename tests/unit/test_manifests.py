@@ -3,6 +3,7 @@
 import base64
 import json
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -11,6 +12,8 @@ from tests.unit.packed import build_package, build_tool
 from tests.values import workspace_of
 from zoo_runner.config.kubernetes import KubernetesSettings, load_kubernetes_settings, parse_quantity
 from zoo_runner.engines.kubernetes.access import open_access
+from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.manifests import (
     CHUNK_BYTES,
     JOB_ACCOUNT,
@@ -24,8 +27,14 @@ from zoo_runner.engines.kubernetes.manifests import (
     owned_by,
     without_content,
 )
-from zoo_runner.engines.kubernetes.names import Names, build_names, dns_name
-from zoo_runner.engines.kubernetes.namespace import QUOTA, build_access, build_namespace, build_tenant
+from zoo_runner.engines.kubernetes.names import MANAGED, Manifest, Names, build_names, dns_name
+from zoo_runner.engines.kubernetes.namespace import (
+    QUOTA,
+    build_access,
+    build_namespace,
+    build_tenant,
+    remove_former_quotas,
+)
 from zoo_runner.model.errors import EngineError, SettingsError
 from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Quota
@@ -251,6 +260,50 @@ def test_a_namespace_of_the_runner_has_the_quota_of_its_workspace_and_one_of_the
     site = build_names(JOB_ID, USUAL, workspace_of(namespace="eo-processing"))
     for names, less in ((site, quota), (NAMES, Quota(running_jobs=3))):
         assert not [one for one in build_tenant(names, USUAL, less) if one["metadata"]["name"] == QUOTA]
+
+
+class ClusterWithQuota:
+    """A cluster whose namespace has limits with these labels, or refuses to remove them."""
+
+    def __init__(self, labels: Manifest, status: int = 0) -> None:
+        self._labels, self._status = labels, status
+        self.removed: list[str] = []
+
+    def get(self, kind: str, namespace: str, name: str) -> Manifest:
+        assert (namespace, name) == (NAMES.namespace, QUOTA)
+        return {"kind": kind, "metadata": {"labels": self._labels}}
+
+    def delete(self, kind: str, namespace: str, name: str) -> None:
+        if self._status:
+            raise ApiError(f"deleting {kind}", self._status, "Forbidden", f"{kind} is forbidden")
+        self.removed.append(kind)
+
+
+@pytest.mark.parametrize(
+    ("quota", "labels", "status", "removed"),
+    [
+        (Quota(), MANAGED, 0, ["ResourceQuota", "LimitRange"]),
+        (Quota(running_jobs=3), MANAGED, 0, ["ResourceQuota", "LimitRange"]),
+        (Quota(cores=2), MANAGED, 0, []),
+        # of the site, which has an object of the same name
+        (Quota(), {}, 0, []),
+        # jobs go on without the permission
+        (Quota(), MANAGED, 403, []),
+    ],
+)
+def test_limits_of_a_quota_that_was_taken_back_are_removed(
+    quota: Quota, labels: Manifest, status: int, removed: list[str]
+) -> None:
+    double = ClusterWithQuota(labels, status)
+    remove_former_quotas(cast(Cluster, double), build_tenant(NAMES, USUAL, quota))
+    assert double.removed == removed
+
+
+def test_a_namespace_of_the_site_keeps_its_limits() -> None:
+    double = ClusterWithQuota(MANAGED)
+    site = build_names(JOB_ID, USUAL, workspace_of(namespace="eo-processing"))
+    remove_former_quotas(cast(Cluster, double), build_tenant(site, USUAL))
+    assert double.removed == []
 
 
 def test_steps_have_no_network_unless_their_package_asks_for_it() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ from fastapi import Request
 
 from tests.operations import list_routes
 from tests.unit.messages import Check
+from tests.values import ROOT
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.server.access.actions import ACTIONS
 from zoo_runner.server.access.admission import Asked
@@ -71,6 +73,19 @@ def test_every_operation_has_a_name_in_policies() -> None:
     names = {route.name for route in list_routes()}
     assert names - set(ACTIONS) == set()
     assert set(ACTIONS) - names == {"get_landing_page", "get_conformance"}
+
+
+def test_documentation_and_policy_name_the_actions_that_there_are() -> None:
+    (row,) = [line for line in (ROOT / "docs/api.md").read_text().splitlines() if line.startswith("| `action` |")]
+    documented = set()
+    for family in row.split("|")[2].split(";"):
+        first, *others = re.findall("`([^`]+)`", family)
+        documented |= {first, *(first.partition(".")[0] + other for other in others)}
+    assert documented == set(ACTIONS.values())
+    families = {action.partition(".")[0] for action in documented}
+    for policy in (ROOT / "deploy/opa").glob("*.rego"):
+        named = re.findall(rf'"((?:{"|".join(families)})\.[a-z-]+)"', policy.read_text())
+        assert set(named) <= documented
 
 
 def test_what_a_page_asks_further_does_not_replace_the_decision_of_its_request() -> None:

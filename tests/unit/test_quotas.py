@@ -147,13 +147,17 @@ def test_a_job_that_waits_for_room_says_for_which(tmp_path: Path) -> None:
         wait_with_needs(api, 2, 3)
         assert api.store.jobs.claim("me", 60)
         first, second = (api.store.jobs.get(f"job-{number}") for number in range(2))
-        assert explain_waiting(api, first) is None
-        said = explain_waiting(api, second) or ""
+        call = Call(NAME, "http://localhost")
+        assert explain_waiting(api, call, first) is None
+        said = explain_waiting(api, call, second) or ""
         assert "may take 3 cores" in said
         assert "may take 2 of 4 (quota.cores)" in said
-        assert describe_usage(api, Call(NAME, "http://localhost"))["cores"] == {"used": 2, "most": 4}
+        assert describe_usage(api, call)["cores"] == {"used": 2, "most": 4}
+        # who may read the status without being a member learns nothing of quota and use
+        assert explain_waiting(api, replace(call, member_of=frozenset({NAME})), second) == said
+        assert explain_waiting(api, replace(call, member_of=frozenset({"another"})), second) is None
         profiles.write_text('{"default": {"quota": {"runningJobs": 1}}}')
-        assert "1 of 1 run (quota.running-jobs)" in (explain_waiting(api, second) or "")
+        assert "1 of 1 run (quota.running-jobs)" in (explain_waiting(api, call, second) or "")
 
 
 def build_package(*steps: dict[str, Any], version: str = "v1.2") -> Package:
@@ -210,9 +214,11 @@ def test_a_sum_of_fractions_that_is_all_of_the_quota_waits_for_no_room(tmp_path:
         wait_with_needs(api, 0.1, 0.2, 0.1)
         share = Share(quota_of=lambda _: Quota(cores=0.3))
         assert api.store.jobs.claim("me", 60, share)
-        assert explain_waiting(api, api.store.jobs.get("job-1")) is None
+        assert explain_waiting(api, Call(NAME, "http://localhost"), api.store.jobs.get("job-1")) is None
         assert api.store.jobs.claim("me", 60, share)
-        assert "quota.cores" in (explain_waiting(api, api.store.jobs.get("job-2")) or "")
+        assert "quota.cores" in (
+            explain_waiting(api, Call(NAME, "http://localhost"), api.store.jobs.get("job-2")) or ""
+        )
 
 
 def test_usage_is_shown_beside_the_quota(api: Api) -> None:

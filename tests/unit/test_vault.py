@@ -82,6 +82,26 @@ def test_keys_come_from_a_file_before_those_of_the_environment(sql_store: SqlSto
         assert "no-key-at-all" not in str(caught.value)
 
 
+def test_a_key_is_read_from_a_secret_as_kubernetes_and_agents_of_vault_mount_it(
+    sql_store: SqlStore, tmp_path: Path
+) -> None:
+    settings = ServerSettings(encryption_keys_file=tmp_path / "keys")
+    # a volume has links to a folder of each version, and an agent of Vault puts a new file in the place of the old one
+    for number, text in enumerate((f"{OLD}\n", f"{NEW}\n{OLD}\n")):
+        version = tmp_path / f"..version-{number}"
+        version.mkdir()
+        (version / "keys").write_text(text)
+        (tmp_path / "..new").symlink_to(version.name)
+        (tmp_path / "..new").rename(tmp_path / "..data")
+        if number == 0:
+            (tmp_path / "keys").symlink_to("..data/keys")
+            open_vault(sql_store.secrets, settings).put("alpha", NAME, VALUE, None)
+    again = open_vault(sql_store.secrets, settings)
+    assert again.read("alpha") == {NAME: VALUE}
+    assert again.rotate() == 1
+    assert Vault(sql_store.secrets, (NEW,)).read("alpha") == {NAME: VALUE}
+
+
 @pytest.mark.parametrize(
     ("name", "may"),
     [

@@ -11,12 +11,19 @@ class Folders:
     """Folders of one workspace on this machine.
 
     `temp` has the logs and may be public. `state` is private and has the jobs. `scratch` has the data of a job while it
-    runs.
+    runs. `installation` is the state folder of the installation, whose other workspaces have theirs below it; None:
+    `state`.
     """
 
     temp: Path
     state: Path
     scratch: Path
+    installation: Path | None = None
+
+    @property
+    def private_images(self) -> Path:
+        """The folder that notes, for all workspaces, which images of this machine were pulled with credentials."""
+        return (self.installation or self.state) / "private-images"
 
 
 @dataclass(frozen=True)

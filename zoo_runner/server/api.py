@@ -114,6 +114,10 @@ class Call:
     admit_job: Callable[[str, str], None] = lambda _workspace, _process_id: None
     may: Callable[[str], bool] = lambda _action: True
 
+    def is_member(self, workspace: str) -> bool:
+        """Whether the caller is a member of a workspace; where nobody asks who calls, everybody is."""
+        return self.member_of is None or workspace in self.member_of
+
     def at(self, workspace: str | None) -> "Call":
         """Return the same request as one to the API of another workspace, None: this one.
 

@@ -60,7 +60,7 @@ def find_configuration(
     workspace = configuration.workspace
     if name != workspace.name:
         own, part = workspace.folders, file_name(name)
-        folders = Folders(own.temp / part, own.state / f"ws-{part}", own.scratch / f"ws-{part}")
+        folders = Folders(own.temp / part, own.state / f"ws-{part}", own.scratch / f"ws-{part}", own.state)
         workspace = replace(workspace, name=name, namespace=None, folders=folders)
     workspace = apply_secrets(apply_profile(workspace, find_profile(settings, name)), read_secrets(name))
     storage, folder = workspace.storage, find_folder(build_destination(settings, workspace, UPLOADS))

@@ -49,9 +49,12 @@ def _build_full(code: str, used: str, most: str, workspace: str, remedy: str) ->
     return EngineError(found, remedy, level=Level.USER, code=code)
 
 
-def explain_waiting(api: Api, job: Job) -> str | None:
-    """Explain for which room in its workspace a job waits that was accepted; None where it waits for no such room."""
-    if job.status is not Status.ACCEPTED or api.store.jobs.find_lease(job.id):
+def explain_waiting(api: Api, call: Call, job: Job) -> str | None:
+    """Explain for which room in its workspace a job waits that was accepted; None where it waits for no such room.
+
+    Quota and use of a workspace are for its members: None for any other caller who may read the status.
+    """
+    if not call.is_member(job.workspace) or job.status is not Status.ACCEPTED or api.store.jobs.find_lease(job.id):
         return None
     quota, (count, taken) = api.find_profile(job.workspace).quota, api.store.jobs.measure_leased(job.workspace)
     if quota.running_jobs is not None and count >= quota.running_jobs:

@@ -230,7 +230,7 @@ def _add_jobs(router: APIRouter, api: Api, of: Any) -> None:
         """Show the status of a job."""
         job = jobs.get_job(api, call, job_id)
         view = partial(_show_job, api, call, job, request)
-        job = replace(job, message=quotas.explain_waiting(api, job) or job.message)
+        job = replace(job, message=quotas.explain_waiting(api, call, job) or job.message)
         return Document(jobs.describe_job(job, call), "job", call.base, view=view)
 
     @router.delete("/jobs/{job_id}", tags=["jobs"], **describe_document(StatusInfo))

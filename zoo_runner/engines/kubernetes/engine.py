@@ -38,7 +38,13 @@ from zoo_runner.engines.kubernetes.manifests import (
     without_content,
 )
 from zoo_runner.engines.kubernetes.names import Manifest, Names, build_names, name_job
-from zoo_runner.engines.kubernetes.namespace import NO_QUOTA, build_tenant, create_tenant, mark_content
+from zoo_runner.engines.kubernetes.namespace import (
+    NO_QUOTA,
+    build_tenant,
+    create_tenant,
+    mark_content,
+    remove_former_quotas,
+)
 from zoo_runner.engines.kubernetes.pod_log import build_no_result
 from zoo_runner.engines.kubernetes.publisher import Publication, publish_volume
 from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot, Root
@@ -301,6 +307,9 @@ class ClusterEngine(ABC):
     def _create(self, cluster: Cluster, plan: Plan, content: list[Manifest]) -> None:
         first, *others = fill_in(plan.submission["manifests"], content)
         create_tenant(cluster, plan.submission["tenant"])
+        # in the namespace of another workspace that one's quota holds
+        if not self._workspace.storage_of:
+            remove_former_quotas(cluster, plan.submission["tenant"])
         job = self._open_root(cluster, Names(**plan.handle.data["names"])).create(first)
         ensure_same(job, plan.job.uid, plan.job.id)
         for manifest in others:

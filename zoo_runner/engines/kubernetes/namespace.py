@@ -24,6 +24,7 @@ QUOTA = "zoo-runner-workspace"
 NO_QUOTA = Quota()
 _ROOM = 2
 _COMPARED = ("NetworkPolicy", "ResourceQuota")
+_LIMITS = ("ResourceQuota", "LimitRange")
 _REFUSED = 403
 # Kubernetes documentation, "Enforce Pod Security Standards with Namespace Labels"
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
@@ -184,6 +185,25 @@ def create_tenant(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
                 raise
         else:
             _update(cluster, manifest, found)
+
+
+def remove_former_quotas(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
+    """Remove the limits that the runner created for a quota which the workspace does not have any more.
+
+    `manifests` are those of `build_tenant`. What is of the site, or may not be removed, stays.
+    """
+    first, last = manifests[0], manifests[-1]
+    if first["kind"] != "Namespace" or any(one["kind"] == "ResourceQuota" for one in manifests):
+        return
+    namespace: str = last["metadata"]["namespace"]
+    if not _is_ours(_find(cluster, {"kind": "ResourceQuota", "metadata": {"namespace": namespace, "name": QUOTA}})):
+        return
+    for kind in _LIMITS:
+        try:
+            cluster.delete(kind, namespace, QUOTA)
+        except ApiError as error:
+            if error.status != _REFUSED:
+                raise
 
 
 def is_same_policy(found: Manifest, wanted: Manifest) -> bool:

@@ -224,8 +224,8 @@ class LocalEngine:
 
     def _build_puller(self, runtime: str) -> Puller:
         """Build what pulls images, with the credentials of the workspace in a folder that no job sees."""
-        workspace, marks = self._workspace, self._settings.cache / "private-images"
-        registries = Registries(workspace.pull_credentials, workspace.folders.state, marks)
+        folders = self._workspace.folders
+        registries = Registries(self._workspace.pull_credentials, folders.state, folders.private_images)
         return Puller(runtime, self._settings, registries)
 
     def _ensure_apart(self, job: JobSpec, follow: Callable[[str], str]) -> None:

@@ -20,7 +20,8 @@ class Registries:
     """What a workspace has for registries, as Docker configurations.
 
     `private` is a folder of this installation that no job sees. Images on this machine are those of all workspaces, so
-    `marks`, a folder too, has which were pulled with credentials: each job has to show its own for them.
+    `marks`, a folder too, has which were pulled with credentials: each job has to show its own for them. It is state:
+    without it, these images would be for everybody.
     """
 
     configurations: tuple[Mapping[str, Any], ...]
