@@ -11,6 +11,8 @@ from typing import Any
 from tests.require import require
 
 PASSWORD = "only-for-tests"
+SERVER = "zoo-runner-server"
+"""The client that a server is at the realm: it exchanges tokens of callers."""
 SECONDS = 60
 
 
@@ -60,11 +62,44 @@ def _ask_token(url: str, realm: str, fields: Mapping[str, str], kind: str = "acc
     return str(answer[kind])
 
 
-def _send(url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> bytes:
-    request = urllib.request.Request(url, body, dict(headers or {}))
+def _send(
+    url: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, method: str | None = None
+) -> bytes:
+    request = urllib.request.Request(url, body, dict(headers or {}), method=method)
     with urllib.request.urlopen(request, timeout=SECONDS) as response:
         data: bytes = response.read()
     return data
+
+
+def is_active(url: str, token: str) -> bool:
+    """Ask the provider whether a token holds (RFC 7662)."""
+    fields = {"token": token, "client_id": SERVER, "client_secret": PASSWORD}
+    body = urllib.parse.urlencode(fields).encode()
+    answer = json.loads(_send(f"{url}/realms/eo/protocol/openid-connect/token/introspect", body))
+    return bool(answer["active"])
+
+
+def add_user(url: str, user: str, group: str) -> None:
+    """Add a user of a group, who logs in with the password of the others."""
+    described = {
+        "username": user,
+        "enabled": True,
+        "email": f"{user}@example.org",
+        "firstName": "Eve",
+        "lastName": "Else",
+        "groups": [f"/{group}"],
+        "credentials": [{"type": "password", "value": PASSWORD}],
+    }
+    _send(f"{url}/admin/realms/eo/users", json.dumps(described).encode(), _build_admin_headers(url))
+
+
+def leave_groups(url: str, user: str) -> None:
+    """Take a user out of all groups."""
+    headers, users = _build_admin_headers(url), f"{url}/admin/realms/eo/users"
+    (found,) = json.loads(_send(f"{users}?username={user}&exact=true", headers=headers))
+    groups = f"{users}/{found['id']}/groups"
+    for group in json.loads(_send(groups, headers=headers)):
+        _send(f"{groups}/{group['id']}", headers=headers, method="DELETE")
 
 
 def add_client(url: str, client: str, redirect: str) -> None:

@@ -4,8 +4,8 @@
 # nothing is started. Stop it with: dev/keycloak/up.sh stop
 set -euo pipefail
 [ -z "${KEYCLOAK_URL:-}" ] || exit 0
-VERSION=26.0.7
-SHA256=25353b74613bcf72db67f8addbd88d832c705a69333091a16573d249d665fe21
+VERSION=26.4.7
+SHA256=dd9834c023460be856f731423d86228c23b5d002194a2064642bec0cc6573eaa
 HERE=$(cd "$(dirname "$0")" && pwd)
 FOLDER=${XDG_CACHE_HOME:-$HOME/.cache}/zoo-runner/keycloak
 PORT=8480

@@ -33,6 +33,7 @@ from zoo_runner.model.job import Outcome, Results, Status
 from zoo_runner.model.needs import Needs
 from zoo_runner.model.process import Process
 from zoo_runner.model.session import Session
+from zoo_runner.model.step_token import KeptToken
 from zoo_runner.model.stored_results import StoredResults
 from zoo_runner.model.token import PersonalToken
 from zoo_runner.model.workspace import Quota
@@ -591,3 +592,23 @@ def test_a_token_is_found_until_it_is_revoked_by_its_owner_or_expires(store: Sql
     assert store.tokens.find("a" * 64, NOW) is None
     store.tokens.remove_expired(token.expires)
     assert store.tokens.list_all() == []
+
+
+def test_tokens_of_steps_are_found_by_job_and_listed_where_that_has_ended_or_never_came_to_be(store: SqlStore) -> None:
+    statuses = {1: Status.RUNNING, 2: Status.FAILED, 3: Status.SUCCESSFUL}
+    create(store, *(build_job(number, status=status) for number, status in statuses.items()))
+    tokens = {name: KeptToken(name, f"of {name}", LATER, NOW) for name in ("job-1", "job-2", "job-3", "never")}
+    for token in (*tokens.values(), new := replace(tokens["job-1"], encrypted="another")):
+        store.step_tokens.put(token)
+    assert store.step_tokens.find("job-1") == new
+    assert store.step_tokens.find("job-4") is None
+    before = "2025-12-31T00:00:00.000Z"
+    assert {one.job_id for one in store.step_tokens.list_ended(before)} == {"job-2", "job-3"}
+    assert {one.job_id for one in store.step_tokens.list_ended(NOW)} == {"job-2", "job-3", "never"}
+    for name in ("job-2", "never", "never"):
+        store.step_tokens.remove(name)
+    assert store.step_tokens.list_ended(NOW) == [tokens["job-3"]]
+    store.step_tokens.remove_expired(NOW)
+    assert store.step_tokens.find("job-1")
+    store.step_tokens.remove_expired(LATER)
+    assert store.step_tokens.find("job-1") is None

@@ -9,11 +9,12 @@ from uuid import uuid4
 
 import pytest
 
-from tests.keycloak import PASSWORD, add_client, find_keycloak
+from tests.keycloak import PASSWORD, add_client, add_user, find_keycloak, get_token, leave_groups
 from tests.people import HTML, Browser, Page
 from tests.serving import CWL, Answer, Server, serving
 from tests.site import Site
 from tests.values import EXAMPLES
+from tests.waiting import wait_for
 
 PACKAGE = (EXAMPLES / "echo" / "echo.cwl").read_bytes()
 SESSION, ATTEMPT = "zoo-runner-session", "zoo-runner-login"
@@ -164,6 +165,32 @@ def test_nobody_logs_in_where_others_could_read_the_session(place: Place) -> Non
     assert read_code(answer) == (403, "login.insecure")
     answer = place.server.request("GET", "/login?next=https://evil.example.org")
     assert read_code(answer) == (400, "request.invalid")
+
+
+def test_who_is_taken_out_of_a_group_loses_its_workspace_by_session_and_personal_token(place: Place) -> None:
+    eve = f"eve-{uuid4().hex[:12]}"
+    add_user(place.keycloak, eve, "alpha")
+    browser, _ = place.log_in(eve)
+    body, json_type = {"scopes": ["job.list"]}, {"Content-Type": "application/json"}
+    bearer = {"Authorization": f"Bearer {get_token(place.keycloak, eve)}"}
+    made = place.server.request("POST", "/tokens", body, bearer | json_type)
+    assert made.status == 201, made.body
+    program = {"Authorization": f"Bearer {made.json['token']}"}
+
+    def ask_all(token: str) -> list[object]:
+        """Ask with a new access token, by the session, and with the personal token."""
+        answers = (
+            place.server.request("GET", "/jobs", headers={"Authorization": f"Bearer {token}"}),
+            place.ask(browser, "/jobs"),
+            place.server.request("GET", "/jobs", headers=program),
+        )
+        return [one.status if one.status == 200 else read_code(one) for one in answers]
+
+    assert ask_all(get_token(place.keycloak, eve)) == [200, 200, 200]
+    leave_groups(place.keycloak, eve)
+    refused = [(403, "identity.workspace"), (403, "identity.workspace"), (401, "identity.owner")]
+    # the provider says in whole seconds when it issued a token: one of the second of the login is not newer
+    wait_for(lambda: ask_all(get_token(place.keycloak, eve)) == refused, 20)
 
 
 def test_logins_are_in_the_audit_log_and_their_secrets_nowhere(place: Place, tmp_path: Path) -> None:

@@ -237,6 +237,21 @@ def test_secret_inputs_reach_the_engine_and_no_store(
     assert "canary-t" not in "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
 
 
+def test_secret_inputs_that_are_kept_elsewhere_are_found_by_the_process_that_works_on_the_job(
+    configuration: Configuration, tmp_path: Path
+) -> None:
+    engine = TalkingEngine(configuration)
+    engine.events = (StepLines("a", ("before", "canary-t", "after")),)
+    context = replace(
+        open_context(configuration, engine), find_secrets=lambda job: {"token": "canary-t"} if job.id == "j1" else {}
+    )
+    draft = build_secret_job(tmp_path)
+    accept(context, draft, "fake", configuration.workspace)
+    assert execute(context, "j1").status is Status.SUCCESSFUL
+    assert "[a] after" in draft.paths.job_log.read_text()
+    assert "canary-t" not in "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+
+
 @pytest.mark.parametrize(
     "value",
     [

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from zoo_runner.engines.kubernetes.job_pod.pod import load_pod_settings
 from zoo_runner.engines.kubernetes.manifests import WORK_FOLDER
-from zoo_runner.engines.kubernetes.secret_inputs import find_placeholders
+from zoo_runner.engines.secret_inputs import find_placeholders
 
 ENVIRON = {
     "PATH": "/bin",

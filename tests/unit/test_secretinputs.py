@@ -18,8 +18,9 @@ from zoo_runner.engines.calrissian.engine import CalrissianEngine
 from zoo_runner.engines.kubernetes.bundle import open_bundle
 from zoo_runner.engines.kubernetes.job_pod.steppod import build_step_pod, build_step_settings, show_pod
 from zoo_runner.engines.kubernetes.names import Manifest
-from zoo_runner.engines.kubernetes.secret_inputs import find_placeholders, hide_secret_inputs, pick_secret_inputs
+from zoo_runner.engines.kubernetes.secret_inputs import pick_secret_inputs
 from zoo_runner.engines.protocol import JobSpec
+from zoo_runner.engines.secret_inputs import find_placeholders, hide_secret_inputs
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.events import StepLines, mask_event
 from zoo_runner.model.masking import MASK, Masker

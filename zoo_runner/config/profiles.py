@@ -44,10 +44,23 @@ _QUOTAS = {
 _MOST_OF_A_QUOTA = 10**12
 _RETENTION, _RESULTS_RETENTION, _MOST_DAYS = "retentionDays", "resultsRetentionDays", 100_000
 _COLLECTION, _PRIORITY, _HIGHEST = "collection", "priority", 100
-_OTHERS = ("settings", "quota", _RETENTION, _RESULTS_RETENTION, _COLLECTION, _PRIORITY)
+_STEP_TOKEN = "stepToken"
+_OTHERS = ("settings", "quota", _RETENTION, _RESULTS_RETENTION, _COLLECTION, _PRIORITY, _STEP_TOKEN)
 _TEXTS = {"namespace": "namespace", "results": "results", "publicUrl": "public_url", "credentials": "credentials"}
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StepToken:
+    """What steps of the jobs of a workspace may have a token for: a service of the platform, and its scopes.
+
+    `audience` is what the provider calls the service; `scope` are names with spaces between them, empty: the provider's
+    usual ones.
+    """
+
+    audience: str
+    scope: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +71,7 @@ class Profile:
     `credentials` the folder of its secret variables, `variables` its other settings of the stagers. `collection`:
     whether clients get results as a STAC Collection, None: below the prefix of workspaces only. Of waiting jobs, those
     of the workspaces with the highest `priority` start first. After `results_retention_days` results are removed.
+    `step_token`: what packages may ask a token for, None: nothing.
     """
 
     namespace: str | None = None
@@ -70,6 +84,7 @@ class Profile:
     results_retention_days: float | None = None
     collection: bool | None = None
     priority: int = 0
+    step_token: StepToken | None = None
 
 
 class Profiles:
@@ -157,6 +172,7 @@ def _parse_profile(name: str, given: Mapping[str, Any]) -> Profile:
         results_retention_days=given.get(_RESULTS_RETENTION),
         collection=_parse_flag(f"{name}.{_COLLECTION}", given.get(_COLLECTION)),
         priority=_parse_priority(f"{name}.{_PRIORITY}", given.get(_PRIORITY, 0)),
+        step_token=_parse_step_token(f"{name}.{_STEP_TOKEN}", given.get(_STEP_TOKEN)),
     )
 
 
@@ -170,6 +186,16 @@ def _parse_priority(place: str, given: Any) -> int:
     if isinstance(given, bool) or not isinstance(given, int) or not -_HIGHEST <= given <= _HIGHEST:
         raise ValueError(f"{place} is not a whole number from -{_HIGHEST} to {_HIGHEST}")
     return given
+
+
+def _parse_step_token(place: str, given: Any) -> StepToken | None:
+    if given is None:
+        return None
+    if not isinstance(given, dict) or not given.get("audience") or set(given) - {"audience", "scope"}:
+        raise ValueError(f"{place} is not an object with audience, and maybe scope")
+    if not all(isinstance(value, str) for value in given.values()):
+        raise ValueError(f"{place} has a member that is not a text")
+    return StepToken(**given)
 
 
 def _parse_variables(name: str, variables: Any) -> Mapping[str, str]:

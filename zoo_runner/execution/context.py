@@ -4,7 +4,7 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -55,7 +55,8 @@ class Context:
     `find_workspace` gives the workspace of a name, `find_engine` the engine of a name for a workspace; both may be
     called from several threads. `owner` is the name of this process in leases, `in_work` what it works on. `pool` does
     what blocks (submitting, concluding) of the jobs that are started without waiting; following them takes none of its
-    threads.
+    threads. `find_secrets` gives the values of secret inputs that are kept for a job elsewhere than in the store; it
+    raises `RunnerError`.
     """
 
     store: JobStore
@@ -66,6 +67,7 @@ class Context:
     owner: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:12]}")
     in_work: JobsInWork = field(default_factory=JobsInWork)
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_MOST_AT_ONCE, "jobs"))
+    find_secrets: Callable[[Job], Mapping[str, Any]] = lambda _: {}
 
     def find_workspace_of(self, job: Job) -> Workspace:
         """Return the workspace that executes a job, with the storage of the one whose job it is."""

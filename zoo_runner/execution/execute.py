@@ -113,6 +113,7 @@ class _Work:
         if self.ended:
             return
         self._workspace = build_workspace(job, context.find_workspace_of(job))
+        self._secrets = {**context.find_secrets(job), **self._secrets}
         masker = build_masker(self._workspace, self._secrets, self._find_declared(job))
         paths, most = build_paths(job, self._workspace), self._workspace.limits.log_bytes
         log = self._stack.enter_context(JobLog(paths, masker, most))

@@ -12,17 +12,19 @@ from fastapi.concurrency import run_in_threadpool
 from zoo_runner.access_documents import NOTHING_PUBLISHED, AccessDocument
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.identity import IdentitySettings
-from zoo_runner.config.profiles import Profile
+from zoo_runner.config.profiles import Profile, StepToken
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.execution.context import Context
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.job import Job
+from zoo_runner.model.step_token import IssuedToken
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.resolver import WarmResolver
 from zoo_runner.server.documents import Link
 from zoo_runner.server.following import Following
 from zoo_runner.server.installation import find_configuration, find_profile
 from zoo_runner.server.places import Limit, Places
+from zoo_runner.server.step_tokens import StepTokens
 from zoo_runner.server.vault import Vault, open_vault
 from zoo_runner.server.waiting import Endings
 from zoo_runner.store.sql import SqlStore
@@ -64,6 +66,11 @@ class Api:
         """The secrets of workspaces."""
         return open_vault(self.store.secrets, self.settings)
 
+    @cached_property
+    def step_tokens(self) -> StepTokens:
+        """The tokens that steps of jobs have."""
+        return StepTokens(self.store.step_tokens, self.vault)
+
     def find_profile(self, workspace: str) -> Profile:
         """Return what the operator says of a workspace."""
         return find_profile(self.settings, workspace)
@@ -98,8 +105,9 @@ class Call:
     that lists may show, with their jobs; None: all. `member_of` are the workspaces of the caller, None: nobody asks;
     `published` is what the workspace publishes. `hub_base` is the address below which the APIs of all workspaces lie.
     `admit_job` raises `RunnerError` for who may not have a job of a process of this workspace in the one that is named.
-    `may` says whether the caller may do something else with the same process or job, by the name of the action; both
-    wait for the answer, so that a thread has to call them.
+    `may` says whether the caller may do something else with the same process or job, by the name of the action.
+    `exchange` returns a token for steps in exchange for that of the caller, None: who calls has none of the provider;
+    it raises `RunnerError`. All three wait for the answer, so that a thread has to call them.
     """
 
     workspace: str
@@ -113,6 +121,7 @@ class Call:
     hub_base: str | None = None
     admit_job: Callable[[str, str], None] = lambda _workspace, _process_id: None
     may: Callable[[str], bool] = lambda _action: True
+    exchange: Callable[[StepToken], IssuedToken] | None = None
 
     def is_member(self, workspace: str) -> bool:
         """Whether the caller is a member of a workspace; where nobody asks who calls, everybody is."""

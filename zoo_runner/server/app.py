@@ -1,5 +1,6 @@
 """The web application: landing page, conformance, health, errors, and the API for each place where it lies."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
@@ -14,15 +15,18 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 
 from zoo_runner.access_documents import WORKSPACE
+from zoo_runner.config.profiles import StepToken
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.model.errors import InputError, NotReachedError, RunnerError
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.outcomes import build_defect
+from zoo_runner.model.step_token import IssuedToken
 from zoo_runner.server.access.actions import ACTIONS
 from zoo_runner.server.access.admission import Admission, Members, open_admission
 from zoo_runner.server.access.audit import Audited, find_note
 from zoo_runner.server.access.callers import Identity, Means, build_identity, find_challenge
 from zoo_runner.server.access.development import open_development_token
+from zoo_runner.server.access.exchange import exchange_token
 from zoo_runner.server.access.personal_tokens import ensure_scope, is_in_scope
 from zoo_runner.server.access.provider import Provider, open_provider
 from zoo_runner.server.access.sessions import Personal
@@ -101,7 +105,7 @@ def build_app(
     add_health(app, api, count_workers)
     if login:
         add_login(app, api, login, identity)
-    plain = _Calls(api, identity, open_admission(api))
+    plain = _Calls(api, identity, open_admission(api), provider)
     _add_api(app, api, "", plain, replace(plain, identity=build_identity(None), admission=Members()))
     if prefix := api.settings.workspace_prefix.strip("/"):
         hub = replace(plain, hub=True)
@@ -159,6 +163,7 @@ class _Calls:
     api: Api
     identity: Identity
     admission: Admission
+    provider: Provider | None = None
     hub: bool = False
 
     def build_dependency(self) -> ReadCall:
@@ -203,7 +208,22 @@ class _Calls:
             may=lambda other: is_in_scope(caller, other) and admitted.may(other),
             hub_base=f"{root}/{prefix}" if prefix else None,
         )
-        return replace(call, caller=caller.name, member_of=caller.workspaces) if caller else call
+        if caller is None:
+            return call
+        exchange = _build_exchange(self.provider, caller)
+        return replace(call, caller=caller.name, member_of=caller.workspaces, exchange=exchange)
+
+
+def _build_exchange(provider: Provider | None, caller: Caller) -> Callable[[StepToken], IssuedToken] | None:
+    """Build what exchanges the token of a caller, who must have one of the provider."""
+    if provider is None or caller.text is None:
+        return None
+    loop, subject = asyncio.get_running_loop(), caller.text
+
+    def exchange(wanted: StepToken) -> IssuedToken:
+        return asyncio.run_coroutine_threadsafe(exchange_token(provider, subject, wanted), loop).result()
+
+    return exchange
 
 
 def _write_note(request: Request, workspace: str, caller: Caller | None, action: str) -> None:

@@ -81,7 +81,7 @@ class Housekeeper:
 
     def _remove_old(self) -> None:
         self._api.store.callbacks.remove_orphans()
-        for kept in (self._api.store.sessions, self._api.store.tokens):
+        for kept in (self._api.store.sessions, self._api.store.tokens, self._api.store.step_tokens):
             kept.remove_expired(clock.now())
         remove_expired_uploads(self._api, self._stopped)
         remove_rests(self._api.configuration.workspace.folders.scratch)

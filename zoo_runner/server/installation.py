@@ -17,6 +17,7 @@ from zoo_runner.execution.keeper import Keeper
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.ids import file_name
 from zoo_runner.model.workspace import Folders, Quota, Workspace, lend_storage
+from zoo_runner.server.step_tokens import StepTokens
 from zoo_runner.server.vault import open_vault
 from zoo_runner.store.sql import SqlStore, open_sql_store
 
@@ -158,4 +159,5 @@ def open_context(store: SqlStore, settings: ServerSettings, configuration: Confi
         lambda name: find_configuration(settings, configuration, name, None, vault.read).workspace,
         find_engine,
         keeper,
+        find_secrets=StepTokens(store.step_tokens, vault).find,
     )

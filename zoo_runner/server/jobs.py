@@ -22,6 +22,7 @@ from zoo_runner.model.errors import DismissedError, InputError
 from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
 from zoo_runner.model.package import Package
+from zoo_runner.model.step_token import TOKEN_INPUT
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.cwltypes import parse_parameters
 from zoo_runner.server.access.workspaces import choose_calling, find_workspaces
@@ -34,6 +35,7 @@ from zoo_runner.server.log_lines import about
 from zoo_runner.server.logs import list_links
 from zoo_runner.server.problems import describe_diagnosis, describe_failure
 from zoo_runner.server.quotas import ensure_within
+from zoo_runner.server.step_tokens import asks_for_token
 from zoo_runner.server.subscriber import find_reach, read_subscriber
 from zoo_runner.server.tracing import read_context, trace_part
 from zoo_runner.server.uploads import locate_files
@@ -127,6 +129,7 @@ def accept_execution(api: Api, call: Call, process_id: str, request: Mapping[str
         return accept_failed(api.context, draft, engine, workspace, error, origin)
     keep_callback(api, placed.call, draft.id, request)
     origin = replace(origin, request=keep_request(request, draft.order))
+    draft = add_step_token(api, placed, draft)
     with trace_part("accept"):
         job = accept(api.context, draft, engine, workspace, origin)
     logger.info("job accepted", extra=about(job))
@@ -185,6 +188,22 @@ def prepare_execution(
     ensure_storable(draft, configuration.workspace)
     ensure_within(api, draft, configuration.workspace)
     return draft
+
+
+def add_step_token(api: Api, placed: Placement, draft: JobSpec) -> JobSpec:
+    """Return a job with a token for its steps, if its package asks for one that its workspace may have.
+
+    It is kept until it is revoked. Only a job whose process is of its own workspace gets one, in exchange for a token
+    of the provider: members answer for their packages. Raises `EngineError` (`token.exchange`, `identity.provider`),
+    `SettingsError` (`secret.off`).
+    """
+    is_own = placed.deployed_in is None and placed.configuration.workspace.storage_of is None
+    wanted, exchange = api.find_profile(placed.call.workspace).step_token, placed.call.exchange
+    if not (is_own and wanted and exchange and asks_for_token(draft.package)):
+        return draft
+    issued = exchange(wanted)
+    api.step_tokens.keep(draft.id, issued)
+    return replace(draft, order={**draft.order, TOKEN_INPUT: issued.text})
 
 
 def ensure_storable(draft: JobSpec, workspace: Workspace) -> None:

@@ -61,7 +61,7 @@ _STATUSES = {
     "token.too-many": 429,
     **dict.fromkeys(("login.denied", "login.insecure"), 403),
     "login.state": 400,
-    "login.exchange": 502,
+    **dict.fromkeys(("login.exchange", "token.exchange"), 502),
     "identity.workspace": 403,
     "identity.role": 403,
     "identity.provider": 503,

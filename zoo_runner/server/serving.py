@@ -1,5 +1,6 @@
 """Starts and stops what a server consists of: the store, the worker processes, the listening socket."""
 
+import asyncio
 import logging
 import signal
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.model.errors import EngineError
 from zoo_runner.server.access.development import ensure_on_this_machine
+from zoo_runner.server.access.exchange import revoke_token
+from zoo_runner.server.access.provider import using_provider
 from zoo_runner.server.api import Api
 from zoo_runner.server.app import build_app
 from zoo_runner.server.backup import Manifest, find_folders, restore_backup, write_backup
@@ -26,6 +29,7 @@ from zoo_runner.server.hosts import list_hosts
 from zoo_runner.server.housekeeping import Housekeeper
 from zoo_runner.server.installation import open_context, open_store
 from zoo_runner.server.log_lines import set_up_logging
+from zoo_runner.server.step_tokens import Revoker
 from zoo_runner.server.tracing import keep_tracing
 from zoo_runner.server.workers import WorkerPool
 from zoo_runner.store.sql.notices import Listener, send_notice
@@ -98,19 +102,36 @@ def warn_of_shared_credentials(configuration: Configuration, identity: IdentityS
 
 def _start_parts(api: Api, variables: Mapping[str, str], stack: ExitStack) -> WorkerPool:
     """Start what works beside the requests, and return the workers; `stack` stops them first, and the others then."""
-    notifier = Notifier(api)
+    notifier, revoker = Notifier(api), _open_revoker(api)
 
     def end(job_id: str) -> None:
         api.endings.notify(job_id)
         notifier.wake()
+        if revoker:
+            revoker.wake()
 
     # from here on the database is in use: no job is taken, and none accepted, before
     listener = Listener(api.store.database, end)
     pool = WorkerPool(api.settings.workers, variables, end)
+    if revoker:
+        stack.callback(revoker.stop)
     for stop in (Housekeeper(api, end).stop, notifier.stop, listener.stop):
         stack.callback(stop)
     stack.callback(pool.stop, api.settings.shutdown_seconds)
     return pool
+
+
+def _open_revoker(api: Api) -> Revoker | None:
+    """Open what revokes tokens of steps; None where this server is no client that may exchange any."""
+    identity, proxies = api.identity, api.configuration.settings.proxies
+    if not (identity.issuer and identity.client and identity.client_secret):
+        return None
+
+    async def revoke(text: str) -> None:
+        async with using_provider(identity, proxies) as provider:
+            await revoke_token(provider, text)
+
+    return Revoker(api.step_tokens, lambda text: asyncio.run(revoke(text)))
 
 
 def _listen(api: Api, app: FastAPI, address: tuple[str, int], pool: WorkerPool) -> None:

@@ -21,6 +21,7 @@ from zoo_runner.server.definitions import MEMBERS, keep_request, show_request
 from zoo_runner.server.documents import Definition
 from zoo_runner.server.invalid_requests import build_invalid
 from zoo_runner.server.jobs import (
+    add_step_token,
     draft_execution,
     ensure_storable,
     get_job,
@@ -75,6 +76,7 @@ def start_job(api: Api, call: Call, job_id: str) -> Job:
     priority = api.find_profile(job.workspace).priority
     origin = Origin(job.caller, keep_request(request, draft.order), priority, trace=read_context())
     keep_callback(api, call, job_id, request)
+    draft = add_step_token(api, placed, draft)
     started = accept_created(api.context, job, draft, workspace, origin)
     logger.info("job accepted", extra=about(started))
     api.wake(job_id)

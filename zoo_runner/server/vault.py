@@ -5,7 +5,7 @@ key encrypts, and all of them decrypt, so that a new one is put before the old o
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from zoo_runner.config.profiles import REGISTRIES, is_credential
@@ -34,16 +34,11 @@ class Vault:
         """Return the secrets of a workspace by name; raises `SettingsError` (`secret.key`) where no key fits."""
         if self._fernet is None:
             return {}
-        return {one.name: self._decrypt(self._fernet, one) for one in self._store.list_all(workspace)}
+        return {one.name: self._read(one) for one in self._store.list_all(workspace)}
 
     def put(self, workspace: str, name: str, value: Any, caller: str | None) -> None:
         """Keep a secret of a workspace; raises `InputError`, `SettingsError` (`secret.off`) without a key."""
-        if self._fernet is None:
-            raise SettingsError(
-                "this server keeps no secrets of workspaces, as it has no key to encrypt them",
-                "Ask the operator to set ZOO_RUNNER_ENCRYPTION_KEYS_FILE.",
-                code="secret.off",
-            )
+        self._get_fernet()
         if not is_credential(name):
             raise build_invalid(
                 f"invalid name of a secret: {name[:100]!r}",
@@ -55,8 +50,40 @@ class Vault:
             raise build_invalid(f"the value of {name} is not a text, too short or too long", wanted)
         if name == REGISTRIES:
             _ensure_registries(value)
-        plain = json.dumps([workspace, name, value]).encode()
-        self._store.put(StoredSecret(workspace, name, self._fernet.encrypt(plain).decode(), clock.now(), caller))
+        encrypted = self.encrypt([workspace, name, value])
+        self._store.put(StoredSecret(workspace, name, encrypted, clock.now(), caller))
+
+    def encrypt(self, parts: Sequence[str]) -> str:
+        """Encrypt a secret, the last of `parts`, with those before it that say whose it is.
+
+        Raises `SettingsError` (`secret.off`) without a key.
+        """
+        return self._get_fernet().encrypt(json.dumps(list(parts)).encode()).decode()
+
+    def decrypt(self, encrypted: str, what: str, owner: Sequence[str]) -> str:
+        """Decrypt a secret of an owner; raises `SettingsError` (`secret.key`) for that of another, or without its key.
+
+        `what` is the secret in words.
+        """
+        from cryptography.fernet import InvalidToken
+
+        try:
+            *found, value = json.loads(self._get_fernet().decrypt(encrypted))
+        except InvalidToken as error:
+            raise _build_key_error(what) from error
+        # rows that were exchanged in the database would give one the secret of another
+        if tuple(found) != tuple(owner):
+            raise _build_key_error(what)
+        return str(value)
+
+    def _get_fernet(self) -> "MultiFernet":
+        if self._fernet is None:
+            raise SettingsError(
+                "this server keeps no secrets of workspaces, as it has no key to encrypt them",
+                "Ask the operator to set ZOO_RUNNER_ENCRYPTION_KEYS_FILE.",
+                code="secret.off",
+            )
+        return self._fernet
 
     def list_all(self, workspace: str) -> list[StoredSecret]:
         """Return the secrets of a workspace, encrypted."""
@@ -78,17 +105,9 @@ class Vault:
         except InvalidToken as error:
             raise _build_key_error("a secret") from error
 
-    def _decrypt(self, fernet: "MultiFernet", secret: StoredSecret) -> str:
-        from cryptography.fernet import InvalidToken
-
-        try:
-            workspace, name, value = json.loads(fernet.decrypt(secret.encrypted))
-        except InvalidToken as error:
-            raise _build_key_error(f"the secret {secret.name} of {secret.workspace}") from error
-        # rows that were exchanged in the database would give one workspace the secret of another
-        if (workspace, name) != (secret.workspace, secret.name):
-            raise _build_key_error(f"the secret {secret.name} of {secret.workspace}")
-        return str(value)
+    def _read(self, secret: StoredSecret) -> str:
+        what = f"the secret {secret.name} of {secret.workspace}"
+        return self.decrypt(secret.encrypted, what, (secret.workspace, secret.name))
 
 
 def open_vault(store: SqlSecrets, settings: ServerSettings) -> Vault:

@@ -48,12 +48,12 @@ from zoo_runner.engines.kubernetes.namespace import (
 from zoo_runner.engines.kubernetes.pod_log import build_no_result
 from zoo_runner.engines.kubernetes.publisher import Publication, publish_volume
 from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot, Root
-from zoo_runner.engines.kubernetes.secret_inputs import hide_secret_inputs
 from zoo_runner.engines.kubernetes.secrets import find_credentials
 from zoo_runner.engines.kubernetes.smoke_test import open_smoke_test
 from zoo_runner.engines.kubernetes.submission import ensure_same, fill_in, mark_job, remove_job
 from zoo_runner.engines.pipeline import build_not_continuable, build_nothing_kept, leaves_results
 from zoo_runner.engines.protocol import Capabilities, Check, Handle, JobSpec, Leftover, Plan
+from zoo_runner.engines.secret_inputs import hide_secret_inputs
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import DismissedError, NotReachedError, RunnerError, StageOutError

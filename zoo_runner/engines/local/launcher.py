@@ -1,7 +1,8 @@
 """Runs one packed CWL document with cwltool and reports what happens, event by event.
 
 The only user of cwltool's executor, started by the supervisor in a separate process without credentials, maybe before
-its job is known. A line on stdin has `env` and `cwd` for the run, and `spec`: a JSON file with `package`, `entry`,
+its job is known. A line on stdin has `env` and `cwd` for the run, `secrets` (values by their placeholders in the job
+order, which are in no file), and `spec`: a JSON file with `package`, `entry`,
 `order`, `outputs` (file to write), `output_folder`, `scratch`, `name`, `runtime` (podman, docker or null),
 `limits_memory`, `keeps_user` (bool), `cores` and `memory_mib` (what is free for the job), `most_cores` and
 `most_memory_mib` (what all steps together may ask for, by settings, or null), `package_files` (files of this machine
@@ -29,6 +30,7 @@ from cwltool.context import RuntimeContext
 from cwltool.errors import WorkflowException
 from cwltool.executors import MultithreadedJobExecutor
 from cwltool.job import ContainerCommandLineJob, JobBase
+from cwltool.secrets import SecretStore
 from cwltool.utils import processes_to_kill
 from schema_salad.exceptions import SchemaSaladException
 
@@ -146,7 +148,10 @@ def _build_context(spec: dict[str, Any], boundary: Boundary) -> RuntimeContext:
         # folders of the tool's runtime are then those of a container
         "default_container": spec["default_image"],
     }
-    return RuntimeContext({**build_context_fields(spec, boundary), **own})
+    context = RuntimeContext({**build_context_fields(spec, boundary), **own})
+    context.secret_store = SecretStore()
+    context.secret_store.secrets.update(spec["secrets"])
+    return context
 
 
 def _build_reporting(spec: dict[str, Any], emit: Emit, boundary: Boundary) -> Reporting:
@@ -181,8 +186,7 @@ def _read_job() -> dict[str, Any] | None:
     # for the steps
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), sys.stdin.fileno())
-    spec: dict[str, Any] = json.loads(Path(job["spec"]).read_bytes())
-    return spec
+    return {**json.loads(Path(job["spec"]).read_bytes()), "secrets": job["secrets"]}
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ import os
 import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,6 +36,7 @@ from zoo_runner.engines.local.places import may_use_network
 from zoo_runner.engines.local.sandbox import Sandbox
 from zoo_runner.engines.pipeline import Staged
 from zoo_runner.engines.protocol import JobSpec
+from zoo_runner.engines.secret_inputs import find_placeholders, hide_secret_inputs
 from zoo_runner.files import read_unlinked, write_json
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError
@@ -173,7 +174,8 @@ class Run:
         scratch, isolated = self._scratch, self._is_isolated
         network = may_use_network(self._job.package, self._settings)
         write_json(scratch / PACKAGE, staged.document)
-        write_json(scratch / ORDER, dict(staged.order))
+        job, secrets = hide_secret_inputs(replace(self._job, order=staged.order))
+        write_json(scratch / ORDER, dict(job.order))
         given = self._find_given(staged)
         spec = {
             **build_launch_parameters(self._job, scratch),
@@ -201,6 +203,8 @@ class Run:
             "spec": str(scratch / "run.json"),
             "env": self._environment(),
             "cwd": str(scratch),
+            # in no file: by their placeholders in the job order
+            "secrets": find_placeholders(secrets),
             # isolated, the supervisor knows its containers, and reads nothing that the launcher can write
             "cid_folder": None if isolated else spec["cid_folder"],
             "remover": spec["remover"],

@@ -59,12 +59,15 @@ def put_into(run: SandboxedRun) -> type[JobBase]:
             runtimeContext: RuntimeContext,
             monitor_function: Callable[["subprocess.Popen[str]"], None] | None = None,
         ) -> None:
-            _check_variables(self.name, env)
+            store, variables = runtimeContext.secret_store, dict(env)
+            if store is not None:
+                variables = {name: str(store.retrieve(value)) for name, value in env.items()}
+            _check_variables(self.name, variables)
             memory_mib = read_memory_limit(self) or run.memory_mib
             step = {
                 "writable": [self.outdir, self.tmpdir, *_find_updated(self)],
                 "readable": [str(run.scratch / "inputs"), self.builder.stagedir, *_find_kept(self)],
-                "variables": dict(env),
+                "variables": variables,
                 "asks_network": bool(self.networkaccess),
                 "memory_mib": memory_mib,
             }

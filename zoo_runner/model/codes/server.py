@@ -88,6 +88,13 @@ IDENTITY = (
     ),
     Code("token.not-found", _U, "There is no such personal token of the caller.", "List those that there are."),
     Code("token.too-many", _U, "A caller has as many personal tokens as may be.", "Revoke some."),
+    Code(
+        "token.exchange",
+        _E,
+        "The provider did not exchange or revoke a token for the steps of a job.",
+        "Check stepToken of the workspace and the client of this server there.",
+    ),
+    Code("token.expired", _E, "The token for the steps of a job expired before it began.", "Run the job again."),
     Code("login.state", _U, "A login comes back to a browser that has not begun it.", "Log in again."),
     Code("login.denied", _U, "The provider has not let the person log in.", "Ask its operator."),
     Code("login.exchange", _E, "The provider gave no tokens for a login.", "Check the client of this server there."),

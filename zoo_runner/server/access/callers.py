@@ -4,7 +4,7 @@ Source: RFC 6750, the bearer token in the header `Authorization` and the challen
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated
 
@@ -69,7 +69,7 @@ class Means:
             raise refuse("identity.token", "this server accepts its development token and personal tokens only")
         caller = await self.provider.identify(text)
         await self.memberships.note(caller)
-        return caller
+        return replace(caller, text=text)
 
     @cached_property
     def memberships(self) -> Memberships:

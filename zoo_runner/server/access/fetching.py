@@ -23,6 +23,7 @@ class Service:
         reach = Reach(private=False, hosts=(urlsplit(address).hostname or "",))
         self._options = HttpOptions(reach, seconds, seconds, proxies=proxies, redirects=False)
         self._seconds = seconds
+        self._opened = AsyncExitStack()
         self._client: HttpClient | None = None
 
     async def read(
@@ -33,9 +34,13 @@ class Service:
         Raises `StagingError`, `asyncio.TimeoutError`, and `ValueError` for one of more than `MOST_BYTES`.
         """
         if self._client is None:
-            self._client = await AsyncExitStack().enter_async_context(HttpClient(self._options))
+            self._client = await self._opened.enter_async_context(HttpClient(self._options))
         sent = self._client.get(address, body=body, media_type=media_type, headers=headers)
         return await asyncio.wait_for(_read(sent), self._seconds)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._opened.aclose()
 
 
 async def _read(sent: AbstractAsyncContextManager[Answer]) -> bytes:

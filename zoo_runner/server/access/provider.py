@@ -7,10 +7,11 @@ Sources: OpenID Connect Discovery 1.0, sections 3 and 4.3 (the issuer of the doc
 import asyncio
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic, time
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 from joserfc.errors import JoseError
@@ -46,12 +47,16 @@ class Read(Protocol):
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where the provider has its keys, and where people log in and out; None and empty: it does not say."""
+    """Where the provider has its keys, where people log in and out, and where tokens are revoked.
+
+    None and empty: it does not say.
+    """
 
     keys: str
     authorization: str = ""
     token: str = ""
     end_session: str | None = None
+    revocation: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,16 +98,34 @@ class Provider:
             raise _unavailable(self._settings.issuer, "its document has no addresses with https for logins")
         return endpoints
 
+    async def find_place(self, name: Literal["token", "revocation"]) -> str:
+        """Return the address at which tokens are issued or revoked; raises `EngineError` (`identity.provider`)."""
+        endpoints = (await self._find_known()).endpoints
+        place = endpoints.token if name == "token" else endpoints.revocation
+        if not place:
+            raise EngineError(
+                f"the document of {self._settings.issuer} has no {name}_endpoint with https",
+                "Check what the provider publishes below …/.well-known/openid-configuration.",
+                code="identity.provider",
+            )
+        return place
+
+    async def ask(self, name: Literal["token", "revocation"], fields: Mapping[str, str]) -> bytes:
+        """Send a form there, as the client that this server is at the provider, and return the answer.
+
+        Raises `StagingError`, `asyncio.TimeoutError`, `EngineError` (`identity.provider`).
+        """
+        place = await self.find_place(name)
+        return await self._read(place, urlencode(fields).encode(), FORM, _authorize(self._settings))
+
     async def exchange(self, code: str, verifier: str, redirect: str, nonce: str) -> Caller:
         """Return who has logged in, for the code that the browser has brought to the address `redirect`.
 
         Raises `InputError` (`login.exchange`, and as `identify` does), `EngineError` (`identity.provider`).
         """
-        endpoints, fields = await self.find_endpoints(), _build_exchange(self._settings, code, verifier, redirect)
+        await self.find_endpoints()
         try:
-            found = json.loads(
-                await self._read(endpoints.token, urlencode(fields).encode(), FORM, _authorize(self._settings))
-            )
+            found = json.loads(await self.ask("token", _build_exchange(self._settings, code, verifier, redirect)))
             identity, access = (found[name] for name in ("id_token", "access_token"))
         except StagingError as error:
             is_away = isinstance(error, RetryableError) or error.kind in (Kind.UNREACHABLE, Kind.TIMEOUT)
@@ -187,7 +210,8 @@ def _read_endpoints(data: bytes, issuer: str) -> Endpoints:
     if not (keys := read("jwks_uri")):
         raise ValueError("its document has no jwks_uri with https")
     end_session = read("end_session_endpoint") or None
-    return Endpoints(keys, read("authorization_endpoint"), read("token_endpoint"), end_session)
+    authorization, token, revocation = (read(f"{name}_endpoint") for name in ("authorization", "token", "revocation"))
+    return Endpoints(keys, authorization, token, end_session, revocation)
 
 
 def _build_exchange(settings: IdentitySettings, code: str, verifier: str, redirect: str) -> dict[str, str]:
@@ -218,6 +242,16 @@ def _unavailable(issuer: str, why: str) -> EngineError:
         "Check that the provider runs and that ZOO_RUNNER_OIDC_ISSUER is its address; then send the request again.",
         code="identity.provider",
     )
+
+
+@asynccontextmanager
+async def using_provider(settings: IdentitySettings, proxies: Proxies = NO_PROXIES) -> AsyncIterator[Provider]:
+    """Give the provider of the settings for a block, with connections of its own, in any event loop."""
+    service = Service(settings.issuer, _ANSWER_SECONDS, proxies)
+    try:
+        yield Provider(settings, service.read)
+    finally:
+        await service.close()
 
 
 def open_provider(settings: IdentitySettings, proxies: Proxies = NO_PROXIES) -> Provider:

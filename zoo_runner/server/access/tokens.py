@@ -41,7 +41,7 @@ class Caller:
 
     `by` is what the request has to show that; a personal token has an id (`token`) and the actions that it is for
     (`scopes`; None: all). Of a token of the provider, `issued` is when (a stored time; None where it does not say), and
-    `says_workspaces` whether it has the claim of the workspaces at all.
+    `says_workspaces` whether it has the claim of the workspaces at all; `text` is the token that the request has.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Caller:
     token: str | None = None
     issued: str | None = field(default=None, compare=False)
     says_workspaces: bool = field(default=True, compare=False)
+    text: str | None = field(default=None, compare=False, repr=False)
 
 
 class UnknownKeyError(Exception):

@@ -11,6 +11,7 @@ from zoo_runner.store.sql.memberships import SqlMemberships
 from zoo_runner.store.sql.processes import SqlProcesses
 from zoo_runner.store.sql.secrets import SqlSecrets
 from zoo_runner.store.sql.sessions import SqlSessions
+from zoo_runner.store.sql.step_tokens import SqlStepTokens
 from zoo_runner.store.sql.stored_results import SqlStoredResults
 from zoo_runner.store.sql.tokens import SqlTokens
 from zoo_runner.store.sql.uploads import SqlUploads
@@ -32,6 +33,7 @@ class SqlStore:
     secrets: SqlSecrets
     results: SqlStoredResults
     memberships: SqlMemberships
+    step_tokens: SqlStepTokens
 
     def close(self) -> None:
         """Close the connections."""
@@ -60,4 +62,5 @@ def open_sql_store(url: str) -> SqlStore:
         SqlSecrets(database),
         SqlStoredResults(database),
         SqlMemberships(database),
+        SqlStepTokens(database),
     )

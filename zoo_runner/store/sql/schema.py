@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import VARCHAR
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-OLDEST, NEWEST = "0001", "0016"
+OLDEST, NEWEST = "0001", "0017"
 """The first revision of the schema (migrations/versions), and the one that this release speaks."""
 
 METADATA = MetaData()
@@ -199,6 +199,16 @@ SECRETS = Table(
     Column("encrypted", Text, nullable=False),
     Column("changed", sorted_text(32), nullable=False),
     Column("caller", String(255)),
+)
+
+# no foreign key: it is kept before its job, and revoked where that does not come to be
+STEP_TOKENS = Table(
+    "step_tokens",
+    METADATA,
+    Column("job_id", sorted_text(128), primary_key=True),
+    Column("encrypted", Text, nullable=False),
+    Column("expires", sorted_text(32), nullable=False),
+    Column("kept", sorted_text(32), nullable=False),
 )
 
 # rows are added and never changed: a trigger refuses it

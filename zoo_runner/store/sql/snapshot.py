@@ -16,9 +16,9 @@ from zoo_runner.store.sql.schema import JOBS, METADATA, NEWEST, VERSIONS, now_se
 
 Row = Mapping[str, Any]
 
-_NOT_REPLACED = ("audit", "sessions", "tokens", "memberships")
+_NOT_REPLACED = ("audit", "sessions", "tokens", "memberships", "step_tokens")
 TABLES = tuple(table.name for table in METADATA.sorted_tables if table.name not in _NOT_REPLACED)
-"""The tables, each behind those that it refers to; the audit log, sessions, tokens and memberships stay with
+"""The tables, each behind those that it refers to; the audit log, sessions, all tokens and memberships stay with
 their database."""
 _AT_ONCE = 1000
 

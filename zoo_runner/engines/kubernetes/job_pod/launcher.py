@@ -39,7 +39,7 @@ from zoo_runner.engines.kubernetes.job_pod.request import Mount, StepRequest
 from zoo_runner.engines.kubernetes.job_pod.script import build_folders_script, build_script
 from zoo_runner.engines.kubernetes.job_pod.steps import Steps
 from zoo_runner.engines.kubernetes.manifests import WORK_FOLDER
-from zoo_runner.engines.kubernetes.secret_inputs import find_placeholders
+from zoo_runner.engines.secret_inputs import find_placeholders
 from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.events import EngineLine
 from zoo_runner.model.outcomes import build_failure

@@ -1,0 +1,155 @@
+"""Tokens of steps by a real Keycloak: for one service, in exchange for that of the caller, and revoked at every end."""
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from tests.keycloak import PASSWORD, SERVER, find_keycloak, get_token, is_active
+from tests.serving import ASYNC, CWL, Answer, Server, serving
+from tests.site import Pipe, Site
+from tests.waiting import wait_for
+
+PACKAGE = b"""cwlVersion: v1.2
+$namespaces: {cwltool: "http://commonwl.org/cwltool#"}
+$graph:
+  - class: Workflow
+    id: hand
+    inputs: {seen: string, gate: string, code: int, platform_token: string?}
+    outputs: {said: {type: File, outputSource: use/said}}
+    steps:
+      use:
+        run: "#use"
+        in: {seen: seen, gate: gate, code: code, token: platform_token}
+        out: [said]
+  - class: CommandLineTool
+    id: use
+    requirements:
+      cwltool:Secrets: {secrets: [token]}
+      EnvVarRequirement: {envDef: {CATALOGUE_TOKEN: $(inputs.token)}}
+    baseCommand:
+      [sh, -c, 'echo "has $CATALOGUE_TOKEN" >&2; printf %s "$CATALOGUE_TOKEN" > "$0"; read go < "$1"; exit "$2"']
+    inputs:
+      seen: {type: string, inputBinding: {position: 1}}
+      gate: {type: string, inputBinding: {position: 2}}
+      code: {type: int, inputBinding: {position: 3}}
+      token: string?
+    outputs: {said: stdout}
+    stdout: said.txt
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A server whose workspace may have tokens for a catalogue, and the provider."""
+
+    server: Server
+    site: Site
+    keycloak: str
+    ada: dict[str, str]
+
+    def ask(self, path: str, method: str = "GET", body: Any = None) -> Answer:
+        """Send a request of ada."""
+        return self.server.request(method, path, body, self.ada | (ASYNC if body else {}))
+
+    def wait(self, job: str) -> str:
+        """Wait for the end of a job; return its status."""
+        wait_for(lambda: self.ask(f"/jobs/{job}").json["status"] in ("successful", "failed", "dismissed"))
+        return str(self.ask(f"/jobs/{job}").json["status"])
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    keycloak = find_keycloak()
+    (tmp_path / "keys").write_text(Fernet.generate_key().decode())
+    profiles = {"alpha": {"stepToken": {"audience": "catalogue", "scope": "catalogue.read"}}}
+    (tmp_path / "profiles.json").write_text(json.dumps(profiles))
+    site = Site(tmp_path / "site", tmp_path / "cache").having(
+        ZOO_RUNNER_RESULTS_FOLDER=str(tmp_path / "site" / "results"),
+        ZOO_RUNNER_WORKSPACE="alpha",
+        ZOO_RUNNER_WORKSPACES=str(tmp_path / "profiles.json"),
+        ZOO_RUNNER_ENCRYPTION_KEYS_FILE=str(tmp_path / "keys"),
+        ZOO_RUNNER_OIDC_ISSUER=f"{keycloak}/realms/eo",
+        ZOO_RUNNER_OIDC_AUDIENCE="zoo-runner",
+        ZOO_RUNNER_OIDC_CLIENT=SERVER,
+        ZOO_RUNNER_OIDC_CLIENT_SECRET=PASSWORD,
+        ZOO_RUNNER_LEASE="3",
+    )
+    site.folder.mkdir()
+    with serving(site.environ, site.folder) as server:
+        ada = {"Authorization": f"Bearer {get_token(keycloak, 'ada')}"}
+        answer = server.request("POST", "/processes?w=hand", PACKAGE, ada | {"Content-Type": CWL})
+        assert answer.status == 201, answer.body
+        yield Place(server, site, keycloak, ada)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A job whose step has its token, and waits."""
+
+    job: str
+    token: str
+    gate: Pipe
+
+
+def begin(place: Place, folder: Path, code: int) -> Running:
+    seen, gate = Pipe(folder / "seen"), Pipe(folder / "gate")
+    inputs = {"seen": str(seen.path), "gate": str(gate.path), "code": code}
+    answer = place.ask("/processes/hand/execution", "POST", {"inputs": inputs})
+    assert answer.status == 201, answer.body
+    token = seen.read()
+    seen.close()
+    return Running(str(answer.json["jobID"]), token, gate)
+
+
+def read_claims(token: str) -> dict[str, Any]:
+    body = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return claims
+
+
+def assert_unwritten(place: Place, running: Running) -> None:
+    """Assert that no file of the installation has the token."""
+    kept = [path.read_bytes() for path in place.site.folder.rglob("*") if path.is_file()]
+    assert len(kept) > 5
+    assert not any(running.token.encode() in text for text in kept)
+
+
+def end(place: Place, running: Running, status: str) -> None:
+    """Bring a job to one of its ends, with the step still in the middle."""
+    if status == "dismissed":
+        place.ask(f"/jobs/{running.job}", "DELETE")
+    elif status == "lost":
+        place.server.kill()
+        place.server.start()
+    else:
+        running.gate.release()
+
+
+@pytest.mark.parametrize(("status", "code"), [("successful", 0), ("failed", 3), ("dismissed", 0), ("lost", 0)])
+def test_a_step_has_a_token_of_its_caller_for_one_service_until_its_job_ends_in_whatever_way(
+    place: Place, tmp_path: Path, status: str, code: int
+) -> None:
+    running = begin(place, tmp_path, code)
+    claims = read_claims(running.token)
+    assert claims["aud"] in ("catalogue", ["catalogue"])
+    assert (claims["azp"], claims["scope"]) == (SERVER, "catalogue.read")
+    # of the same person, and it is no key to this server
+    assert claims["sub"] == read_claims(place.ada["Authorization"])["sub"]
+    assert "workspaces" not in claims
+    refused = place.server.request("GET", "/jobs", headers={"Authorization": f"Bearer {running.token}"})
+    assert (refused.status, refused.json["diagnosis"]["code"]) == (401, "identity.audience")
+    assert is_active(place.keycloak, running.token)
+    assert_unwritten(place, running)
+    end(place, running, status)
+    assert place.wait(running.job) == ("failed" if status == "lost" else status)
+    wait_for(lambda: not is_active(place.keycloak, running.token))
+    running.gate.close()
+    shown = [place.ask(f"/jobs/{running.job}{path}").body for path in ("", "/inputs", "/definition", "/logs/job.log")]
+    assert not any(running.token.encode() in text for text in shown)
+    assert_unwritten(place, running)
