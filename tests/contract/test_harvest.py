@@ -336,7 +336,8 @@ def test_a_password_comes_from_a_file_and_is_shown_nowhere(field: Field, tmp_pat
         url = f"{git}/repository.git"
         field.write(url=url)
         assert field.harvest(works=False)["problem"]["code"] == "harvest.repository"
-        field.write(url=url, **{"user": USER, "password-file": "password"})
+        login: dict[str, Any] = {"user": USER, "password-file": "password"}
+        field.write(url=url, **login)
         report = field.harvest()
         assert (list_changes(report), PASSWORD in json.dumps(report)) == ([("deploy", "a")], False)
         assert PASSWORD not in "".join(path.read_text() for path in (tmp_path / "records").glob("*.json"))
@@ -379,7 +380,7 @@ def serving_statuses() -> Iterator[tuple[str, list[tuple[str, str, dict[str, str
 def test_the_outcome_is_shown_at_the_commit(field: Field, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("status-token")
     with serving_statuses() as (api, got):
-        status = {"commit-status": "gitea", "status-api": api, "status-token-file": "token"}
+        status: dict[str, Any] = {"commit-status": "gitea", "status-api": api, "status-token-file": "token"}
         field.write(url=field.url, **status)
         commit = field.repository.push({"a.cwl": TOOL.format(id="a", doc="one")})
         assert field.harvest()["unposted"] is None

@@ -59,8 +59,8 @@ class IdentitySettings:
     client: str = setting(
         "ZOO_RUNNER_OIDC_CLIENT",
         "",
-        "Name of this server as a client of the provider, by which people log in with a browser, and tokens for steps are"
-        " exchanged; its redirect address there is …/login/callback. Needs https, or this machine. Unset: no login,"
+        "Name of this server as a client of the provider, by which people log in with a browser, and tokens for steps"
+        " are exchanged; its redirect address there is …/login/callback. Needs https, or this machine. Unset: no login,"
         " programs send tokens.",
     )
     client_secret: str = setting(
