@@ -13,6 +13,7 @@ import pytest
 
 from tests.jobs import accepted, leave_submitted
 from tests.values import configuration_in
+from tests.waiting import wait_for
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.engines.fake import FakeEngine
 from zoo_runner.execution.context import Context, open_context
@@ -113,6 +114,37 @@ def test_a_job_that_its_engine_has_goes_on_where_a_setting_cannot_be_read(is_sub
     assert job.outcome
     assert job.outcome.diagnosis
     assert "/mnt" not in str(job.outcome.diagnosis)
+
+
+def test_a_worker_that_is_stopped_leaves_jobs_on_a_cluster_and_shows_that_it_lives(tmp_path: Path) -> None:
+    engine = FakeEngine(configuration_in(tmp_path))
+    engine.waits = True
+    context = open_context(configuration_in(tmp_path), engine)
+    accepted(context, tmp_path)
+    alive = tmp_path / "alive"
+
+    class Queue:
+        begun = threading.Semaphore(0)
+        jobs = iter([context.store.get("j1")])
+
+        def claim(self, owner: str, seconds: float, share: Share) -> Job | None:
+            self.begun.release()
+            return next(self.jobs, None)
+
+    queue = Queue()
+    worker = Worker(context, cast(JobQueue, queue), ServerSettings(lease_seconds=0.3, alive_file=alive), 2)
+    running = threading.Thread(target=worker.run, args=(None, io.StringIO()))
+    running.start()
+    assert queue.begun.acquire(timeout=20)
+    assert queue.begun.acquire(timeout=20)
+    wait_for(lambda: "j1" in engine.submitted, 20)
+    worker.stop()
+    running.join(20)
+    assert not running.is_alive()
+    assert worker.follows
+    assert alive.exists()
+    # what the process that leaves does not do any more
+    engine.submitted["j1"].cancel()
 
 
 def test_a_worker_outlives_a_database_that_does_not_answer(tmp_path: Path) -> None:

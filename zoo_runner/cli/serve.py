@@ -63,19 +63,26 @@ def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
     @click.option("--stdin", "listens", is_flag=True, help="Stop when standard input ends, as under `serve`.")
     @_LOG_FORMAT
     def worker(listens: bool, log_format: str | None) -> None:
-        """Run the jobs of a server's database, until SIGTERM or Ctrl-C; the job that runs then is finished first."""
+        """Run the jobs of a server's database, until SIGTERM or Ctrl-C.
+
+        A local job that runs then is finished first; jobs on a cluster go on, and another worker follows them.
+        """
         from zoo_runner.config.extras import extra
         from zoo_runner.config.server import load_server_settings
 
         with extra("uvicorn"), extra("fastapi"), extra("sqlalchemy"):
-            from zoo_runner.server.working import work
+            from zoo_runner.server.working import End, work
 
         environ = _read_environ(log_format)
         hide_process()
-        if work(load_server_settings(environ), _check(read()), sys.stdin if listens else None, sys.stdout):
+        end = work(load_server_settings(environ), _check(read()), sys.stdin if listens else None, sys.stdout)
+        if end is End.WORN:
             # the same process with a new program: whoever watches or feeds it notices nothing
             program = [sys.executable, "-m", "zoo_runner", "worker", *(["--stdin"] if listens else [])]
             os.execve(sys.executable, program, environ)
+        if end is End.LEFT:
+            # threads that still follow a job must not act for it any more: it may be another worker's by now
+            os._exit(0)
 
     _add_backup(cli, read)
 

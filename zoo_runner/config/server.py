@@ -60,6 +60,12 @@ class ServerSettings:
     worker_mib: float | None = setting(
         "ZOO_RUNNER_WORKER_MAX_MIB", 1024.0, "A worker starts anew when it takes more memory than this, in MiB."
     )
+    alive_file: Path | None = setting(
+        "ZOO_RUNNER_ALIVE_FILE",
+        None,
+        "File whose time a worker sets at least every third of a lease, for the probes of what restarts it. Unset:"
+        " none.",
+    )
     lease_seconds: float = setting(
         "ZOO_RUNNER_LEASE", 30.0, "A job whose worker gave no sign of life for so long goes to another one, in seconds."
     )

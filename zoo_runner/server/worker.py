@@ -110,7 +110,8 @@ class Worker:
     def run(self, source: TextIO | None, sink: TextIO) -> None:
         """Work until `source` ends or `stop` is called, and on to the end of the jobs that run then.
 
-        A worker that is worn returns too, of a remote engine at once: its jobs go on, and any worker can follow them.
+        A worker that is worn returns too. Of a remote engine it returns at once, as it does on `stop` where nobody has
+        a `source` for it: its jobs go on, and any worker can follow them (`follows`).
         """
         if source:
             threading.Thread(target=self._read, args=(source,), name="listener", daemon=True).start()
@@ -120,8 +121,15 @@ class Worker:
                 self._begin(job, sink)
             else:
                 self._wait_for_work()
+        leaves = self._most_jobs > 1
         with self._changed:
-            self._changed.wait_for(lambda: not self._running or (self._most_jobs > 1 and not self._stopping))
+            self._changed.wait_for(lambda: not self._running or (leaves and (source is None or not self._stopping)))
+
+    @property
+    def follows(self) -> bool:
+        """Whether there are jobs that it still works on."""
+        with self._changed:
+            return bool(self._running)
 
     @property
     def worn(self) -> bool:
@@ -157,8 +165,16 @@ class Worker:
 
     def _pause(self, seconds: float) -> bool:
         """Wait so long, or until the worker is stopped; returns whether it is."""
+        self._show_life()
         with self._changed:
             return self._changed.wait_for(lambda: self._stopping, seconds)
+
+    def _show_life(self) -> None:
+        """Set the time of the file that probes look at."""
+        if self._settings.alive_file:
+            # a full disk is no reason to stop
+            with contextlib.suppress(OSError):
+                self._settings.alive_file.touch()
 
     def stop(self) -> None:
         """Take no further job; may be called by a signal's handler."""
@@ -168,9 +184,14 @@ class Worker:
 
     def _wait_for_room(self) -> bool:
         with self._changed:
-            self._changed.wait_for(lambda: self._stopping or len(self._running) < self._most_jobs)
+            while not self._changed.wait_for(self._has_room, self._settings.lease_seconds / 3):
+                self._show_life()
+            self._show_life()
             self._woken = False
             return not (self._stopping or self.worn)
+
+    def _has_room(self) -> bool:
+        return self._stopping or len(self._running) < self._most_jobs
 
     def _wait_for_work(self) -> None:
         with self._changed:

@@ -3,6 +3,7 @@
 import logging
 import signal
 from contextlib import ExitStack, suppress
+from enum import Enum
 from typing import TextIO
 
 from zoo_runner.config.configuration import Configuration
@@ -17,11 +18,19 @@ from zoo_runner.store.sql.notices import Listener
 logger = logging.getLogger(__name__)
 
 
-def work(settings: ServerSettings, configuration: Configuration, source: TextIO | None, sink: TextIO) -> bool:
-    """Run jobs of the queue until `source` ends, or without one until SIGTERM or SIGINT; running jobs end first.
+class End(Enum):
+    """How a worker has ended: it was stopped (`DONE`), also while jobs on a cluster go on (`LEFT`), or it is worn."""
 
-    Returns whether it is to be started anew: it has run enough jobs, or takes too much memory. Jobs on a cluster that
-    it followed are free for any worker then.
+    DONE = "done"
+    LEFT = "left"
+    WORN = "worn"
+
+
+def work(settings: ServerSettings, configuration: Configuration, source: TextIO | None, sink: TextIO) -> End:
+    """Run jobs of the queue until `source` ends, or without one until SIGTERM or SIGINT.
+
+    Running local jobs end first. Jobs on a cluster are left at once where there is no `source`: they go on, and any
+    worker follows them. A worker that is worn is to be started anew: it has run enough jobs, or takes too much memory.
     """
     set_up_logging(settings, configuration.workspace.secrets, "worker")
     store = open_store(settings, configuration)
@@ -37,10 +46,10 @@ def work(settings: ServerSettings, configuration: Configuration, source: TextIO 
         listener = Listener(store.database, worker.look_at)
         worker.run(source, sink)
         listener.stop()
-        if not worker.worn:
-            return False
-        logger.info("the worker starts anew")
-        # one that cannot be given back ends by itself
-        with suppress(EngineError):
-            store.jobs.release_all(context.owner)
-        return True
+        end = End.WORN if worker.worn else End.LEFT if worker.follows else End.DONE
+        if end is not End.DONE:
+            logger.info("the worker starts anew" if end is End.WORN else "the worker leaves its jobs to others")
+            # a lease that cannot be given back ends by itself
+            with suppress(EngineError):
+                store.jobs.release_all(context.owner)
+        return end
