@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from zoo_runner.cli.output_object import build_output_object
+from zoo_runner.model.job import Results
+
 UNSUPPORTED = 33
 REFUSALS = ("code: package.unsupported", "code: containers.unavailable", "code: image.not-found")
 STORE = "CONFORMANCE_STORE"
@@ -28,15 +31,25 @@ def main(words: list[str]) -> int:
     parser.add_argument("--quiet", action="store_true")
     parser.add_argument("documents", nargs="+")
     given = parser.parse_args(words)
-    command = [str(Path(sys.executable).with_name("zoo-runner")), "run", "--quiet", "--format", "cwl"]
-    command += _choose(given.engine, given.outdir)
-    command += given.documents
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=_build_environment(given.outdir))
+    job = uuid.uuid4().hex
+    options = ["--quiet", "--format", "cwl", "--job-id", job, *_choose(given.engine, given.outdir)]
+    done = _call(given.outdir, "run", *options, *given.documents)
     sys.stderr.write(done.stderr)
     if done.returncode:
         return UNSUPPORTED if any(refusal in done.stderr for refusal in REFUSALS) else done.returncode
-    print(json.dumps(_name_folders(_bring_here(json.loads(done.stdout)), given.outdir / "folders")))
+    outputs = json.loads(done.stdout)
+    if given.engine != "local":
+        document = json.loads(_call(given.outdir, "results", job, "--format", "json").stdout)
+        outputs = build_output_object(Results(_bring_here(document), {}, "", _bring_here(outputs)))
+    print(json.dumps(_name_folders(outputs, given.outdir / "folders")))
     return 0
+
+
+def _call(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    program = Path(sys.executable).with_name("zoo-runner")
+    return subprocess.run(
+        [str(program), *words], check=False, capture_output=True, text=True, env=_build_environment(folder)
+    )
 
 
 def _choose(engine: str, folder: Path) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.packed import build_package
+from tests.unit.packed import build_package, full
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.config.workspace import load_storage_profile
 from zoo_runner.engines.kubernetes.bundle import build_bundle, check_bundle, open_bundle, pack_bundle, read_job
@@ -134,6 +134,22 @@ def test_local_files_and_folders_travel_with_the_job(tmp_path: Path) -> None:
     assert Path(job.order["source"]["path"]).name == "note.txt"
     assert (Path(job.order["folder"]["path"]) / "deeper" / "b.txt").read_text() == "b"
     assert Path(job.order["folder"]["path"]).is_relative_to(tmp_path / "pod")
+
+
+def test_the_secondary_files_that_the_package_declares_travel_with_their_files(tmp_path: Path) -> None:
+    for name in ("a.tif", "a.tif.idx", "b.tif", "b.tif.idx"):
+        (tmp_path / name).write_text(name)
+    files = {"type": "array", "items": "File"}
+    package = build_package({"sources": full(files, secondaryFiles=[{"pattern": ".idx"}])})
+    order: dict[str, object] = {
+        "sources": [{"class": "File", "location": (tmp_path / name).as_uri()} for name in ("a.tif", "b.tif")]
+    }
+    sent = replace(build_job(tmp_path, order), package=package)
+    bundle = build_bundle(sent, {}, str(tmp_path / "pod"), lambda _: None, load_storage_profile({}))
+    job, _ = open_bundle(bundle, tmp_path / "pod", tmp_path / "logs")
+    found = [[Path(one["path"]) for one in (file, *file["secondaryFiles"])] for file in job.order["sources"]]
+    assert [[path.read_text() for path in pair] for pair in found] == [["a.tif", "a.tif.idx"], ["b.tif", "b.tif.idx"]]
+    assert all(path.is_relative_to(tmp_path / "pod") for pair in found for path in pair)
 
 
 def test_a_file_that_is_not_there_is_named_before_anything_is_sent(tmp_path: Path) -> None:

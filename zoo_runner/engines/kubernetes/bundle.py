@@ -17,7 +17,7 @@ from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.kubernetes.protocol import PROTOCOL, check_protocol
 from zoo_runner.engines.pipeline import load_stage_in_options
 from zoo_runner.engines.protocol import JobSpec
-from zoo_runner.inputs.neighbours import find_local_files
+from zoo_runner.inputs.neighbours import add_secondary_files, find_local_files
 from zoo_runner.inputs.package_files import place_files
 from zoo_runner.model.errors import InputError, StageInError
 from zoo_runner.model.events import Report
@@ -133,12 +133,13 @@ def _collect_local(
 ) -> tuple[dict[str, Any], Document, dict[str, Path]]:
     """Stage local STAC items into folders, as stage-in does, and assign every local input a path in the archive.
 
+    With the files that lie beside them and that the package declares as their secondary files: no pod sees these.
     Returns the order and the document with these paths, and what lies there. Files that the package refers to itself
     are among them.
     """
     files = find_local_files(job.package)
     # the name of an input has no slash, a pointer begins with one
-    everything = {**job.order, **files}
+    everything = {**add_secondary_files(job.package, job.order), **files}
     try:
         references = [reference for reference in build_plan(everything, Path.cwd()) if reference.is_local]
         folder = job.paths.scratch / "local-inputs"
