@@ -203,6 +203,36 @@ def test_buttons_run_again_and_remove_and_lead_to_the_next_page(server: Server) 
     assert server.request("GET", f"/jobs/{first}").status == 404
 
 
+def test_a_job_whose_step_took_too_long_is_run_again_with_a_higher_limit(server: Server) -> None:
+    package = {
+        "cwlVersion": "v1.2",
+        "class": "CommandLineTool",
+        "id": "patient",
+        "requirements": {"ToolTimeLimit": {"timelimit": 1}},
+        "baseCommand": ["sh", "-c", "sleep 3; echo done"],
+        "inputs": {},
+        "outputs": {"text": {"type": "stdout"}},
+        "stdout": "text.txt",
+    }
+    sent = server.request("POST", "/processes", json.dumps(package).encode(), {"Content-Type": "application/cwl+json"})
+    assert sent.status == 201
+    job = server.execute("patient", {})
+    assert server.wait(job, "failed")["diagnosis"]["code"] == "step.time-limit"
+    page = get(server, f"/jobs/{job}")
+    offered = {str(one["name"]): str(one["value"]) for one in page.list_all("input") if one.get("name") in ("step", "seconds")}
+    assert offered == {"step": "patient", "seconds": "60"}
+    status, following = submit(server, f"/jobs/{job}/retry", offered)
+    assert (status, following.startswith("/jobs/")) == (303, True)
+    server.wait(following.removeprefix("/jobs/"), "successful")
+    assert list_recorded(server, "job", following.removeprefix("/jobs/")) == ["job.retry"]
+    # without the page
+    limits = {"timeLimits": {"patient": 60}}
+    assert server.request("POST", f"/jobs/{job}/retry", limits).json["diagnosis"]["code"] == "job.nothing-kept"
+    again = server.request("POST", f"/jobs/{job}/retry", {**limits, "restart": "always"})
+    assert again.status == 201
+    server.wait(again.json["jobID"], "successful")
+
+
 def test_buttons_start_a_job_that_was_created_and_dismiss_it(server: Server) -> None:
     definition = {"process": "echo", "inputs": {"message": "later"}}
     created = server.request("POST", "/jobs", definition).json["jobID"]

@@ -9,10 +9,12 @@ import pytest
 from tests.contract.stores import PACKAGE, build_job
 from tests.markup import EVIL, Page
 from tests.unit.messages import Check
+from tests.values import small_package
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.events import EngineLine, StepEnded, StepStarted
 from zoo_runner.model.job import Job, Outcome, Status
+from zoo_runner.model.package import Package
 from zoo_runner.model.problems import Problem
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.jobs import describe_job, get_repeated, repeat_job
@@ -22,6 +24,7 @@ from zoo_runner.server.pages.rendering import render
 from zoo_runner.server.retries import retry_job
 
 BASE = "http://eo.example"
+TOOL = small_package(requirements=[{"class": "ResourceRequirement", "ramMin": 1000}])
 BEGIN = 1767225601.0
 
 
@@ -29,21 +32,31 @@ def call(*forbidden: str, **query: str) -> Call:
     return Call("ws", BASE, query=tuple(query.items()), may=lambda action: action not in forbidden)
 
 
-def create(api: Api, folder: Path, number: int = 1, **more: Any) -> Job:
+def create(api: Api, folder: Path, number: int = 1, kept: Package = PACKAGE, **more: Any) -> Job:
     logs = folder / f"logs-{number}"
     logs.mkdir()
-    job = build_job(number, log=str(folder / f"{number}_error.log"), log_folder=str(logs), **more)
-    return api.store.jobs.create(job, PACKAGE)
+    job = build_job(
+        number, package=kept.digest, log=str(folder / f"{number}_error.log"), log_folder=str(logs), **more
+    )
+    return api.store.jobs.create(job, kept)
 
 
-def fail(api: Api, folder: Path, step: str = "clip", text: str = "Traceback\n") -> Job:
+def fail(
+    api: Api,
+    folder: Path,
+    step: str = "clip",
+    text: str = "Traceback\n",
+    code: str = "step.failed",
+    kept: Package = PACKAGE,
+) -> Job:
     """A job whose step failed, which wrote a text into both of its logs."""
     found = Diagnosis(
-        *(Stage.EXECUTE, Level.USER, f"cause {text}", f"remedy {text}", (text,), step),
+        *(Stage.EXECUTE, Level.USER, f"cause {text}", f"remedy {text}", (text,), step, None, code),
         problems=(Problem(path=text, pointer=text, message=text, code=text),),
     )
     job = create(
         *(api, folder),
+        kept=kept,
         status=Status.FAILED,
         outcome=Outcome(Status.FAILED, diagnosis=found),
         inputs={text: text},
@@ -169,3 +182,34 @@ def test_who_may_not_read_the_inputs_of_a_job_does_not_run_it_again(api: Api, tm
     with pytest.raises(InputError) as caught:
         repeat_job(api, call("job.inputs"), job.id)
     check(caught.value, "policy.denied", job.id)
+
+
+def test_a_limit_that_was_reached_is_raised_from_the_page_by_who_may_retry(api: Api, tmp_path: Path) -> None:
+    job = fail(api, tmp_path, step=TOOL.workflow_id, code="step.out-of-memory", kept=TOOL)
+    view, page = show(api, job, call())
+    assert view.limit is not None
+    assert (view.limit.step, view.limit.kind, view.limit.value) == (TOOL.workflow_id, "memory", 2048)
+    assert f"/jobs/{job.id}/retry" in [form["action"] for form in Page(page).list_all("form")]
+    view, page = show(api, job, call("job.retry"))
+    assert view.limit is None
+    assert f"/jobs/{job.id}/retry" not in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"restart": "sometimes"}, "request.invalid"),
+        ({"timeLimits": {"s": 0}}, "request.invalid"),
+        ({"timeLimits": {"s": True}}, "request.invalid"),
+        ({"disk": {"s": 8}}, "request.invalid"),
+        ({"disk": []}, "request.invalid"),
+        ({"memory": {"elsewhere": "1Gi"}, "restart": "always"}, "inputs.requirement"),
+    ],
+)
+def test_changes_that_do_not_fit_are_refused(
+    api: Api, tmp_path: Path, changes: dict[str, Any], code: str
+) -> None:
+    job = fail(api, tmp_path, step=TOOL.workflow_id, kept=TOOL)
+    with pytest.raises(InputError) as caught:
+        retry_job(api, call(), job.id, changes)
+    assert caught.value.diagnosis.code == code

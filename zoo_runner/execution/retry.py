@@ -8,7 +8,7 @@ from zoo_runner.engines.protocol import Handle, JobSpec
 from zoo_runner.execution.accept import draft_job
 from zoo_runner.execution.context import Context
 from zoo_runner.inputs.job_file import read_changed_order
-from zoo_runner.inputs.memory import read_memory, set_memory
+from zoo_runner.inputs.limits import read_memory, set_memory
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.job import FINAL, Job, Status
 from zoo_runner.model.package import Package
@@ -49,13 +49,18 @@ def find_continued(context: Context, job: Job, workspace: Workspace) -> Handle:
     return handle
 
 
-def _find_handle(job: Job, workspace: Workspace) -> Handle:
+def ensure_ended(job: Job) -> None:
+    """Refuse a job that goes on, or was not started; raises `EngineError` (`job.not-ended`)."""
     if job.status not in FINAL:
         raise EngineError(
             f"job {job.id} has not ended: it is {job.status}",
             "Wait for its end, or cancel it and run it again.",
             code="job.not-ended",
         )
+
+
+def _find_handle(job: Job, workspace: Workspace) -> Handle:
+    ensure_ended(job)
     handle = Handle(**job.handle) if job.handle else Handle(job.engine, job.id, {})
     # one that continued another keeps what it got from that, however it ended
     may_keep = job.status is Status.FAILED or (job.status is Status.DISMISSED and job.continues)

@@ -42,7 +42,7 @@ from zoo_runner.server.answers import (
     wait_for_end,
 )
 from zoo_runner.server.api import Api, Call
-from zoo_runner.server.bodies import read_deployment, read_document, read_execute, read_job
+from zoo_runner.server.bodies import read_body, read_deployment, read_document, read_execute, read_job
 from zoo_runner.server.cross_site import ensure_own_page
 from zoo_runner.server.descriptions import Descriptions, answer_description
 from zoo_runner.server.documents import (
@@ -67,6 +67,7 @@ from zoo_runner.server.pages.deploy_form import DeployPage, is_deploy_form, subm
 from zoo_runner.server.pages.document import Document, describe_document, prefers_html
 from zoo_runner.server.pages.job_list_page import JobListPage, build_filters
 from zoo_runner.server.pages.job_page import JobPage, read_job_page
+from zoo_runner.server.pages.limit_form import read_limit_form
 from zoo_runner.server.pages.maps import MapView, build_job_shapes
 from zoo_runner.server.pages.process_page import build_process_page
 from zoo_runner.server.pages.results_page import build_results_page
@@ -275,11 +276,15 @@ def _add_management(router: APIRouter, api: Api, of: Any) -> None:
     async def retry_job(call: of, job_id: str, request: Request) -> Response:
         """Continue a failed job, as a new job: only what failed, was not run yet, or is changed is run.
 
-        The body may have `inputs` that change, `memory` of steps, such as `{"mosaic": "8Gi"}`, and an edited `package`:
-        `{"unit": {…CWL…}}` or `{"href": "https://…"}`.
+        The body may have `inputs` that change, `memory` and `disk` of steps, such as `{"mosaic": "8Gi"}`, `timeLimits` of
+        steps in seconds, and an edited `package`: `{"unit": {…CWL…}}` or `{"href": "https://…"}`. All steps are run again
+        with `"restart": "always"`, and with `"if-needed"` where nothing was kept of what they did.
         """
-        body = await read_job(request, api)
+        by_form = is_form(request)
+        body = read_limit_form(await read_body(request, api)) if by_form else await read_job(request, api)
         job = await api.resolving.run(call.workspace, retries.retry_job, api, call, job_id, body)
+        if by_form:
+            return lead_to_job(request, call, job)
         note_job(request, call, job)
         return JsonAnswer(jobs.describe_job(job, call), 201, headers={"Location": call.link("jobs", job.id)})
 

@@ -16,6 +16,7 @@ from zoo_runner.model.job import FINAL, Job, Status
 from zoo_runner.server import unstarted
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.logs import JOB_LOG, list_names, locate_log
+from zoo_runner.server.pages.limit_form import RaisedLimit, suggest_limit, write_command
 from zoo_runner.server.pages.log_window import LogWindow, find_lines, read_window
 from zoo_runner.server.pages.timeline import QUEUE, Request, Timeline, build_timeline, find_requests
 from zoo_runner.store.protocol import JobQuery
@@ -57,7 +58,8 @@ class JobPage:
     """What the page of a job shows beside its status document; `log` and `inputs` are None for who may not see them.
 
     `ahead` is how many jobs of the workspace wait before it, None where it does not wait. `is_cut` says whether steps
-    may be missing from the begin of the timeline.
+    may be missing from the begin of the timeline. `limit` is what the step that failed may be given more of, and
+    `limit_command` the call of the API that does so.
     """
 
     goes_on: bool
@@ -71,6 +73,8 @@ class JobPage:
     actions: tuple[Action, ...]
     last_event: int
     is_cut: bool = False
+    limit: RaisedLimit | None = None
+    limit_command: str = ""
 
     def list_shown(self) -> set[str]:
         """List the actions whose content is shown beside the status."""
@@ -84,11 +88,13 @@ def read_job_page(api: Api, call: Call, job: Job) -> JobPage:
     last = api.store.events.count(job.id)
     stages = api.store.events.read_last(job.id, (StageStarted,), _MOST_EVENTS)
     steps = api.store.events.read_last(job.id, (StepStarted, StepEnded, StepReused), _MOST_EVENTS)
-    timeline = build_timeline(job, [*stages, *steps], _load_requests(api, job), time())
+    requests = _load_requests(api, job)
+    timeline = build_timeline(job, [*stages, *steps], requests, time())
     asked, diagnosis = dict(call.query), job.outcome.diagnosis if job.outcome else None
     names = list_names(job)
     log_of = map_logs(timeline, names)
     chosen = choose_log(asked.get("log"), names, timeline, diagnosis, log_of)
+    limit = suggest_limit(diagnosis, requests, [row.bar for row in timeline.rows]) if call.may("job.retry") else None
     return JobPage(
         goes_on=job.status not in (*FINAL, Status.CREATED),
         seconds=_measure(job),
@@ -101,6 +107,8 @@ def read_job_page(api: Api, call: Call, job: Job) -> JobPage:
         actions=list_actions(job, call),
         last_event=last,
         is_cut=len(steps) == _MOST_EVENTS,
+        limit=limit,
+        limit_command=write_command(limit, call.link("jobs", job.id)) if limit else "",
     )
 
 

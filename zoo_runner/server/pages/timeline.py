@@ -72,10 +72,12 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Request:
-    """What a step asks for, as far as it is known before it runs."""
+    """What a step asks for, as far as it is known before it runs; `seconds` is its ToolTimeLimit."""
 
     cores: float | None = None
     memory_mib: float | None = None
+    disk_mib: float | None = None
+    seconds: float | None = None
 
 
 def build_timeline(job: Job, events: Iterable[Event], requests: Mapping[str, Request], now: float) -> Timeline:
@@ -157,21 +159,29 @@ def find_requests(package: Package) -> dict[str, Request]:
     """Find what each step of a package asks for; expressions, which only a run can evaluate, are left out."""
     found: dict[str, Request] = {}
     for use in walk_tools(package):
-        requirement = find_effective(use.holders, "ResourceRequirement")
-        if requirement and use.step not in found:
-            body = requirement.body
-            found[use.step] = Request(_read_number(body, "cores"), _read_number(body, "ram"))
+        if use.step not in found:
+            resources, time = (find_effective(use.holders, name) for name in ("ResourceRequirement", "ToolTimeLimit"))
+            amounts = (_read_amount(resources.body if resources else {}, name) for name in ("cores", "ram", "outdir"))
+            found[use.step] = Request(*amounts, _read_number(time.body.get("timelimit") if time else None))
     return found
 
 
-def _read_number(body: Mapping[str, object], resource: str) -> float | None:
-    value = body.get(f"{resource}Min", body.get(f"{resource}Max"))
+def find_step(name: str, requests: Mapping[str, Request]) -> str | None:
+    """Find the step of a package that an engine runs under a name, such as that of an attempt; None for no step."""
+    return next((one for one in (name, _NUMBER.sub("", name)) if one in requests), None)
+
+
+def _read_amount(body: Mapping[str, object], resource: str) -> float | None:
+    return _read_number(body.get(f"{resource}Min", body.get(f"{resource}Max")))
+
+
+def _read_number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
 def _add_request(bar: Bar, requests: Mapping[str, Request]) -> Bar:
-    asked = requests.get(bar.name) or requests.get(_NUMBER.sub("", bar.name))
-    return replace(bar, cores=asked.cores, memory_mib=asked.memory_mib) if asked and bar.kind == "step" else bar
+    step = find_step(bar.name, requests) if bar.kind == "step" else None
+    return replace(bar, cores=requests[step].cores, memory_mib=requests[step].memory_mib) if step else bar
 
 
 def _place(bar: Bar, first: float, span: float, now: float) -> Row:

@@ -1,10 +1,10 @@
-"""Another amount of memory for a step of a package, as a command gives it (`--memory step=4Gi`); pure."""
+"""Other limits for a step of a package: memory, as a command gives it (`--memory step=4Gi`), disk and time; pure."""
 
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -14,7 +14,16 @@ from zoo_runner.model.package import Document, Package
 from zoo_runner.model.problems import suggest
 from zoo_runner.package.requirements import find_effective, find_run, list_requirements, walk_holders, walk_tools
 
-_NAME = "ResourceRequirement"
+_RESOURCES, _TIME = "ResourceRequirement", "ToolTimeLimit"
+
+
+@dataclass(frozen=True)
+class StepLimits:
+    """What a step may take: memory and disk for its outputs in MiB, and its time in seconds; None: as it is."""
+
+    memory_mib: float | None = None
+    disk_mib: float | None = None
+    seconds: float | None = None
 
 
 def read_memory(words: Sequence[str]) -> dict[str, float]:
@@ -28,31 +37,36 @@ def read_memory(words: Sequence[str]) -> dict[str, float]:
             found[step] = 0
         if not step or found[step] < 1:
             raise InputError(
-                f"--memory {word}: expected STEP=AMOUNT, with an amount of 1 MiB or more",
-                "Write it as --memory step=4Gi (also Mi, G and M).",
+                f"amount for a step: {word}: expected STEP=AMOUNT, with an amount of 1 MiB or more",
+                "Write it like step=4Gi (also Mi, G and M).",
                 code="inputs.requirement",
             )
     return found
 
 
 def set_memory(package: Package, amounts: Mapping[str, float]) -> Package:
-    """Return the package with the ResourceRequirement of steps changed to these amounts (MiB), as minimum and maximum.
+    """Return the package with other amounts of memory (MiB) for steps; raises as `set_limits`."""
+    return set_limits(package, {step: StepLimits(memory_mib=mib) for step, mib in amounts.items()})
+
+
+def set_limits(package: Package, limits: Mapping[str, StepLimits]) -> Package:
+    """Return the package with the limits of steps changed: amounts are minimum and maximum of a ResourceRequirement.
 
     A tool that other steps run too is not changed for them. Raises `InputError` for a step that the package does not
     have.
     """
-    if not amounts:
+    if not limits:
         return package
     changed = replace(package, document=deepcopy(dict(package.document)))
-    for name, mib in amounts.items():
+    for name, wanted in limits.items():
         steps = [step for step in _walk_steps(changed) if _shorten(step) == name]
         if not steps and not (name == package.workflow_id and changed.process["class"] == "CommandLineTool"):
             raise _build_unknown(package, name)
         for step in steps:
             around = _find_around(changed, step)
-            _set(_take_own_tool(changed, step), around, mib)
+            _set(_take_own_tool(changed, step), around, wanted)
         if not steps:
-            _set(changed.process, (), mib)
+            _set(changed.process, (), wanted)
     digest = sha256(json.dumps([changed.document, package.entry], sort_keys=True).encode()).hexdigest()
     return replace(changed, digest=digest)
 
@@ -69,12 +83,19 @@ def _shorten(step: Document) -> str:
     return str(step["id"]).rpartition("/")[2].lstrip("#")
 
 
-def _set(tool: Any, holders: tuple[Document, ...], mib: float) -> None:
-    found = find_effective((tool, *holders), _NAME)
-    amount = math.ceil(mib)
-    rest = [dict(one.body) for one in list_requirements(tool) if not one.is_hint and one.name != _NAME]
-    wanted = {**(found.body if found else {}), "class": _NAME, "ramMin": amount, "ramMax": amount}
-    tool["requirements"] = [*rest, wanted]
+def _set(tool: Any, holders: tuple[Document, ...], limits: StepLimits) -> None:
+    amounts = {
+        name + end: math.ceil(mib)
+        for name, mib in (("ram", limits.memory_mib), ("outdir", limits.disk_mib))
+        if mib is not None
+        for end in ("Min", "Max")
+    }
+    seconds = {} if limits.seconds is None else {"timelimit": math.ceil(limits.seconds)}
+    for name, members in ((_RESOURCES, amounts), (_TIME, seconds)):
+        if members:
+            found = find_effective((tool, *holders), name)
+            rest = [dict(one.body) for one in list_requirements(tool) if not one.is_hint and one.name != name]
+            tool["requirements"] = [*rest, {**(found.body if found else {}), "class": name, **members}]
 
 
 def _find_around(package: Package, step: Document) -> tuple[Document, ...]:
@@ -113,7 +134,7 @@ def _rename(node: Any, old: str, new: str) -> Any:
 def _build_unknown(package: Package, name: str) -> InputError:
     known = tuple(_shorten(step) for step in _walk_steps(package)) or (package.workflow_id,)
     return InputError(
-        f"--memory: no step {name!r} of the package runs a tool; {suggest(name, known)}",
+        f"no step {name!r} of the package runs a tool; {suggest(name, known)}",
         f"Name one of the steps: {', '.join(known)}.",
         code="inputs.requirement",
     )
