@@ -244,6 +244,60 @@ def test_buttons_start_a_job_that_was_created_and_dismiss_it(server: Server) -> 
     assert server.wait(other)["status"] == "dismissed"
 
 
+def test_jobs_are_chosen_run_again_compared_and_removed(server: Server) -> None:
+    first, second = (server.execute("echo", {"message": word}) for word in ("one", "two"))
+    for job in (first, second):
+        server.wait(job, "successful")
+    listed = get(server, "/jobs?status=successful&f=html")
+    assert {first, second} <= {one.get("value") for one in listed.list_all("input") if one.get("type") == "checkbox"}
+    compared = server.request("GET", f"/comparison?job={first}&job={second}").json
+    assert [(one["name"], one["same"]) for one in compared["inputs"]] == [("message", False)]
+    assert [(one["name"], one["same"]) for one in compared["results"]] == [("text/message.txt", False)]
+    assert {"one", "two"} <= set(get(server, f"/comparison?job={first}&job={second}").text.split())
+    assert {"job.compare", "job.inputs", "job.results"} <= {
+        *list_recorded(server, "job", first),
+        *list_recorded(server, "action", "job.compare"),
+    }
+    assert server.request("GET", f"/comparison?job={first}").json["diagnosis"]["code"] == "request.invalid"
+    assert server.request("GET", f"/comparison?job={first}&job=nowhere").status == 404
+    done = server.request("POST", "/selection", {"action": "run-again", "jobs": [first, second, "nowhere"]}).json
+    created = [one["newJobID"] for one in done["jobs"][:2]]
+    assert (done["numberRefused"], done["jobs"][2]["problem"]["diagnosis"]["code"]) == (1, "job.not-found")
+    for job in created:
+        server.wait(job, "successful")
+        assert list_recorded(server, "job", job) == ["process.execute"]
+    chosen = "&".join(f"job={job}" for job in created)
+    body = f"action=dismiss&{chosen}&back=status%3Dsuccessful".encode()
+    sent = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin", **HTML}
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
+    with closing(connection):
+        connection.request("POST", "/selection", body, sent)
+        answer = connection.getresponse()
+        assert (answer.status, answer.getheader("Location")) == (303, f"{server.url}/jobs?status=successful")
+    assert [server.request("GET", f"/jobs/{job}").status for job in created] == [404, 404]
+
+
+def test_failures_are_counted_by_cause(server: Server) -> None:
+    package = {
+        "cwlVersion": "v1.2",
+        "class": "CommandLineTool",
+        "id": "broken",
+        "baseCommand": ["sh", "-c", "exit 3"],
+        "inputs": {},
+        "outputs": {},
+    }
+    sent = server.request("POST", "/processes", json.dumps(package).encode(), {"Content-Type": "application/cwl+json"})
+    assert sent.status == 201
+    jobs = [server.execute("broken", {}) for _ in range(2)]
+    for job in jobs:
+        server.wait(job, "failed")
+    (cause,) = server.request("GET", "/failures?processID=broken").json["failures"]
+    assert (cause["count"], cause["step"]) == (2, "broken")
+    (link,) = cause["links"]
+    assert {one["jobID"] for one in server.request("GET", link["href"]).json["jobs"]} == set(jobs)
+    assert cause["code"] in get(server, "/failures.html").text
+
+
 def test_a_form_that_is_filled_in_runs_and_one_that_does_not_fit_says_so_beside_the_field(server: Server) -> None:
     status, page = submit(server, "/processes/echo/execution", {"message": "by form", "unknown": ""})
     assert status == 303

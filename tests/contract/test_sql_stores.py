@@ -19,7 +19,7 @@ from tests.postgres import find_postgres, use_schema
 from zoo_runner.model import clock
 from zoo_runner.model.audit import AuditEntry
 from zoo_runner.model.codec import to_plain
-from zoo_runner.model.diagnosis import Stage
+from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.errors import (
     EngineError,
     InputError,
@@ -38,7 +38,7 @@ from zoo_runner.model.stored_results import StoredResults
 from zoo_runner.model.token import PersonalToken
 from zoo_runner.model.workspace import Quota
 from zoo_runner.store.protocol import JobQuery, Share
-from zoo_runner.store.selection import select_page
+from zoo_runner.store.selection import Cause, select_page
 from zoo_runner.store.sql import SqlStore, migrations, open_sql_store
 from zoo_runner.store.sql.database import Database, build_engine, upgrade
 from zoo_runner.store.sql.packages import keep_package
@@ -353,6 +353,7 @@ def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url
         values = {"digest": PACKAGE.digest, "package": json.dumps(to_plain(PACKAGE)), "body": body}
         values |= {"destination": job.destination, "later": LATER}
         values |= {"process": json.dumps(to_plain(build_process())), "event": json.dumps(EVENT), "now": NOW}
+        values["failed"] = json.dumps(to_plain(replace(build_job(2), status=Status.FAILED, outcome=NO_BAND)))
         values["addresses"] = json.dumps({"successful": "http://a", "failed": "http://b", "dismissed": "http://b"})
         for statement in (
             *OLD_ROWS,
@@ -362,6 +363,8 @@ def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url
             *(OLD_CALLBACK if schema == "0003" else ()),
             *(CALLBACK if schema > "0003" else ()),
             *(STORED if schema > "0012" else ()),
+            *FAILED_ROW,
+            *(FAILED_CAUSE if schema > "0017" else ()),
         ):
             connection.execute(sqlalchemy.text(statement), values)
     database.close()
@@ -370,6 +373,8 @@ def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url
     assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", deployed_in="other")).jobs] == ["job-1"]
     for words in ("OB-1", "P"):
         assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", text=words)).jobs] == ["job-1"]
+    for causes in (JobQuery(codes=("step.failed",)), JobQuery(steps=("clip",))):
+        assert [job.id for job in store.jobs.find(causes).jobs] == ["job-2"]
     assert store.results.measure("ws") == 42
     assert store.results.find("ws", "job-1") == StoredResults("job-1", "ws", job.destination, 42, LATER)
     assert store.processes.get("ws", "p") == build_process()
@@ -384,6 +389,14 @@ def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url
     store.close()
 
 
+NO_BAND = Outcome(
+    Status.FAILED, diagnosis=Diagnosis(Stage.EXECUTE, Level.USER, "no band 9", "Look.", step="clip", code="step.failed")
+)
+FAILED_ROW = (
+    "INSERT INTO jobs (id, workspace, process_id, engine, status, created, priority, package, version, event_count,"
+    " body) VALUES ('job-2', 'ws', 'other', 'local', 'failed', :now, 0, :digest, 1, 0, :failed)",
+)
+FAILED_CAUSE = ("UPDATE jobs SET cause_code = 'step.failed', cause_step = 'clip' WHERE id = 'job-2'",)
 EVENT = {"event": "EngineLine", "severity": "info", "text": "x"}
 OLD_ROWS = (
     "INSERT INTO packages VALUES (:digest, :package)",
@@ -414,6 +427,24 @@ CALLBACK = (
     "INSERT INTO callbacks (job_id, base, hub, known, tried, attempts, due)"
     " VALUES ('job-1', 'http://here', false, 'running', 'running', 0, 0)",
 )
+
+
+def test_jobs_are_counted_by_why_they_ended(store: SqlStore) -> None:
+    for number, (workspace, outcome) in enumerate(
+        (("ws", NO_BAND), ("ws", NO_BAND), ("ws", None), ("other", NO_BAND)), start=1
+    ):
+        status = Status.FAILED if outcome else Status.RUNNING
+        create(store, build_job(number, workspace=workspace, status=status, outcome=outcome))
+    lost = replace(NO_BAND, diagnosis=Diagnosis(Stage.EXECUTE, Level.ENGINE, "lost", "Again.", code="job.lost"))
+    create(store, build_job(5, status=Status.RUNNING))
+    store.jobs.update(replace(store.jobs.get("job-5"), status=Status.FAILED, outcome=lost))
+    newest = "2026-01-01T00:00:02.000Z"
+    assert store.jobs.count_causes(JobQuery(workspace="ws"), 10) == [
+        (Cause("step.failed", "clip"), 2, newest),
+        (Cause("job.lost", ""), 1, "2026-01-01T00:00:05.000Z"),
+    ]
+    assert store.jobs.count_causes(JobQuery(workspace="ws", codes=("job.lost",)), 10)[0][0] == Cause("job.lost", "")
+    assert len(store.jobs.count_causes(JobQuery(), 1)) == 1
 
 
 def test_a_database_of_a_newer_release_is_refused(url: str) -> None:

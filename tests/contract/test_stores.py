@@ -142,6 +142,11 @@ def test_jobs_of_one_moment_are_neither_lost_nor_shown_twice(store: Store) -> No
     assert third.next is None
 
 
+def fail(code: str, step: str | None = None) -> Outcome:
+    found = Diagnosis(Stage.EXECUTE, Level.USER, "no band 9", "Look.", step=step, code=code)
+    return Outcome(Status.FAILED, diagnosis=found)
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -160,14 +165,18 @@ def test_jobs_of_one_moment_are_neither_lost_nor_shown_twice(store: Store) -> No
         (JobQuery(min_seconds=60), ["job-4", "job-1"]),
         (JobQuery(min_seconds=60, max_seconds=60), ["job-1"]),
         (JobQuery(max_seconds=59), []),
+        (JobQuery(codes=("step.failed", "job.lost")), ["job-3"]),
+        (JobQuery(codes=("step.failed",), steps=("clip", "join")), ["job-3"]),
+        (JobQuery(codes=("step.failed",), steps=("join",)), []),
+        (JobQuery(steps=("clip\ufffd",)), ["job-2"]),
     ],
 )
 def test_a_list_is_narrowed(store: Store, query: JobQuery, found: list[str]) -> None:
     create(
         store,
         build_job(1, started="2026-01-01T00:00:00.000Z", finished="2026-01-01T00:01:00.000Z"),
-        build_job(2, workspace="other"),
-        build_job(3, process_id="q", deployed_in="other"),
+        build_job(2, workspace="other", outcome=fail("step.crashed", "clip\0")),
+        build_job(3, process_id="q", deployed_in="other", outcome=fail("step.failed", "clip")),
         build_job(4, status=Status.RUNNING, started="2026-01-01T00:00:00.000Z"),
     )
     assert [job.id for job in store.jobs.find(query).jobs] == found

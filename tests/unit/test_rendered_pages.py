@@ -47,7 +47,32 @@ PROCESS = {
     "outputs": {EVIL: PARAMETER},
     "links": LINKS,
 }
+PROBLEM = {"type": EVIL, "title": EVIL, "status": 400, "detail": EVIL, "diagnosis": DIAGNOSIS}
+VALUES = [
+    {"name": EVIL, "a": EVIL, "b": {"href": "javascript:alert(1)"}, "same": False},
+    {"name": "n", "a": None, "b": None, "same": True},
+]
 PAGES: dict[str, Any] = {
+    "comparison": {
+        **{"a": EVIL, "b": EVIL, "facts": VALUES, "steps": [], "inputs": VALUES, "results": VALUES},
+        "links": [{**link, "rel": "item"} for link in LINKS[:2]],
+    },
+    "failures": {
+        "failures": [
+            {"code": EVIL, "title": EVIL, "step": EVIL, "count": 2, "newest": EVIL, "cause": EVIL, "links": LINKS},
+            {"code": "c", "title": "t", "count": 1, "newest": "", "links": LINKS},
+        ],
+        **{"numberTotal": 3, "links": LINKS},
+    },
+    "selection": {
+        "action": EVIL,
+        "jobs": [
+            {"jobID": EVIL, "problem": PROBLEM, "links": LINKS},
+            {"jobID": EVIL, "status": EVIL, "newJobID": EVIL, "links": LINKS},
+            {"jobID": EVIL, "status": EVIL, "links": LINKS},
+        ],
+        **{"numberRefused": 1, "links": LINKS},
+    },
     "api": {
         "info": {"title": EVIL, "description": EVIL, "version": EVIL},
         "openapi": EVIL,
@@ -58,7 +83,7 @@ PAGES: dict[str, Any] = {
     "job": JOB,
     "jobs": {"jobs": [JOB, {**JOB, "status": "running"}], "numberTotal": 2, "links": LINKS},
     "landing": {"title": EVIL, "description": EVIL, "links": LINKS},
-    "problem": {"type": EVIL, "title": EVIL, "status": 400, "detail": EVIL, "diagnosis": DIAGNOSIS},
+    "problem": PROBLEM,
     "process": PROCESS,
     "processes": {"processes": [PROCESS], "links": LINKS},
     "results": {EVIL: {"href": "javascript:alert(1)", "type": EVIL}, "stac": {"links": LINKS, "title": EVIL}},
@@ -68,7 +93,7 @@ MAP = MapView((SHAPE,), {EVIL: EVIL})
 ROWS = [["n", EVIL, "text"], *([str(number), "1", EVIL] for number in range(5))]
 FINDING: PreflightProblem = {"code": EVIL, "level": "error", "pointer": EVIL, "message": EVIL, "remedy": EVIL}
 VIEWS: dict[str, Any] = {
-    "jobs": JobListPage(build_filters((("q", EVIL), ("datetime", EVIL), ("limit", EVIL))), MAP),
+    "jobs": JobListPage(build_filters((("q", EVIL), ("datetime", EVIL), ("limit", EVIL))), MAP, may_choose=True),
     "processes": DeployPage(
         filled=dict.fromkeys(("href", "package", "w", "id"), EVIL), found={"valid": False, "problems": [FINDING]}
     ),

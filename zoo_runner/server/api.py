@@ -15,7 +15,7 @@ from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.config.profiles import Profile, StepToken
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.execution.context import Context
-from zoo_runner.model.errors import InputError
+from zoo_runner.model.errors import InputError, RunnerError
 from zoo_runner.model.job import Job
 from zoo_runner.model.step_token import IssuedToken
 from zoo_runner.model.workspace import Workspace
@@ -61,6 +61,17 @@ class Api:
         """Return what applies to a workspace, with the storage of another one if that is named."""
         return find_configuration(self.settings, self.configuration, workspace, storage_of, self.vault.read)
 
+    def find_secrets(self, workspace: str | None) -> tuple[str, ...]:
+        """Return what answers about a workspace must not show: the secrets of the server, and those of its profile."""
+        own = self.configuration.workspace.secrets
+        if workspace is None:
+            return own
+        try:
+            return tuple(dict.fromkeys((*own, *self.find_configuration(workspace).workspace.secrets)))
+        except RunnerError:
+            # what cannot be read now is in no answer
+            return own
+
     @cached_property
     def vault(self) -> Vault:
         """The secrets of workspaces."""
@@ -105,9 +116,10 @@ class Call:
     that lists may show, with their jobs; None: all. `member_of` are the workspaces of the caller, None: nobody asks;
     `published` is what the workspace publishes. `hub_base` is the address below which the APIs of all workspaces lie.
     `admit_job` raises `RunnerError` for who may not have a job of a process of this workspace in the one that is named.
-    `may` says whether the caller may do something else with the same process or job, by the name of the action.
-    `exchange` returns a token for steps in exchange for that of the caller, None: who calls has none of the provider;
-    it raises `RunnerError`. All three wait for the answer, so that a thread has to call them.
+    `may` says whether the caller may do something else with the same process or job, by the name of the action, and
+    `may_with` whether something with the job whose id is given. `exchange` returns a token for steps in exchange for
+    that of the caller, None: who calls has none of the provider; it raises `RunnerError`. All four wait for the answer,
+    so that a thread has to call them.
     """
 
     workspace: str
@@ -121,6 +133,7 @@ class Call:
     hub_base: str | None = None
     admit_job: Callable[[str, str], None] = lambda _workspace, _process_id: None
     may: Callable[[str], bool] = lambda _action: True
+    may_with: Callable[[str, str], bool] = lambda _action, _job_id: True
     exchange: Callable[[StepToken], IssuedToken] | None = None
 
     def is_member(self, workspace: str) -> bool:

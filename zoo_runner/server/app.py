@@ -206,6 +206,7 @@ class _Calls:
             published=admitted.published,
             admit_job=admitted.admit_job,
             may=lambda other: is_in_scope(caller, other) and admitted.may(other),
+            may_with=lambda other, job_id: is_in_scope(caller, other) and admitted.may_with(other, job_id),
             hub_base=f"{root}/{prefix}" if prefix else None,
         )
         if caller is None:
@@ -313,21 +314,9 @@ async def _answer_error(api: Api, login: Login | None, request: Request, error: 
         return redirect
     # the database that does not answer has those of the workspace
     workspace = None if isinstance(error, NotReachedError) else CURRENT_WORKSPACE.get()
-    secrets = await run_in_threadpool(find_secrets, api, workspace)
+    secrets = await run_in_threadpool(api.find_secrets, workspace)
     base = getattr(request.state, "base", _find_base(api, request))
     return _answer_problem(request, hide_settings(error), _build_masker(secrets), base)
-
-
-def find_secrets(api: Api, workspace: str | None) -> tuple[str, ...]:
-    """Return what answers about a workspace must not show: the secrets of the server, and those of its profile."""
-    own = api.configuration.workspace.secrets
-    if workspace is None:
-        return own
-    try:
-        return tuple(dict.fromkeys((*own, *api.find_configuration(workspace).workspace.secrets)))
-    except RunnerError:
-        # what cannot be read now is in no answer
-        return own
 
 
 def _answer_problem(request: Request, error: RunnerError, masker: Masker, base: str) -> Response:

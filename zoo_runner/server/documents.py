@@ -174,6 +174,66 @@ class JobList(TypedDict):
     links: list[Link]
 
 
+class FailureCause(TypedDict):
+    """Jobs that ended for one reason: the code of their diagnosis and the step, and the newest of them."""
+
+    code: str
+    title: str
+    step: NotRequired[str]
+    count: int
+    newest: str
+    cause: NotRequired[str]
+    links: list[Link]
+
+
+class FailureList(TypedDict):
+    """The jobs that failed by cause, the most frequent first."""
+
+    failures: list[FailureCause]
+    numberTotal: int
+    links: list[Link]
+
+
+class JobOutcome(TypedDict):
+    """What came of an action on one of several jobs: its status, the job that was created, or why it was refused."""
+
+    jobID: str
+    status: NotRequired[Status]
+    newJobID: NotRequired[str]
+    problem: NotRequired[Problem]
+    links: list[Link]
+
+
+class JobOutcomes(TypedDict):
+    """What came of an action on several jobs, in the order of the request."""
+
+    action: Literal["dismiss", "run-again"]
+    jobs: list[JobOutcome]
+    numberRefused: int
+    links: list[Link]
+
+
+class ComparedValue(TypedDict):
+    """What two jobs have under one name; null where one of them has nothing there."""
+
+    name: str
+    a: Any
+    b: Any
+    same: bool
+
+
+class Comparison(TypedDict):
+    """Two jobs side by side. Parts that the client may not read are left out."""
+
+    a: str
+    b: str
+    facts: list[ComparedValue]
+    steps: list[ComparedValue]
+    inputs: NotRequired[list[ComparedValue]]
+    results: NotRequired[list[ComparedValue]]
+    links: list[Link]
+
+
 class Used(TypedDict):
     """What is used of a quota, and its limit, if there is one."""
 

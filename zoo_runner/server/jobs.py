@@ -250,7 +250,7 @@ class FoundJobs:
 
 def find_jobs(api: Api, call: Call, query: JobQuery) -> FoundJobs:
     """Find the jobs of a workspace, newest first; raises `InputError` for an invalid cursor."""
-    narrowed = _narrow(query, call)
+    narrowed = narrow_query(query, call)
     return FoundJobs(*api.store.jobs.find_counted(narrowed)) if narrowed else FoundJobs(JobPage(()), 0)
 
 
@@ -265,7 +265,7 @@ def export_jobs(api: Api, call: Call, query: JobQuery) -> Iterator[str]:
 
     The first one is read at once, so that an invalid cursor is an error of the request: raises `InputError`.
     """
-    narrowed = _narrow(query, call)
+    narrowed = narrow_query(query, call)
     rest = iterate_jobs(api.store.jobs, replace(narrowed, limit=MOST_PER_PAGE)) if narrowed else iter(())
     first = list(islice(rest, 1))
     return _write_lines(chain(first, rest), call)
@@ -277,7 +277,7 @@ def _write_lines(jobs: Iterator[Job], call: Call) -> Iterator[str]:
         yield "".join(json.dumps(describe_job(job, call, logs=False)) + "\n" for job in some)
 
 
-def _narrow(query: JobQuery, call: Call) -> JobQuery | None:
+def narrow_query(query: JobQuery, call: Call) -> JobQuery | None:
     """Narrow a query to the workspace, and to what the caller may see of it; None where that is nothing.
 
     Who sees some processes only is shown the jobs of these that have ended.

@@ -35,6 +35,9 @@ Since = Annotated[
     str | None,
     Query(pattern=SINCE, description="From this time on."),
 ]
+TwoJobs = Annotated[
+    list[str], Query(alias="job", min_length=2, max_length=2, description="The ids of two jobs: the parameter twice.")
+]
 BoxText = Annotated[str | None, Query(description="west,south,east,north in degrees.", max_length=200)]
 _SEVERAL = "One or more, repeated or separated by commas."
 _DURATION = "From the start to the end, or to now, in seconds."
@@ -56,3 +59,5 @@ class JobParameters:
     text: Annotated[str | None, Query(alias="q", max_length=200, description="Part of an id of a job or process.")] = (
         None
     )
+    codes: Annotated[list[str], Query(alias="code", description="Codes of a diagnosis, as `status`.")] = ()  # type: ignore[assignment]
+    steps: Annotated[list[str], Query(alias="step", max_length=20, description="Steps of a diagnosis, repeated.")] = ()  # type: ignore[assignment]

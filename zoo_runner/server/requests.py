@@ -171,6 +171,8 @@ def build_query(parameters: JobParameters) -> JobQuery:
         min_seconds=parameters.min_duration,
         max_seconds=parameters.max_duration,
         text=parameters.text or None,
+        codes=_split(parameters.codes),
+        steps=tuple(parameters.steps),
         limit=parameters.limit,
         skip=parameters.skip,
         cursor=parameters.cursor,

@@ -13,7 +13,9 @@ from fastapi.routing import APIRoute
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.job import FINAL, Job
 from zoo_runner.server import (
+    comparison,
     deploying,
+    failures,
     jobs,
     logs,
     preflight,
@@ -23,6 +25,7 @@ from zoo_runner.server import (
     requests,
     results,
     retries,
+    several_jobs,
     stored_results,
     streams,
     unstarted,
@@ -46,8 +49,11 @@ from zoo_runner.server.bodies import read_body, read_deployment, read_document, 
 from zoo_runner.server.cross_site import ensure_own_page
 from zoo_runner.server.descriptions import Descriptions, answer_description
 from zoo_runner.server.documents import (
+    Comparison,
     Definition,
+    FailureList,
     JobList,
+    JobOutcomes,
     LogList,
     MadeToken,
     Preflight,
@@ -71,6 +77,7 @@ from zoo_runner.server.pages.limit_form import read_limit_form
 from zoo_runner.server.pages.maps import MapView, build_job_shapes
 from zoo_runner.server.pages.process_page import build_process_page
 from zoo_runner.server.pages.results_page import build_results_page
+from zoo_runner.server.pages.selection_form import read_selection_form
 from zoo_runner.server.pages.submitting import fill_form, is_form, submit_form
 from zoo_runner.server.parameters import (
     After,
@@ -83,6 +90,7 @@ from zoo_runner.server.parameters import (
     LogName,
     Number,
     Since,
+    TwoJobs,
     Workflow,
 )
 from zoo_runner.server.quick_reads import FindCall, build_quick_route
@@ -104,6 +112,7 @@ def build_router(api: Api, read_call: ReadCall, find_call: FindCall) -> APIRoute
     _add_deployment(router, api, of)
     _add_execution(router, api, of)
     _add_jobs(router, api, of)
+    _add_job_groups(router, api, of)
     _add_management(router, api, of)
     _add_forms(router, api, of)
     _add_validation(router, api, of)
@@ -243,10 +252,42 @@ def _add_jobs(router: APIRouter, api: Api, of: Any) -> None:
         return Document(jobs.describe_job(job, call), "job", call.base)
 
 
+def _add_job_groups(router: APIRouter, api: Api, of: Any) -> None:
+    """Add what is asked of many jobs at once."""
+
+    @router.get("/failures", tags=["jobs"], **describe_document(FailureList))
+    def list_failures(call: of, request: Request, parameters: Annotated[JobParameters, Depends()]) -> Response:
+        """Count the jobs that failed by cause: code of the diagnosis and step. Parameters narrow them, as in lists."""
+        query = requests.build_query(parameters)
+        return Document(failures.list_failures(api, call, query), "failures", call.base)
+
+    @router.get("/comparison", tags=["jobs"], **describe_document(Comparison))
+    def compare_jobs(call: of, request: Request, job: TwoJobs) -> Response:
+        """Compare two jobs: package, inputs, times, steps, outcome, and the files of their results."""
+        compared = comparison.compare_jobs(api, call, *job, audit.find_note(request))
+        return Document(compared, "comparison", call.base)
+
+    @router.post("/selection", tags=["jobs"], **describe_document(JobOutcomes), **_DOCUMENT)
+    async def act_on_jobs(call: of, request: Request) -> Response:
+        """Do the same with up to 100 jobs: `{"action": "dismiss", "jobs": ["id", "id"]}`, or `run-again`.
+
+        Each is checked and recorded as a request of its own; the answer has what came of each.
+        """
+        by_form, note = is_form(request), audit.find_note(request)
+        form = read_selection_form(await read_body(request, api)) if by_form else None
+        document = form.document if form else await read_document(request, api)
+        selection = several_jobs.read_selection(document)
+        done = await run_in_threadpool(several_jobs.act_on_jobs, api, call, selection, note)
+        if form and not done["numberRefused"]:
+            return see_other(f"{call.link('jobs')}?{form.back}")
+        return Document(done, "selection", call.base)
+
+
 def _show_jobs(call: Call, found: Sequence[Job]) -> JobListPage:
     """Build the page of jobs: places are shown to clients that may see the results, or the inputs, that have them."""
     may_see = {"with_results": call.may("job.results"), "with_inputs": call.may("job.inputs")}
-    return JobListPage(build_filters(call.query), MapView(build_job_shapes(found, call.base, **may_see)))
+    shapes = MapView(build_job_shapes(found, call.base, **may_see))
+    return JobListPage(build_filters(call.query), shapes, may_choose=call.may("job.several"))
 
 
 def _show_job(api: Api, call: Call, job: Job, request: Request) -> JobPage:

@@ -17,7 +17,7 @@ class JobQuery:
 
     A duration is that from the start of a job to its end, or to now, in seconds; a job that has not started has none.
     `deployed_in` is the workspace of the process. `text` is part of the id of a job or of its process, in upper or
-    lower case. `skip` leaves out so many jobs.
+    lower case; `codes` and `steps` those of the diagnosis of a job. `skip` leaves out so many jobs.
     `cursor` is what the page before gave as `next`.
     """
 
@@ -30,6 +30,8 @@ class JobQuery:
     min_seconds: float | None = None
     max_seconds: float | None = None
     text: str | None = None
+    codes: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
     limit: int = 100
     skip: int = 0
     cursor: str | None = None

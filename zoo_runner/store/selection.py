@@ -1,12 +1,15 @@
 """Which jobs a query selects, and in which order; pure. Stores without a query language list jobs by it."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from zoo_runner.model import clock
 from zoo_runner.model.job import UNFINISHED, Job
+from zoo_runner.model.portable import make_text_portable
 from zoo_runner.store.cursors import read_cursor, write_cursor
 from zoo_runner.store.protocol import JobPage, JobQuery, JobStore, Lease
+
+LONGEST_CODE, LONGEST_STEP = 64, 255
 
 
 def iterate_jobs(store: JobStore, query: JobQuery) -> Iterator[Job]:
@@ -49,8 +52,31 @@ def _matches(job: Job, query: JobQuery) -> bool:
         and (query.created_from or "") <= job.created
         and (query.created_to is None or job.created <= query.created_to)
         and (query.text or "").lower() in write_search_text(job)
+        and _has_cause(job, query)
         and _lasts(job, query)
     )
+
+
+def _has_cause(job: Job, query: JobQuery) -> bool:
+    cause = find_cause(job)
+    return (not query.codes or cause.code in query.codes) and (not query.steps or cause.step in query.steps)
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a job ended: the code of its diagnosis, and the step; empty where there is none."""
+
+    code: str = ""
+    step: str = ""
+
+
+def find_cause(job: Job) -> Cause:
+    """Return why a job ended, short enough for every store."""
+    diagnosis = job.outcome.diagnosis if job.outcome else None
+    if diagnosis is None:
+        return Cause()
+    # an engine may have made up the name of a step
+    return Cause(diagnosis.code[:LONGEST_CODE], make_text_portable(diagnosis.step or "")[:LONGEST_STEP])
 
 
 def write_search_text(job: Job) -> str:

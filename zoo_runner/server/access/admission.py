@@ -26,14 +26,15 @@ class Admitted:
     """What a request that is let in may see: the processes that lists show, None: all; what the workspace publishes.
 
     `admit_job` asks whether the caller may have a job in another workspace (its name), of a process of this one (its
-    id); `may` whether the caller would be let in for another action at the same path. Both wait for the answer, so that
-    a thread has to call them.
+    id); `may` whether the caller would be let in for another action at the same path, `may_with` whether for an action
+    with a job (its id). They wait for the answer, so that a thread has to call them.
     """
 
     visible: frozenset[str] | None = None
     published: AccessDocument = NOTHING_PUBLISHED
     admit_job: Callable[[str, str], None] = lambda _workspace, _process_id: None
     may: Callable[[str], bool] = lambda _action: True
+    may_with: Callable[[str, str], bool] = lambda _action, _job_id: True
 
 
 class Admission(Protocol):
@@ -78,10 +79,10 @@ class Asked:
             asked = self._ask(note, caller, "job.create", calling, of_job)
             asyncio.run_coroutine_threadsafe(asked, loop).result()
 
-        def may(other: str) -> bool:
+        def is_let_in(other: str, about: Mapping[str, Any]) -> bool:
             # the entry of the request has the decision that let it in, not those on what its page may show
             aside = Note()
-            asked = self._ask(aside, caller, other, workspace, facts)
+            asked = self._ask(aside, caller, other, workspace, about)
             try:
                 asyncio.run_coroutine_threadsafe(asked, loop).result()
             except RunnerError:
@@ -90,7 +91,13 @@ class Asked:
                 note.asked[other] = aside.decision
             return True
 
-        return replace(admitted, admit_job=admit_job, may=may)
+        def may(other: str) -> bool:
+            return is_let_in(other, facts)
+
+        def may_with(other: str, job_id: str) -> bool:
+            return is_let_in(other, find_facts(self._api, workspace, {"job_id": job_id}))
+
+        return replace(admitted, admit_job=admit_job, may=may, may_with=may_with)
 
     async def _ask(
         self, note: Note, caller: Caller | None, action: str, workspace: str, facts: Mapping[str, Any]

@@ -30,13 +30,25 @@ _NOTE = "zoo_runner.audit"
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Act:
+    """What was done with one of several jobs, with the status that it would have been answered with by itself."""
+
+    action: str
+    job: str
+    status: int
+    process: str | None = None
+    code: str | None = None
+    decision: str | None = None
+
+
 @dataclass
 class Note:
     """What is known of a request so far; `action` is empty until it is known who calls.
 
     `workspace` is that of the path, `calling` another that gets the job. `ids` are those of the path, and of what the
     request has made. `shown` are the actions whose content a page shows beside its document, such as the log of a job,
-    `asked` the decisions on them by action.
+    `asked` the decisions on them by action. `acts` are what was done with each of several jobs.
     """
 
     workspace: str = ""
@@ -50,6 +62,7 @@ class Note:
     ids: dict[str, str] = field(default_factory=dict)
     shown: set[str] = field(default_factory=set)
     asked: dict[str, str | None] = field(default_factory=dict)
+    acts: list[Act] = field(default_factory=list)
 
 
 def find_note(request: Request) -> Note:
@@ -89,6 +102,7 @@ class Audited:
     async def _record(self, note: Note, status: int, scope: Scope) -> None:
         entries = [
             *(_build_entries(note, status, scope) if _is_recorded(note, status) else ()),
+            *_build_acts(note, status, scope),
             *(entry for entry in _build_shown(note, status, scope) if self._is_new(entry)),
         ]
         for entry in entries:
@@ -144,6 +158,11 @@ def _build_shown(note: Note, status: int, scope: Scope) -> list[AuditEntry]:
         for action in sorted(note.shown)
         for entry in _build_entries(note, status, scope)
     ]
+
+
+def _build_acts(note: Note, status: int, scope: Scope) -> list[AuditEntry]:
+    """Build the entry of what was done with each of several jobs."""
+    return [replace(entry, **vars(act)) for act in note.acts for entry in _build_entries(note, status, scope)]
 
 
 def export_entries(api: Api, workspace: str, since: str | None) -> Iterator[str]:

@@ -10,21 +10,25 @@ from zoo_runner.server.pages.addresses import FORMAT
 
 _TITLES = {
     "api": "Operations",
+    "comparison": "Two jobs compared",
     "conformance": "Conformance classes",
     "definition": "Definition",
     "edit": "Edit inputs",
     "execution": "Execution",
+    "failures": "Failures by cause",
     "files": "Files",
     "inputs": "Inputs",
     "jobs": "Jobs",
     "logs": "Logs",
     "processes": "Processes",
     "results": "Results",
+    "selection": "Several jobs",
     "session": "Account",
     "usage": "Usage",
     "validation": "Validation",
 }
-NO_PAGE = ("files",)
+_SECTIONS = {"comparison": "jobs", "failures": "jobs", "selection": "jobs"}
+NO_PAGE = ("files", "selection")
 """Parts of a path that have no page of their own."""
 
 
@@ -118,7 +122,7 @@ def _find_mount(path: str, base: str) -> str:
 
 def _find_section(path: str, base: str | None) -> str:
     parts = _list_parts(path, base) if base else []
-    return parts[0] if parts else ""
+    return _SECTIONS.get(parts[0], parts[0]) if parts else ""
 
 
 def _find_root(scope: Scope, base: str | None) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from zoo_runner.server.pages.assets import find_address
 from zoo_runner.server.pages.frame import Frame
@@ -54,7 +54,9 @@ def _load_templates() -> "Environment":
         last=last_part,
         path=read_path,
         time=show_time,
+        without=leave_out,
         written=write_value,
+        zip=pair,
     )
     templates.globals.update(asset=find_address)
     return templates
@@ -77,6 +79,16 @@ def read_path(href: str) -> str:
 def find_link(links: Iterable[Mapping[str, Any]], rel: str) -> str | None:
     """Find the address of the first link of a relation, named by its last part."""
     return next((read_address(link["href"]) for link in links if last_part(link["rel"]) == rel), None)
+
+
+def leave_out(query: Iterable[tuple[str, str]], *names: str) -> str:
+    """Write the parameters of a request without some of them."""
+    return urlencode([(name, value) for name, value in query if name not in names])
+
+
+def pair(left: Iterable[Any], right: Iterable[Any]) -> list[tuple[Any, Any]]:
+    """Pair two lists, as far as both go."""
+    return list(zip(left, right, strict=False))
 
 
 def last_part(uri: Any) -> str:

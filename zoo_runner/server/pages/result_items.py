@@ -23,11 +23,13 @@ _FOLLOWED = ("item", "child")
 
 @dataclass(frozen=True)
 class Asset:
-    """A file of an Item, by its path below the results of its job."""
+    """A file of an Item, by its path below the results of its job; bytes and checksum where the Item has them."""
 
     title: str
     path: str
     media_type: str
+    size: int | None = None
+    checksum: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,14 @@ def _list_assets(job: Job, file: Path, assets: Iterable[tuple[str, Any]]) -> Ite
     for name, asset in assets:
         found = _locate(job, file, asset.get("href")) if isinstance(asset, Mapping) else None
         if found:
-            yield Asset(_cut(asset.get("title")) or _cut(name), _shorten(job, found), _cut(asset.get("type")))
+            size, title = asset.get("file:size"), _cut(asset.get("title")) or _cut(name)
+            yield Asset(
+                title,
+                _shorten(job, found),
+                _cut(asset.get("type")),
+                size if isinstance(size, int) else None,
+                _cut(asset.get("file:checksum")),
+            )
 
 
 def _cut(text: Any) -> str:

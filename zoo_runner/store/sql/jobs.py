@@ -31,7 +31,7 @@ from zoo_runner.model.package import Package
 from zoo_runner.store.cursors import read_cursor, write_cursor
 from zoo_runner.store.errors import build_changed, build_exists, build_not_found
 from zoo_runner.store.protocol import ANY_JOB, JobPage, JobQuery, Lease, Share
-from zoo_runner.store.selection import write_search_text
+from zoo_runner.store.selection import Cause, find_cause, write_search_text
 from zoo_runner.store.sql.database import Database
 from zoo_runner.store.sql.packages import keep_package, load_package
 from zoo_runner.store.sql.schema import JOBS, now_seconds
@@ -118,6 +118,16 @@ class SqlJobs:
             else:
                 rows = self._select(connection, query, query.skip, most)
         return _build_page(rows, query.limit), total
+
+    def count_causes(self, query: JobQuery, most: int) -> list[tuple[Cause, int, str]]:
+        """Count the jobs that a query selects by why they ended; the most frequent first, each with its newest time."""
+        columns, number = (JOBS.c.cause_code, JOBS.c.cause_step), func.count()
+        wanted = (JOBS.c.cause_code != "", *_conditions(replace(query, cursor=None)))
+        newest = func.max(JOBS.c.created)
+        statement = select(*columns, number, newest).where(*wanted).group_by(*columns)
+        with self._database.reading() as connection:
+            rows = connection.execute(statement.order_by(number.desc(), newest.desc(), *columns).limit(most)).all()
+        return [(Cause(code, step), count, created) for code, step, count, created in rows]
 
     def _count(self, connection: Connection, query: JobQuery) -> int:
         conditions = _conditions(replace(query, cursor=None))
@@ -321,7 +331,13 @@ def _conditions_of_process(query: JobQuery) -> list[ColumnElement[bool]]:
         conditions.append(JOBS.c.deployed_in == query.deployed_in)
     if query.text is not None:
         conditions.append(JOBS.c.search_text.contains(query.text.lower(), autoescape=True))
-    return conditions
+    return [*conditions, *_conditions_of_cause(query)]
+
+
+def _conditions_of_cause(query: JobQuery) -> list[ColumnElement[bool]]:
+    # what says that there is a cause has the index used that is of these only
+    codes = (JOBS.c.cause_code.in_(query.codes), JOBS.c.cause_code != "") if query.codes else ()
+    return [*codes, *([JOBS.c.cause_step.in_(query.steps)] if query.steps else [])]
 
 
 def _conditions_of_duration(query: JobQuery) -> list[ColumnElement[bool]]:
@@ -354,6 +370,7 @@ def _read_job(row: Any) -> Job:
 
 def build_columns(job: Job) -> dict[str, Any]:
     """Return what the row of a job has, without its id and its lease."""
+    cause = find_cause(job)
     return {
         "workspace": job.workspace,
         "process_id": job.process_id,
@@ -370,4 +387,6 @@ def build_columns(job: Job) -> dict[str, Any]:
         "deployed_in": job.deployed_in or job.workspace,
         "needs_cores": job.needs.cores,
         "needs_memory_mib": job.needs.memory_mib,
+        "cause_code": cause.code,
+        "cause_step": cause.step,
     }

@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import VARCHAR
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-OLDEST, NEWEST = "0001", "0017"
+OLDEST, NEWEST = "0001", "0018"
 """The first revision of the schema (migrations/versions), and the one that this release speaks."""
 
 METADATA = MetaData()
@@ -86,7 +86,11 @@ JOBS = Table(
     # what it may take at once
     Column("needs_cores", Double, nullable=False, server_default=text("0")),
     Column("needs_memory_mib", Double, nullable=False, server_default=text("0")),
+    # why it ended: the code of its diagnosis and the step
+    Column("cause_code", String(64), nullable=False, server_default=text("''")),
+    Column("cause_step", String(255), nullable=False, server_default=text("''")),
 )
+_HAS_CAUSE = text("cause_code <> ''")
 _UNFINISHED = text("status IN ('accepted', 'running')")
 Index("jobs_newest", JOBS.c.created, JOBS.c.id)
 # all that lists are narrowed by, so that jobs that do not match are passed over without reading their records
@@ -102,6 +106,13 @@ Index("jobs_by_status", JOBS.c.workspace, JOBS.c.status, JOBS.c.created, JOBS.c.
 Index("jobs_by_process", JOBS.c.workspace, JOBS.c.process_id, JOBS.c.created, JOBS.c.id)
 # whether a job runs a package is asked before it is removed
 Index("jobs_by_package", JOBS.c.package)
+# jobs that failed are counted by cause
+Index(
+    "jobs_by_cause",
+    *(JOBS.c[name] for name in ("workspace", "cause_code", "cause_step", "created", "id")),
+    postgresql_where=_HAS_CAUSE,
+    sqlite_where=_HAS_CAUSE,
+)
 Index(
     "jobs_unfinished",
     JOBS.c.priority,

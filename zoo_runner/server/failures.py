@@ -1,0 +1,54 @@
+"""Jobs that failed, by cause: which step of what fails most, and for which reason."""
+
+from dataclasses import replace
+from urllib.parse import urlencode
+
+from zoo_runner.model.codes import CODES
+from zoo_runner.model.job import Status
+from zoo_runner.server.api import Api, Call
+from zoo_runner.server.documents import FailureCause, FailureList
+from zoo_runner.server.jobs import narrow_query
+from zoo_runner.store.protocol import JobQuery
+from zoo_runner.store.selection import Cause
+
+_MOST_CAUSES, _MOST_EXAMPLES = 100, 20
+_OWN = ("code", "step", "status", "cursor", "skip", "limit", "f")
+
+
+def list_failures(api: Api, call: Call, query: JobQuery) -> FailureList:
+    """List the causes of the jobs that failed, of those that a query selects."""
+    narrowed = narrow_query(replace(query, statuses=(Status.FAILED,), skip=0, cursor=None), call)
+    counted = api.store.jobs.count_causes(narrowed, _MOST_CAUSES) if narrowed else []
+    found = [
+        _describe(api, call, narrowed, cause, count, newest, with_example=number < _MOST_EXAMPLES)
+        for number, (cause, count, newest) in enumerate(counted)
+        if narrowed
+    ]
+    return {
+        "failures": found,
+        "numberTotal": sum(count for _, count, _ in counted),
+        "links": call.link_pages("failures", None),
+    }
+
+
+def _describe(
+    api: Api, call: Call, query: JobQuery, cause: Cause, count: int, newest: str, *, with_example: bool
+) -> FailureCause:
+    code = CODES.get(cause.code)
+    kept = [(name, value) for name, value in call.query if name not in _OWN and value]
+    words = [*kept, ("status", Status.FAILED.value), ("code", cause.code), *([("step", cause.step)] if cause.step else [])]
+    described: FailureCause = {
+        "code": cause.code,
+        "title": code.meaning if code else cause.code,
+        "count": count,
+        "newest": newest,
+        "links": [{"href": f"{call.link('jobs')}?{urlencode(words)}", "rel": "item", "title": "These jobs"}],
+    }
+    if cause.step:
+        described["step"] = cause.step
+    if with_example:
+        newest_one = replace(query, codes=(cause.code,), steps=(cause.step,), limit=1)
+        for job in api.store.jobs.find(newest_one).jobs:
+            if job.outcome and job.outcome.diagnosis:
+                described["cause"] = job.outcome.diagnosis.cause
+    return described
