@@ -38,6 +38,8 @@ OTHERS: Mapping[str, str] = {
     "POST /jobs/{job_id}/start": NOTHING,
     "POST /jobs/{job_id}/again": NOTHING,
     "GET /jobs/{job_id}/edit": NOTHING,
+    "POST /jobs/{job_id}/links": NOTHING,
+    "GET /uses": LISTED,
     "GET /jobs/{job_id}/results/{output}": PUBLIC,
     "GET /jobs/{job_id}/results/{output}/{number}": PUBLIC,
     "GET /jobs/{job_id}/files/{path}": PUBLIC,
@@ -100,7 +102,8 @@ answer for what is nowhere.
 Without a token all of it is refused with 401.
 
 `/login`, `/login/callback` and `/logout` are open and of no workspace; `/session` shows callers what is known of
-themselves (`tests/live/test_login.py`).
+themselves (`tests/live/test_login.py`). So is `/shared/{token}`: the link, which only who may read the results makes
+(`POST …/links`), is the permission to read one file until it expires (`tests/attacks/test_shared_results.py`).
 
 | operation | action | a member, another workspace's | others, private | others, public or user service |
 | --- | --- | --- | --- | --- |

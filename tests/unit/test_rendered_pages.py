@@ -12,7 +12,7 @@ from zoo_runner.server.pages.job_list_page import JobListPage, build_filters
 from zoo_runner.server.pages.maps import MapView, Shape
 from zoo_runner.server.pages.rendering import render
 from zoo_runner.server.pages.result_items import Asset, ResultItem
-from zoo_runner.server.pages.results_page import ResultsPage, ShownFile
+from zoo_runner.server.pages.results_page import ResultPlace, ResultsPage, ShownFile
 from zoo_runner.server.pages.tables import build_chart, build_table
 
 BASE = "https://eo.example/api"
@@ -64,6 +64,14 @@ PAGES: dict[str, Any] = {
         ],
         **{"numberTotal": 3, "links": LINKS},
     },
+    "shared": {"href": EVIL, "jobID": EVIL, "path": EVIL, "expires": EVIL, "links": LINKS},
+    "uses": {
+        **{"href": EVIL, "type": EVIL, "links": LINKS},
+        "uses": [
+            {"processID": EVIL, "title": EVIL, "input": EVIL, "inputTitle": EVIL, "links": LINKS},
+            {"processID": "p", "input": "i", "links": [{"href": f"{BASE}/processes/p", "rel": "up"}]},
+        ],
+    },
     "selection": {
         "action": EVIL,
         "jobs": [
@@ -105,6 +113,8 @@ VIEWS: dict[str, Any] = {
         ),
         (ResultItem(EVIL, EVIL, None, {}, (Asset(EVIL, EVIL, EVIL),)),),
         MAP,
+        (ResultPlace(EVIL, EVIL, f"{BASE}/{EVIL}", f"s3://{EVIL}", EVIL),),
+        f"{BASE}/links",
     ),
 }
 

@@ -8,6 +8,7 @@ from zoo_runner.config.settings import read_fields, setting
 from zoo_runner.model.errors import SettingsError
 from zoo_staging.addresses import parse_hosts
 
+_SHORTEST_SECRET = 32
 LOG_FORMATS, LOG_LEVELS = ("auto", "json", "text"), ("debug", "info", "warning", "error")
 
 
@@ -143,6 +144,13 @@ class ServerSettings:
         "",
         "Secret by which callbacks are signed (HMAC-SHA256, as Standard Webhooks have it). Unset: they are not.",
     )
+    link_secret: str = setting(
+        "ZOO_RUNNER_LINK_SECRET",
+        "",
+        "Secret of 32 characters or more by which links to results are signed (HMAC-SHA256). Another one ends all links"
+        " that were made. Unset: none can be made.",
+    )
+    link_days: float = setting("ZOO_RUNNER_LINK_DAYS", 30.0, "Longest time that a link to a result holds, in days.")
     encryption_keys_file: Path | None = setting(
         "ZOO_RUNNER_ENCRYPTION_KEYS_FILE",
         None,
@@ -198,6 +206,11 @@ def load_server_settings(environ: Mapping[str, str]) -> ServerSettings:
         parse_hosts(",".join(settings.callback_hosts))
     except ValueError as error:
         raise SettingsError(f"ZOO_RUNNER_CALLBACK_HOSTS is invalid: {error}", "Write names and networks.") from error
+    if 0 < len(settings.link_secret) < _SHORTEST_SECRET:
+        raise SettingsError(
+            f"ZOO_RUNNER_LINK_SECRET has {len(settings.link_secret)} characters, which could be guessed",
+            f"Set {_SHORTEST_SECRET} random characters or more, such as those of `openssl rand -hex 32`.",
+        )
     _ensure_one_of("ZOO_RUNNER_LOG_FORMAT", settings.log_format, LOG_FORMATS)
     _ensure_one_of("ZOO_RUNNER_LOG_LEVEL", settings.log_level, LOG_LEVELS)
     return settings

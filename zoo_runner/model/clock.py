@@ -25,6 +25,11 @@ def format_time(time: datetime) -> str:
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def from_seconds(seconds: float) -> str:
+    """Return a time in seconds since the epoch in the form in which times are stored."""
+    return format_time(datetime.fromtimestamp(seconds, timezone.utc))
+
+
 def to_seconds(time: str) -> float:
     """Return a stored time in seconds since the epoch; raises `ValueError` for text that is no time."""
     return datetime.fromisoformat(time.replace("Z", "+00:00")).timestamp()

@@ -51,6 +51,7 @@ from zoo_runner.server.pages.assets import add_assets
 from zoo_runner.server.pages.document import Document, describe_document
 from zoo_runner.server.problems import ERRORS, build_problem
 from zoo_runner.server.routes import ReadCall, build_router, ensure_acceptable
+from zoo_runner.server.shared_results import add_shared_results
 from zoo_runner.server.tracing import Traced, Tracing
 
 PART_1 = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
@@ -105,6 +106,7 @@ def build_app(
     add_health(app, api, count_workers)
     if login:
         add_login(app, api, login, identity)
+    add_shared_results(app, api, partial(_find_base, api))
     plain = _Calls(api, identity, open_admission(api), provider)
     _add_api(app, api, "", plain, replace(plain, identity=build_identity(None), admission=Members()))
     if prefix := api.settings.workspace_prefix.strip("/"):

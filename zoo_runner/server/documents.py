@@ -234,6 +234,35 @@ class Comparison(TypedDict):
     links: list[Link]
 
 
+class SharedLink(TypedDict):
+    """A link by which anybody reads one file of results until it expires."""
+
+    href: str
+    jobID: str
+    path: str
+    expires: str
+    links: list[Link]
+
+
+class InputUse(TypedDict):
+    """An input of a process that takes a file or a STAC document."""
+
+    processID: str
+    title: NotRequired[str]
+    input: str
+    inputTitle: NotRequired[str]
+    links: list[Link]
+
+
+class InputUses(TypedDict):
+    """The inputs that take a file: those that name its media type come first."""
+
+    href: str
+    type: NotRequired[str]
+    uses: list[InputUse]
+    links: list[Link]
+
+
 class Used(TypedDict):
     """What is used of a quota, and its limit, if there is one."""
 

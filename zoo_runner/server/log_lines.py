@@ -66,7 +66,11 @@ def _list_own_secrets(settings: ServerSettings) -> tuple[str, ...]:
     password = urlsplit(settings.database).password if "://" in settings.database else None
     return tuple(
         text
-        for text in (settings.callback_secret, password, unquote(password or ""), *settings.encryption_keys)
+        for text in (
+            *(settings.callback_secret, settings.link_secret),
+            *(password, unquote(password or "")),
+            *settings.encryption_keys,
+        )
         if text
     )
 

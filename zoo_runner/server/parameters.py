@@ -38,6 +38,8 @@ Since = Annotated[
 TwoJobs = Annotated[
     list[str], Query(alias="job", min_length=2, max_length=2, description="The ids of two jobs: the parameter twice.")
 ]
+Href = Annotated[str, Query(max_length=4000, description="The address of the file.")]
+MediaType = Annotated[str, Query(alias="type", max_length=200, description="Its media type; empty: of any.")]
 BoxText = Annotated[str | None, Query(description="west,south,east,north in degrees.", max_length=200)]
 _SEVERAL = "One or more, repeated or separated by commas."
 _DURATION = "From the start to the end, or to now, in seconds."

@@ -25,12 +25,16 @@ _PROCESS_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}")
 
 def list_processes(api: Api, call: Call, limit: int, cursor: str | None) -> ProcessList:
     """List the deployed processes of a workspace that the caller may see."""
-    if call.visible is None:
-        page = api.store.processes.find(call.workspace, limit, cursor)
-    else:
-        page = _find_visible(api, call.workspace, call.visible, limit, cursor)
+    page = find_processes(api, call, limit, cursor)
     summaries = [summarize(process, call) for process in page.processes]
     return {"processes": summaries, "links": call.link_pages("processes", page.next)}
+
+
+def find_processes(api: Api, call: Call, limit: int, cursor: str | None) -> ProcessPage:
+    """Find the deployed processes of a workspace that the caller may see."""
+    if call.visible is None:
+        return api.store.processes.find(call.workspace, limit, cursor)
+    return _find_visible(api, call.workspace, call.visible, limit, cursor)
 
 
 def _find_visible(api: Api, workspace: str, visible: frozenset[str], limit: int, cursor: str | None) -> ProcessPage:

@@ -26,10 +26,12 @@ from zoo_runner.server import (
     results,
     retries,
     several_jobs,
+    shared_results,
     stored_results,
     streams,
     unstarted,
     uploads,
+    uses,
     workspace_secrets,
 )
 from zoo_runner.server.access import audit, personal_tokens
@@ -52,6 +54,7 @@ from zoo_runner.server.documents import (
     Comparison,
     Definition,
     FailureList,
+    InputUses,
     JobList,
     JobOutcomes,
     LogList,
@@ -61,6 +64,7 @@ from zoo_runner.server.documents import (
     ProcessList,
     ProcessSummary,
     SecretList,
+    SharedLink,
     StatusInfo,
     TokenList,
     UploadInfo,
@@ -78,6 +82,7 @@ from zoo_runner.server.pages.maps import MapView, build_job_shapes
 from zoo_runner.server.pages.process_page import build_process_page
 from zoo_runner.server.pages.results_page import build_results_page
 from zoo_runner.server.pages.selection_form import read_selection_form
+from zoo_runner.server.pages.share_form import read_share_form
 from zoo_runner.server.pages.submitting import fill_form, is_form, submit_form
 from zoo_runner.server.parameters import (
     After,
@@ -85,9 +90,11 @@ from zoo_runner.server.parameters import (
     Cursor,
     DryRun,
     Follow,
+    Href,
     JobParameters,
     Limit,
     LogName,
+    MediaType,
     Number,
     Since,
     TwoJobs,
@@ -117,6 +124,7 @@ def build_router(api: Api, read_call: ReadCall, find_call: FindCall) -> APIRoute
     _add_forms(router, api, of)
     _add_validation(router, api, of)
     _add_results(router, api, of)
+    _add_passing_on(router, api, of)
     _add_pictures(router, api, of)
     _add_logs(router, api, of)
     _add_files(router, api, of)
@@ -392,7 +400,7 @@ def _add_results(router: APIRouter, api: Api, of: Any) -> None:
         if requests.accepts(request.headers.get("accept", ""), results.MULTIPART):
             return answer_content(request, results.get_multipart(job, call))
         document = results.get_results(job, call, as_collection=api.shows_collection(call))
-        return Document(document, "results", call.base, view=lambda: build_results_page(document, job, call))
+        return Document(document, "results", call.base, view=lambda: build_results_page(document, job, call, may_share=_may_share(api, call)))
 
     @router.delete("/jobs/{job_id}/results", tags=["jobs"], status_code=204)
     async def remove_results(call: of, job_id: str) -> Response:
@@ -422,6 +430,32 @@ def _add_results(router: APIRouter, api: Api, of: Any) -> None:
     def get_result_file(call: of, request: Request, job_id: str, path: str) -> Response:
         """Get a file of the results, where these lie on the server, with ranges."""
         return answer_content(request, results.read_result_file(jobs.get_job(api, call, job_id), call, path))
+
+
+def _may_share(api: Api, call: Call) -> bool:
+    return bool(api.settings.link_secret) and call.may("link.create")
+
+
+def _add_passing_on(router: APIRouter, api: Api, of: Any) -> None:
+    """Add what hands results on: to people without a login, and to other processes."""
+
+    @router.post("/jobs/{job_id}/links", status_code=201, tags=["jobs"], **describe_document(SharedLink, 201), **_DOCUMENT)
+    async def share_result(call: of, job_id: str, request: Request) -> Response:
+        """Make a link by which anybody reads one file of the results: `{"path": "text/message.txt", "days": 7}`.
+
+        It expires then; nothing else can be read by it.
+        """
+        if is_form(request):
+            wanted = read_share_form(await read_body(request, api))
+        else:
+            wanted = await read_document(request, api)
+        made = await run_in_threadpool(shared_results.share_result, api, call, job_id, wanted)
+        return Document(made, "shared", call.base, status_code=201, headers={"Cache-Control": "no-store"})
+
+    @router.get("/uses", tags=["processes"], **describe_document(InputUses))
+    def list_uses(call: of, request: Request, href: Href, media_type: MediaType = "") -> Response:
+        """List the inputs of deployed processes that take a file of a media type, such as that of a result."""
+        return Document(uses.list_uses(api, call, href, media_type), "uses", call.base)
 
 
 def _add_pictures(router: APIRouter, api: Api, of: Any) -> None:

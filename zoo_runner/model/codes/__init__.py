@@ -2,8 +2,8 @@
 
 Codes have the form `<about>.<what>`. The part before the dot says where to look: `settings`, `package`, `inputs`,
 `source`, `output`, `destination`, `disk`, `image`, `containers`, `resources`, `step`, `engine`, `cluster`,
-`protection`, `job`, `results`, `process`, `harvest`, `api`, `request`, `upload`, `identity`, `workspace`, `policy`,
-`access`, `quota`, `store`, `backup`, `runner`. docs/errors.md lists them. The findings of
+`protection`, `job`, `results`, `process`, `harvest`, `api`, `request`, `upload`, `identity`, `link`, `workspace`,
+`policy`, `access`, `quota`, `store`, `backup`, `runner`. docs/errors.md lists them. The findings of
 `validate` (`package.findings`) have such codes too.
 """
 
@@ -35,6 +35,7 @@ CODES: Mapping[str, Code] = {
         *server.REQUEST,
         *server.UPLOAD,
         *server.IDENTITY,
+        *server.LINK,
         *server.POLICY,
         *server.QUOTA,
         *server.STORE,

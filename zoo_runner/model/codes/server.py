@@ -109,6 +109,16 @@ IDENTITY = (
         "Check the provider and ZOO_RUNNER_OIDC_ISSUER.",
     ),
 )
+LINK = (
+    Code("link.off", _E, "The server makes no links to results.", "Set ZOO_RUNNER_LINK_SECRET."),
+    Code(
+        "link.invalid",
+        _U,
+        "The link to a result was not made by this server, was changed, or was revoked.",
+        "Ask who sent it for a new one.",
+    ),
+    Code("link.expired", _U, "The link to a result has expired.", "Ask who sent it for a new one."),
+)
 QUOTA = (
     Code("quota.cores", _U, "A tool asks for more cores than its workspace may use.", "Ask the operator."),
     Code("quota.memory", _U, "A tool asks for more memory than its workspace may use.", "Ask the operator."),

@@ -37,6 +37,8 @@ ACTIONS: Mapping[str, str] = {
     "get_result_item": "job.results",
     "get_result_file": "job.results",
     "remove_results": "job.remove-results",
+    "share_result": "link.create",
+    "list_uses": "process.list",
     "get_quicklook": "job.results",
     "list_logs": "job.logs",
     "get_log": "job.logs",

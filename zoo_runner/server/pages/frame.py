@@ -18,6 +18,7 @@ _TITLES = {
     "failures": "Failures by cause",
     "files": "Files",
     "inputs": "Inputs",
+    "links": "Link",
     "jobs": "Jobs",
     "logs": "Logs",
     "processes": "Processes",
@@ -25,10 +26,11 @@ _TITLES = {
     "selection": "Several jobs",
     "session": "Account",
     "usage": "Usage",
+    "uses": "Use as input of…",
     "validation": "Validation",
 }
-_SECTIONS = {"comparison": "jobs", "failures": "jobs", "selection": "jobs"}
-NO_PAGE = ("files", "selection")
+_SECTIONS = {"comparison": "jobs", "failures": "jobs", "selection": "jobs", "uses": "processes"}
+NO_PAGE = ("files", "links", "selection")
 """Parts of a path that have no page of their own."""
 
 

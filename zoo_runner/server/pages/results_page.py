@@ -24,7 +24,7 @@ _TEXTS = ("text/", "application/json", _VECTORS, "application/cwl", "application
 _SHOWN_BYTES = 32 << 10
 _MOST_SHOWN, _MOST_TRIED = 20, 500
 _LARGEST_VECTORS_BYTES = 4 << 20
-_MOST_PICTURES = 12
+_MOST_PICTURES, _MOST_PLACES = 12, 200
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,36 @@ class ShownFile:
 
 
 @dataclass(frozen=True)
+class ResultPlace:
+    """Where a result lies: its addresses on the web and in object storage, empty where there is none.
+
+    `path` is that below the results, where they lie on the server.
+    """
+
+    name: str
+    media_type: str
+    web: str = ""
+    store: str = ""
+    path: str = ""
+
+    @property
+    def href(self) -> str:
+        """The address that an input refers to it by."""
+        return self.web or self.store
+
+
+@dataclass(frozen=True)
 class ResultsPage:
-    """What the page shows: where results are, the Items, and the files that can be looked at."""
+    """What the page shows: where results are, the Items, and the files that can be looked at.
+
+    `share` is the address to which the form is sent that makes links to them, empty where none may be made.
+    """
 
     files: tuple[ShownFile, ...]
     items: tuple[ResultItem, ...]
     map: MapView
+    places: tuple[ResultPlace, ...] = ()
+    share: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,12 +87,48 @@ class _Place:
     pictures: str
 
 
-def build_results_page(document: Mapping[str, Any], job: Job, call: Call) -> ResultsPage:
+def build_results_page(
+    document: Mapping[str, Any], job: Job, call: Call, *, may_share: bool = False
+) -> ResultsPage:
     """Build the page of a results document."""
     place = _Place(job, f"{call.link('jobs', job.id, 'files')}/", f"{call.link('jobs', job.id, PATH)}/")
     items = list_items(job)
     files = _list_shown_files(document, items, place)
-    return ResultsPage(files, tuple(items), _build_map(items, files, place))
+    places = tuple({one.href: one for one in _list_places(document, items, place)}.values())
+    share = call.link("jobs", job.id, "links") if may_share else ""
+    return ResultsPage(files, tuple(items), _build_map(items, files, place), places[:_MOST_PLACES], share)
+
+
+def _list_places(document: Mapping[str, Any], items: Iterable[ResultItem], place: _Place) -> Iterator[ResultPlace]:
+    """List where the results lie: those of the document, then the Items and their files."""
+    for output, value in document.items():
+        for link in _walk_links(value):
+            found = find_place(output, str(link["href"]), str(link.get("type", "")), place.job, place.files)
+            if found:
+                yield found
+    for item in items:
+        yield ResultPlace(item.title, _VECTORS, place.files + quote(item.path), path=item.path)
+        for asset in item.assets:
+            yield ResultPlace(asset.title, asset.media_type, place.files + quote(asset.path), path=asset.path)
+
+
+def find_place(name: str, href: str, media_type: str, job: Job, files: str) -> ResultPlace | None:
+    """Find both addresses of a result from one of them; `files` is that below which those on the server lie.
+
+    None for what lies elsewhere, such as a page about the data.
+    """
+    bucket = urlsplit(job.destination)
+    store, public = f"{bucket.scheme}://{bucket.netloc}/", f"{(job.public_url or '').rstrip('/')}/"
+    if href.startswith(files):
+        return ResultPlace(name, media_type, href, path=unquote(href.removeprefix(files)))
+    if "://" not in job.destination:
+        return None
+    if href.startswith(store):
+        web = public + href.removeprefix(store) if job.public_url else ""
+        return ResultPlace(name, media_type, web, href)
+    if job.public_url and href.startswith(public):
+        return ResultPlace(name, media_type, href, store + href.removeprefix(public))
+    return None
 
 
 def _list_shown_files(document: Mapping[str, Any], items: list[ResultItem], place: _Place) -> tuple[ShownFile, ...]:

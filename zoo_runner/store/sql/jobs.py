@@ -5,7 +5,6 @@ import math
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import Any
 
 from sqlalchemy import (
@@ -183,7 +182,7 @@ class SqlJobs:
         held = and_(JOBS.c.id == job_id, JOBS.c.lease_expires > now_seconds())
         with self._database.reading() as connection:
             row = connection.execute(select(JOBS.c.lease_owner, JOBS.c.lease_expires).where(held)).one_or_none()
-        return Lease(job_id, row.lease_owner, _write_time(row.lease_expires)) if row else None
+        return Lease(job_id, row.lease_owner, clock.from_seconds(row.lease_expires)) if row else None
 
     def find_abandoned(self, limit: int = 100) -> tuple[Job, ...]:
         """Return jobs that are not at their end and that nobody has a lease of, oldest first."""
@@ -301,11 +300,7 @@ def _take(connection: Connection, which: ColumnElement[bool], owner: str, second
     values = {"lease_owner": owner, "lease_expires": now_seconds() + seconds}
     statement = update(JOBS).where(which).values(values).returning(JOBS.c.id, JOBS.c.lease_expires)
     row = connection.execute(statement).one_or_none()
-    return Lease(row.id, owner, _write_time(row.lease_expires)) if row else None
-
-
-def _write_time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return Lease(row.id, owner, clock.from_seconds(row.lease_expires)) if row else None
 
 
 def _conditions(query: JobQuery) -> list[ColumnElement[bool]]:

@@ -1,0 +1,183 @@
+"""Links by which whoever has them reads one file of results until they expire.
+
+A link says what it is for and until when, and is signed with a secret of the server: nothing of it is stored. It ends
+with its time, with the results, and, as all others do, with another secret.
+Source: RFC 2104 (HMAC), RFC 4648, section 5 (base64url).
+"""
+
+import hmac
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
+from math import ceil
+from time import time
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import FastAPI, Request, Response
+
+from zoo_runner.model import clock
+from zoo_runner.model.errors import EngineError, InputError
+from zoo_runner.server.access.audit import find_note
+from zoo_runner.server.answers import answer_content
+from zoo_runner.server.api import Api, Call
+from zoo_runner.server.documents import SharedLink
+from zoo_runner.server.invalid_requests import build_invalid
+from zoo_runner.server.jobs import get_job
+from zoo_runner.server.log_lines import CURRENT_WORKSPACE
+from zoo_runner.server.results import read_result_file
+
+PATH = "/shared"
+USUAL_DAYS = 7
+_ACTION = "link.read"
+# what else the secret may sign some day is not taken for a link
+_PURPOSE = b"zoo-runner result link 1\n"
+_LONGEST = 8192
+_MEMBERS = ("path", "days")
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a link is for: a file of the results of a job, by its path below them; `expires` is in seconds of Unix.
+
+    `hub`: the link was made at the API of a workspace, below the prefix of workspaces.
+    """
+
+    workspace: str
+    job: str
+    path: str
+    expires: int
+    hub: bool = False
+
+
+def write_token(grant: Grant, secret: str) -> str:
+    """Write a grant with its signature."""
+    body = json.dumps(list(asdict(grant).values()), separators=(",", ":")).encode()
+    return f"{_encode(body)}.{_encode(_sign(body, secret))}"
+
+
+def read_token(token: str, secret: str) -> Grant:
+    """Read what a link is for; raises `InputError` (`link.invalid`) unless it was signed with the secret."""
+    body, _, signature = token.partition(".")
+    try:
+        if len(token) > _LONGEST:
+            raise ValueError("too long")
+        signed = urlsafe_b64decode(_pad(body))
+        # there is one way of writing a link: of others, the last character could be changed
+        is_ours = hmac.compare_digest(_encode(_sign(signed, secret)).encode(), signature.encode())
+        if not (is_ours and _encode(signed) == body):
+            raise ValueError("not signed")
+        return Grant(**dict(zip((one.name for one in fields(Grant)), json.loads(signed), strict=True)))
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            "the link was not made by this server, was changed, or was revoked",
+            "Ask who sent it for a new one.",
+            code="link.invalid",
+        ) from error
+
+
+def _sign(body: bytes, secret: str) -> bytes:
+    return hmac.new(secret.encode(), _PURPOSE + body, sha256).digest()
+
+
+def _encode(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _pad(text: str) -> bytes:
+    return (text + "=" * (-len(text) % 4)).encode("ascii")
+
+
+def ensure_current(grant: Grant, now: float) -> None:
+    """Refuse a link whose time is over; raises `InputError` (`link.expired`)."""
+    if now >= grant.expires:
+        raise InputError(
+            f"the link to {grant.path!r} has expired at {clock.from_seconds(grant.expires)}",
+            "Ask who sent it for a new one.",
+            code="link.expired",
+        )
+
+
+def share_result(api: Api, call: Call, job_id: str, request: Mapping[str, Any]) -> SharedLink:
+    """Make a link to a file of results that lie on the server; `request` has `path`, and may have `days`.
+
+    Who may not read the results makes none. Raises `JobNotFoundError`, `InputError`, and `EngineError` (`link.off`).
+    """
+    secret = _get_secret(api)
+    path, days = _read(request, api.settings.link_days)
+    job = get_job(api, call, job_id)
+    if not call.may("job.results"):
+        raise InputError(
+            f"the results of job {job_id} may not be read by this caller, and so not be shared",
+            "Ask the owner of the workspace.",
+            code="policy.denied",
+        )
+    read_result_file(job, call, path)
+    grant = Grant(call.workspace, job_id, path, ceil(time() + days * clock.SECONDS_PER_DAY), call.hub)
+    return {
+        "href": f"{_find_root(api, call)}{PATH}/{write_token(grant, secret)}",
+        "jobID": job_id,
+        "path": path,
+        "expires": clock.from_seconds(grant.expires),
+        "links": [{"href": call.link("jobs", job_id, "files", quote(path)), "rel": "item", "title": "The file itself"}],
+    }
+
+
+def _read(request: Mapping[str, Any], most_days: float) -> tuple[str, float]:
+    if unknown := sorted(request.keys() - set(_MEMBERS)):
+        raise build_invalid(f"unknown member: {unknown[0][:100]!r}", f"Members are: {', '.join(_MEMBERS)}.")
+    path, days = request.get("path"), request.get("days", min(USUAL_DAYS, most_days))
+    if not isinstance(path, str) or not path:
+        raise build_invalid("path is not that of a file of the results", "Give what follows /files/ in its address.")
+    if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= most_days:
+        raise build_invalid(f"days is {str(days)[:60]}", f"Give a number above 0, and at most {most_days:g}.")
+    return path, days
+
+
+def _get_secret(api: Api) -> str:
+    if not api.settings.link_secret:
+        raise EngineError(
+            "this server makes no links to results, as it has no secret to sign them",
+            "Ask the operator to set ZOO_RUNNER_LINK_SECRET.",
+            code="link.off",
+        )
+    return api.settings.link_secret
+
+
+def _find_root(api: Api, call: Call) -> str:
+    """Return the address of the server, below which the API of the workspace lies."""
+    prefix = api.settings.workspace_prefix.strip("/")
+    return (call.hub_base or "").removesuffix(f"/{prefix}") if call.hub else call.base
+
+
+def add_shared_results(app: FastAPI, api: Api, find_base: Callable[[Request], str]) -> None:
+    """Add the path at which links are read: by anybody, for the link is the permission."""
+
+    @app.get(f"{PATH}/{{token}}", tags=["jobs"], responses=_ONE_FILE)
+    def get_shared_result(request: Request, token: str) -> Response:
+        """Get the file that a link was made for, with ranges, until the link expires."""
+        grant = read_token(token, _get_secret(api))
+        note = find_note(request)
+        note.workspace, note.action, note.ids = grant.workspace, _ACTION, {"job_id": grant.job}
+        CURRENT_WORKSPACE.set(grant.workspace)
+        ensure_current(grant, time())
+        call = _build_call(api, grant, find_base(request))
+        content = read_result_file(get_job(api, call, grant.job), call, grant.path)
+        name = quote(grant.path.rpartition("/")[2])
+        return answer_content(request, content, {**_HEADERS, "Content-Disposition": f"inline; filename*=UTF-8''{name}"})
+
+
+def _build_call(api: Api, grant: Grant, root: str) -> Call:
+    prefix = api.settings.workspace_prefix.strip("/")
+    base = f"{root}/{prefix}/{grant.workspace}" if grant.hub else root
+    return Call(grant.workspace, base, grant.hub)
+
+
+_HEADERS = {"Cache-Control": "private, no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
+_ONE_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"*/*": {}}},
+    206: {"content": {"*/*": {}}, "description": "The range asked for."},
+    304: {"description": "The client has it, by its entity tag or its time."},
+}
