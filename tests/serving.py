@@ -27,7 +27,7 @@ FINAL = ("successful", "failed", "dismissed")
 
 # documents that describe the API, and what is for browsers
 _UNDESCRIBED = re.compile(
-    r"/api(/3\.0)?$|/assets/|[^?]*\.html(\?|$)|.*/jobs/[^/]+/(dismiss|start|again|edit)(\?|$)|.*/form$"
+    r"/api(/3\.0)?$|/assets/|[^?]*\.html(\?|$)|.*/jobs/[^/]+/(dismiss|start|again|edit)(\?|$)|.*/(form|revoke)$"
 )
 
 

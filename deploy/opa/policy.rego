@@ -37,7 +37,7 @@ decision := {"allow": true, "reason": "a public process", "processes": sort(publ
 
 is_member if input.workspace in input.caller.workspaces
 
-for_operators if input.action == "audit.read"
+for_operators if input.action in {"audit.read", "operations.read"}
 
 is_operator if "operator" in input.caller.roles
 

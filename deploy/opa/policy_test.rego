@@ -26,7 +26,7 @@ test_members_do_everything if {
 }
 
 test_others_change_nothing if {
-	every action in ["process.deploy", "process.replace", "process.undeploy", "job.create", "job.edit", "job.start", "job.retry", "job.dismiss", "file.send", "file.read", "file.delete", "job.inputs"] {
+	every action in ["process.deploy", "process.replace", "process.undeploy", "job.create", "job.edit", "job.start", "job.retry", "job.dismiss", "job.several", "job.compare", "link.create", "file.send", "file.read", "file.delete", "job.inputs"] {
 		not ask(ben, action, {"process": {"id": "ndvi"}, "job": ended}).allow
 	}
 }
@@ -79,6 +79,8 @@ test_an_action_that_is_unknown_is_for_members_only if {
 test_operators_read_the_audit_log_and_members_do_not if {
 	operator := {"name": "olu", "workspaces": [], "roles": ["operator"]}
 	ask(operator, "audit.read", {}).allow
+	ask(operator, "operations.read", {}).allow
+	not ask(ada, "operations.read", {}).allow
 	not ask(operator, "job.results", {"job": object.union(ended, {"process": "hidden"})}).allow
 	not ask(ada, "audit.read", {}).allow
 	not ask(null, "audit.read", {}).allow

@@ -2,10 +2,14 @@
 
 import gzip
 import json
+import os
 import re
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from html import unescape
 from http.client import HTTPConnection
 from pathlib import Path
 from types import MappingProxyType
@@ -320,6 +324,18 @@ def test_a_form_can_be_checked_and_what_a_job_was_given_edited(server: Server, j
     assert server.request("GET", "/jobs?limit=1").json["numberTotal"] == before
     edited = Page(urllib.request.urlopen(f"{server.url}/jobs/{job}/edit?f=html", timeout=60).read().decode())
     assert ("message", "shown") in {(one.get("name"), one.get("value")) for one in edited.list_all("input")}
+
+
+def test_the_cwl_job_file_of_what_is_filled_in_runs_with_other_runners(server: Server, tmp_path: Path) -> None:
+    status, page = submit(server, "/processes/echo/execution?dryRun=true", {"message": "it's <b>"})
+    (call,) = [line for line in unescape(page).split("<pre") if "echo-job.json" in line]
+    script = call.partition(">")[2].partition("</pre>")[0].replace("zoo-runner run", "cwltool --no-container")
+    assert status == 200
+    environ = {**server.environ, "PATH": f"{Path(sys.executable).parent}:{os.defpath}"}
+    done = subprocess.run(["sh", "-ec", script], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["text"]["basename"] == "message.txt"
+    assert (tmp_path / "message.txt").read_text() == "it's <b>\n"
 
 
 def test_a_form_is_filled_in_from_json(server: Server) -> None:

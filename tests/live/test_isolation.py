@@ -29,6 +29,15 @@ PARTS = {
     "name": "job.log",
     "secret_name": "AWS_SECRET_ACCESS_KEY",
 }
+# what operations need beside their paths
+QUERIES = {"GET /comparison": "?job={job_id}&job={job_id}", "GET /uses": "?href=https://eo.example/a.tif"}
+
+
+def build_path(operation: str, ids: Mapping[str, str], parts: Mapping[str, str] = PARTS) -> str:
+    """Build the address of an operation; nothing is executed by it."""
+    path = re.sub(r"\{(\w+)\}", lambda m: {**parts, **ids}[m[1]], operation.partition(" ")[2])
+    query = QUERIES.get(operation, "").format(**ids)
+    return f"{path}?dryRun=true" if path.endswith("/execution") else f"{path}{query}"
 
 
 @dataclass(frozen=True)
@@ -45,9 +54,8 @@ class Tenants:
         """Ask for one operation; nothing is executed by it."""
         method, _, template = operation.partition(" ")
         parts = {**PARTS, "path": "collection.json"} if "{job_id}" in template else PARTS
-        path = re.sub(r"\{(\w+)\}", lambda m: {**parts, **ids}[m[1]], template)
-        query = "?dryRun=true" if path.endswith("/execution") else ""
-        return self.hub.ask(user, f"/{workspace}{path}{query}", method, None if method == "GET" else {})
+        path = build_path(operation, ids, parts)
+        return self.hub.ask(user, f"/{workspace}{path}", method, None if method == "GET" else {})
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +172,7 @@ def test_the_places_without_a_workspace_in_their_path_are_those_of_one_workspace
         method, _, template = operation.partition(" ")
         if template in OPEN:
             continue
-        path = re.sub(r"\{(\w+)\}", lambda m: {**PARTS, **tenants.private}[m[1]], template)
+        path = build_path(operation, tenants.private)
         answer = tenants.hub.server.request(method, path, None if method == "GET" else {}, tenants.hub.ada)
         # alpha is not the workspace of the server, where nothing is public
         if OTHERS[operation] is LISTED:

@@ -14,6 +14,8 @@ from zoo_runner.server.pages.rendering import render
 from zoo_runner.server.pages.result_items import Asset, ResultItem
 from zoo_runner.server.pages.results_page import ResultPlace, ResultsPage, ShownFile
 from zoo_runner.server.pages.tables import build_chart, build_table
+from zoo_runner.server.pages.tokens_page import TokensPage
+from zoo_runner.server.pages.workspace_page import Gauge, WorkspacePage
 
 BASE = "https://eo.example/api"
 LINKS = [
@@ -72,6 +74,29 @@ PAGES: dict[str, Any] = {
             {"processID": "p", "input": "i", "links": [{"href": f"{BASE}/processes/p", "rel": "up"}]},
         ],
     },
+    "usage": {
+        "largestResults": [{"jobID": EVIL, "sizeMiB": 1.5, "stored": EVIL}],
+        **{"retentionDays": 7, "resultsRetentionDays": 30, "links": LINKS},
+    },
+    "operations": {
+        **{"waiting": 1, "running": 2, "oldestWaitingSeconds": 3.5, "links": LINKS},
+        "workers": [{"worker": EVIL, "jobs": 1}],
+        "workspaces": [
+            {"workspace": EVIL, "running": 1, "waiting": 2, "cores": 0.5, "memoryMiB": 7.0, "links": LINKS}
+        ],
+    },
+    "engine": {
+        **{"engine": EVIL, "ok": False, "links": LINKS},
+        "checks": [
+            {**dict.fromkeys(("about", "found", "expected", "remedy", "code", "level"), EVIL), "ok": False},
+            {**dict.fromkeys(("about", "found", "expected", "level"), EVIL), "ok": True},
+        ],
+    },
+    "tokens": {
+        "tokens": [{"id": EVIL, "title": EVIL, "scopes": [EVIL], "expires": EVIL}],
+        "links": LINKS,
+    },
+    "token": {"token": EVIL, "scopes": [EVIL], "expires": EVIL},
     "selection": {
         "action": EVIL,
         "jobs": [
@@ -101,6 +126,11 @@ MAP = MapView((SHAPE,), {EVIL: EVIL})
 ROWS = [["n", EVIL, "text"], *([str(number), "1", EVIL] for number in range(5))]
 FINDING: PreflightProblem = {"code": EVIL, "level": "error", "pointer": EVIL, "message": EVIL, "remedy": EVIL}
 VIEWS: dict[str, Any] = {
+    "usage": WorkspacePage(
+        (Gauge(EVIL, EVIL, 1.0, 2.0), Gauge("t", "", 0.25, None)),
+        **dict.fromkeys(("has_tokens", "has_secrets", "has_operations", "may_remove"), True),
+    ),
+    "tokens": TokensPage(90.0),
     "jobs": JobListPage(build_filters((("q", EVIL), ("datetime", EVIL), ("limit", EVIL))), MAP, may_choose=True),
     "processes": DeployPage(
         filled=dict.fromkeys(("href", "package", "w", "id"), EVIL), found={"valid": False, "problems": [FINDING]}

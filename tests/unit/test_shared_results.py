@@ -96,7 +96,8 @@ def test_no_link_is_made_to_what_may_not_be_read(shared: Api, call: Call, reques
     assert caught.value.diagnosis.code == code
 
 
-def test_without_a_secret_no_link_is_made(api: Api, check: Check) -> None:
+def test_without_a_secret_no_link_is_made(shared: Api, check: Check) -> None:
+    api = replace(shared, settings=replace(shared.settings, link_secret=""))
     with pytest.raises(RunnerError) as caught:
         share_result(api, Call("ws", BASE), "job-1", {"path": "text/message.txt"})
     check(caught.value, "link.off")

@@ -292,6 +292,56 @@ class Usage(TypedDict):
     links: list[Link]
 
 
+class WorkspaceLoad(TypedDict):
+    """What a workspace has in the queue and at work; cores and MiB as far as they are known."""
+
+    workspace: str
+    running: int
+    waiting: int
+    cores: float
+    memoryMiB: float
+    links: list[Link]
+
+
+class WorkerLoad(TypedDict):
+    """How many jobs a worker has now."""
+
+    worker: str
+    jobs: int
+
+
+class Operations(TypedDict):
+    """What the installation does: its queue, the workers that have jobs now, and the workspaces that have any."""
+
+    waiting: int
+    running: int
+    oldestWaitingSeconds: float
+    workers: list[WorkerLoad]
+    workspaces: list[WorkspaceLoad]
+    links: list[Link]
+
+
+class EngineCheck(TypedDict):
+    """A finding of `doctor`."""
+
+    ok: bool
+    about: str
+    found: str
+    expected: str
+    remedy: NotRequired[str]
+    code: NotRequired[str]
+    level: str
+
+
+class EngineChecks(TypedDict):
+    """What `doctor` finds of the engine and the protections of an installation."""
+
+    engine: str
+    ok: bool
+    checks: list[EngineCheck]
+    links: list[Link]
+
+
 class LogList(TypedDict):
     """The logs of a job."""
 

@@ -1,6 +1,6 @@
 """The paths of the API: read the request, call one operation, answer. Once for each place where an API lies."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from zoo_runner.server import (
     failures,
     jobs,
     logs,
+    operations,
     preflight,
     processes,
     quicklook,
@@ -53,12 +54,14 @@ from zoo_runner.server.descriptions import Descriptions, answer_description
 from zoo_runner.server.documents import (
     Comparison,
     Definition,
+    EngineChecks,
     FailureList,
     InputUses,
     JobList,
     JobOutcomes,
     LogList,
     MadeToken,
+    Operations,
     Preflight,
     ProcessDescription,
     ProcessList,
@@ -75,15 +78,18 @@ from zoo_runner.server.key_values import choose_form, read_key_values
 from zoo_runner.server.pages.addresses import read_format
 from zoo_runner.server.pages.deploy_form import DeployPage, is_deploy_form, submit_deployment
 from zoo_runner.server.pages.document import Document, describe_document, prefers_html
+from zoo_runner.server.pages.job_file_call import add_job_file
 from zoo_runner.server.pages.job_list_page import JobListPage, build_filters
 from zoo_runner.server.pages.job_page import JobPage, read_job_page
 from zoo_runner.server.pages.limit_form import read_limit_form
 from zoo_runner.server.pages.maps import MapView, build_job_shapes
-from zoo_runner.server.pages.process_page import build_process_page
+from zoo_runner.server.pages.process_page import ProcessPage, build_process_page
 from zoo_runner.server.pages.results_page import build_results_page
 from zoo_runner.server.pages.selection_form import read_selection_form
 from zoo_runner.server.pages.share_form import read_share_form
 from zoo_runner.server.pages.submitting import fill_form, is_form, submit_form
+from zoo_runner.server.pages.tokens_page import TokensPage, read_token_form
+from zoo_runner.server.pages.workspace_page import build_workspace_page
 from zoo_runner.server.parameters import (
     After,
     BoxText,
@@ -129,6 +135,7 @@ def build_router(api: Api, read_call: ReadCall, find_call: FindCall) -> APIRoute
     _add_logs(router, api, of)
     _add_files(router, api, of)
     _add_workspace(router, api, of)
+    _add_operations(router, api, of)
     _add_tokens(router, api, of)
     _add_secrets(router, api, of)
     return router
@@ -149,7 +156,7 @@ def _add_processes(router: APIRouter, api: Api, of: Any) -> None:
         """Describe a process with its inputs and outputs."""
         if prefers_html(request.scope):
             process = await api.read(processes.describe_process, call, process_id)
-            return Document(process, "process", call.base, view=lambda: build_process_page(process, call))
+            return _show_process(api, call, process)
         return answer_description(request, await api.read(kept.find, call, process_id))
 
     @router.delete("/processes/{process_id}", tags=["processes"], status_code=204)
@@ -162,6 +169,22 @@ def _add_processes(router: APIRouter, api: Api, of: Any) -> None:
     def get_package(call: of, process_id: str) -> Response:
         """Get the package back, resolved and packed into one CWL document."""
         return JsonAnswer(processes.get_package(api, call, process_id), media_type=CWL_JSON)
+
+
+def _show_process(
+    api: Api,
+    call: Call,
+    process: ProcessDescription,
+    inputs: Mapping[str, Any] | None = None,
+    of_job: str | None = None,
+) -> Document:
+    """Answer with the page of a process, with the inputs of a job filled in where these are given."""
+
+    def build() -> ProcessPage:
+        package = jobs.load_package(api, call, process["id"])
+        return add_job_file(build_process_page(process, call, inputs, of_job), package)
+
+    return Document(process, "process", call.base, view=build)
 
 
 def _add_deployment(router: APIRouter, api: Api, of: Any) -> None:
@@ -381,7 +404,7 @@ def _add_forms(router: APIRouter, api: Api, of: Any) -> None:
         job = jobs.get_repeated(api, call, job_id, "job.inputs", "process.read")
         inputs = unstarted.get_inputs(api, call, job_id)
         process = processes.describe_process(api, call, job.process_id)
-        return Document(process, "process", call.base, view=lambda: build_process_page(process, call, inputs, job_id))
+        return _show_process(api, call, process, inputs, job_id)
 
 
 def _add_validation(router: APIRouter, api: Api, of: Any) -> None:
@@ -547,7 +570,8 @@ def _add_workspace(router: APIRouter, api: Api, of: Any) -> None:
     @router.get("/usage", tags=["workspace"], **describe_document(Usage))
     def get_usage(call: of) -> Response:
         """Show what the workspace uses, and what it may use."""
-        return Document(quotas.describe_usage(api, call), base=call.base)
+        usage = quotas.describe_usage(api, call)
+        return Document(usage, "usage", call.base, view=lambda: build_workspace_page(usage, call))
 
     @router.get("/audit", tags=["workspace"], responses=lines)
     def get_audit(call: of, since: Since = None) -> Response:
@@ -555,26 +579,47 @@ def _add_workspace(router: APIRouter, api: Api, of: Any) -> None:
         return StreamingResponse(audit.export_entries(api, call.workspace, since), media_type=NDJSON)
 
 
+def _add_operations(router: APIRouter, api: Api, of: Any) -> None:
+    @router.get("/operations", tags=["workspace"], **describe_document(Operations))
+    def get_operations(call: of) -> Response:
+        """Show the queue, the workers and the workspaces of the installation; for operators."""
+        return Document(operations.describe_operations(api, call), "operations", call.base)
+
+    @router.get("/operations/engine", tags=["workspace"], **describe_document(EngineChecks))
+    async def check_engine(call: of) -> Response:
+        """Check the engine and the protections of the installation, as `zoo-runner doctor` does; for operators."""
+        found = await api.resolving.run(call.workspace, operations.check_engine, api, call)
+        return Document(found, "engine", call.base)
+
+
 def _add_tokens(router: APIRouter, api: Api, of: Any) -> None:
-    @router.post("/tokens", tags=["workspace"], status_code=201, responses=_answer(MadeToken, 201), **_DOCUMENT)
+    @router.post("/tokens", status_code=201, tags=["workspace"], **describe_document(MadeToken, 201), **_DOCUMENT)
     async def create_token(call: of, request: Request) -> Response:
         """Make a personal token for this workspace: `title`, `scopes`, `days`. Its text is in this answer only."""
-        body = await read_document(request, api)
+        by_form = is_form(request)
+        body = read_token_form(await read_body(request, api)) if by_form else await read_document(request, api)
         made = await run_in_threadpool(personal_tokens.create_token, api, call, body)
         audit.find_note(request).ids["token_id"] = made["id"]
         headers = {"Location": call.link("tokens", made["id"]), "Cache-Control": "no-store"}
-        return JsonAnswer(made, 201, headers)
+        return Document(made, "token", call.base, status_code=201, headers=headers)
 
     @router.get("/tokens", tags=["workspace"], **describe_document(TokenList))
     def list_tokens(call: of) -> Response:
         """List the personal tokens of the caller in this workspace."""
-        return Document(personal_tokens.list_tokens(api, call), base=call.base)
+        listed = personal_tokens.list_tokens(api, call)
+        return Document(listed, "tokens", call.base, view=lambda: TokensPage(api.identity.token_days))
 
     @router.delete("/tokens/{token_id}", tags=["workspace"], status_code=204)
     def revoke_token(call: of, token_id: str) -> Response:
         """Revoke a personal token of the caller: no request is let in by it any more."""
         personal_tokens.revoke_token(api, call, token_id)
         return Response(status_code=204)
+
+    @router.post("/tokens/{token_id}/revoke", include_in_schema=False)
+    def revoke_by_form(call: of, token_id: str) -> Response:
+        """Revoke a personal token of the caller."""
+        personal_tokens.revoke_token(api, call, token_id)
+        return see_other(call.link("tokens"))
 
 
 def _add_secrets(router: APIRouter, api: Api, of: Any) -> None:

@@ -105,8 +105,6 @@ def share_result(api: Api, call: Call, job_id: str, request: Mapping[str, Any]) 
 
     Who may not read the results makes none. Raises `JobNotFoundError`, `InputError`, and `EngineError` (`link.off`).
     """
-    secret = _get_secret(api)
-    path, days = _read(request, api.settings.link_days)
     job = get_job(api, call, job_id)
     if not call.may("job.results"):
         raise InputError(
@@ -114,6 +112,8 @@ def share_result(api: Api, call: Call, job_id: str, request: Mapping[str, Any]) 
             "Ask the owner of the workspace.",
             code="policy.denied",
         )
+    secret = _get_secret(api)
+    path, days = _read(request, api.settings.link_days)
     read_result_file(job, call, path)
     grant = Grant(call.workspace, job_id, path, ceil(time() + days * clock.SECONDS_PER_DAY), call.hub)
     return {

@@ -48,14 +48,17 @@ ACTIONS: Mapping[str, str] = {
     "delete_files": "file.delete",
     "get_usage": "workspace.usage",
     "get_audit": "audit.read",
+    "get_operations": "operations.read",
+    "check_engine": "operations.read",
     "create_token": "token.create",
     "list_tokens": "token.list",
     "revoke_token": "token.revoke",
+    "revoke_by_form": "token.revoke",
     "put_secret": "secret.put",
     "list_secrets": "secret.list",
     "remove_secret": "secret.remove",
 }
 """By the name of the function that answers; a path that has none here fails, and a test finds it."""
 
-OPERATORS_ONLY = frozenset({"audit.read"})
+OPERATORS_ONLY = frozenset({"audit.read", "operations.read"})
 """What needs the role of an operator too, where no policy decides."""

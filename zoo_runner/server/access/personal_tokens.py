@@ -22,7 +22,7 @@ from zoo_runner.server.invalid_requests import build_invalid
 PREFIX = "zrt_"
 """How a personal token begins, so that it differs from one of the provider, and found where it was published."""
 MOST_OF_AN_OWNER = 100
-_WITHHELD = ("token", "secret", "audit")
+_WITHHELD = ("token", "secret", "audit", "operations")
 _MOST_TITLE = 200
 
 

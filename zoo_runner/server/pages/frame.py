@@ -14,6 +14,7 @@ _TITLES = {
     "conformance": "Conformance classes",
     "definition": "Definition",
     "edit": "Edit inputs",
+    "engine": "Engine",
     "execution": "Execution",
     "failures": "Failures by cause",
     "files": "Files",
@@ -21,15 +22,22 @@ _TITLES = {
     "links": "Link",
     "jobs": "Jobs",
     "logs": "Logs",
+    "operations": "Operations",
     "processes": "Processes",
     "results": "Results",
     "selection": "Several jobs",
+    "secrets": "Secrets",
     "session": "Account",
-    "usage": "Usage",
+    "tokens": "Tokens",
+    "usage": "Workspace",
     "uses": "Use as input of…",
     "validation": "Validation",
 }
-_SECTIONS = {"comparison": "jobs", "failures": "jobs", "selection": "jobs", "uses": "processes"}
+_SECTIONS = {
+    **dict.fromkeys(("comparison", "failures", "selection"), "jobs"),
+    **dict.fromkeys(("operations", "secrets", "tokens"), "usage"),
+    "uses": "processes",
+}
 NO_PAGE = ("files", "links", "selection")
 """Parts of a path that have no page of their own."""
 

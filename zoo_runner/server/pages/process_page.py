@@ -12,6 +12,8 @@ from zoo_runner.server.documents import Preflight, ProblemAt
 from zoo_runner.server.pages.process_form import BOX, Field, build_example, build_fields, fill_in, find_input
 from zoo_runner.server.requests import is_deeper
 
+LOCAL_CALL = "On your machine"
+"""The title of the call that runs a process without a server."""
 _MOST_LEVELS = 100
 _PYTHON = """import requests
 
@@ -159,4 +161,4 @@ def build_calls(address: str, process_id: str, inputs: Mapping[str, Any]) -> dic
         f"zoo-runner run {shlex.quote(f'{process_id}.cwl')} inputs.json"
     )
     python = _PYTHON.format(address=repr(address), inputs=pformat(dict(inputs), sort_dicts=False))
-    return {"curl": curl, "Python": python, "On your machine": job_file}
+    return {"curl": curl, "Python": python, LOCAL_CALL: job_file}

@@ -16,8 +16,9 @@ from zoo_runner.server.bodies import find_media_type, read_body
 from zoo_runner.server.documents import Preflight, ProblemAt, ProcessDescription
 from zoo_runner.server.key_values import read_key_values
 from zoo_runner.server.pages.document import Document, prefers_html
+from zoo_runner.server.pages.job_file_call import add_job_file
 from zoo_runner.server.pages.process_form import build_query
-from zoo_runner.server.pages.process_page import build_pasted_page, build_refused_page
+from zoo_runner.server.pages.process_page import ProcessPage, build_pasted_page, build_refused_page
 
 Examine = Callable[[Api, Call, str, Mapping[str, Any]], Preflight]
 """Finds what would fail, for a process and an execute request."""
@@ -51,7 +52,8 @@ async def fill_form(api: Api, call: Call, process_id: str, request: Request) -> 
 
     def show() -> Response:
         process, pasted = processes.describe_process(api, call, process_id), dict(_read_form(body)).get("inputs", "")
-        return Document(process, "process", call.base, view=lambda: build_pasted_page(process, call, pasted))
+        page = add_job_file(build_pasted_page(process, call, pasted), jobs.load_package(api, call, process_id))
+        return Document(process, "process", call.base, view=lambda: page)
 
     return await run_in_threadpool(show)
 
@@ -72,7 +74,8 @@ def _submit(
     try:
         given = read_key_values(build_query(process["inputs"], sent), package).request
         if check:
-            return _answer_check(call, process, check(api, call, process_id, given), given, dict(sent))
+            page = _build_checked(call, process, check(api, call, process_id, given), given, dict(sent))
+            return Document(process, "process", call.base, view=lambda: add_job_file(page, package))
         job = jobs.accept_execution(api, call, process_id, given)
     except InputError as error:
         found = error.diagnosis
@@ -87,11 +90,10 @@ def _submit(
     return lead_to_job(request, call, job)
 
 
-def _answer_check(
+def _build_checked(
     call: Call, process: ProcessDescription, found: Preflight, given: Mapping[str, Any], filled: Mapping[str, str]
-) -> Response:
+) -> ProcessPage:
     problems: tuple[ProblemAt, ...] = tuple(
         {"code": one["code"], "pointer": one["pointer"], "message": one["message"]} for one in found["problems"]
     )
-    page = build_refused_page(process, call, filled, problems, checked=found, inputs=given.get("inputs"))
-    return Document(process, "process", call.base, view=lambda: page)
+    return build_refused_page(process, call, filled, problems, checked=found, inputs=given.get("inputs"))

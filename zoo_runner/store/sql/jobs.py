@@ -198,6 +198,23 @@ class SqlJobs:
             row = connection.execute(mine).one_or_none()
         return (row[1], Needs(row[2], row[3])) if row else (0, Needs())
 
+    def measure_all(self) -> list[tuple[str, int, int, Needs]]:
+        """Measure each workspace that has unfinished jobs: how many run and wait, and what those that run may take."""
+        runs = JOBS.c.status == Status.RUNNING.value
+        sums = (func.sum(case((runs, column), else_=0)) for column in (JOBS.c.needs_cores, JOBS.c.needs_memory_mib))
+        counts = (func.sum(case((runs, one), else_=1 - one)) for one in (1, 0))
+        statement = select(JOBS.c.workspace, *counts, *sums).where(_UNFINISHED).group_by(JOBS.c.workspace)
+        with self._database.reading() as connection:
+            rows = connection.execute(statement.order_by(JOBS.c.workspace)).all()
+        return [(name, running, waiting, Needs(cores, memory)) for name, running, waiting, cores, memory in rows]
+
+    def count_by_worker(self) -> dict[str, int]:
+        """Count the jobs that each worker has now."""
+        statement = select(JOBS.c.lease_owner, func.count()).where(_is_leased(JOBS)).group_by(JOBS.c.lease_owner)
+        with self._database.reading() as connection:
+            rows = connection.execute(statement.order_by(JOBS.c.lease_owner)).all()
+        return {owner: count for owner, count in rows}
+
     def find_oldest_waiting(self) -> str | None:
         """Return when the oldest job was created that waits for somebody to work on it; None where none waits."""
         waiting = (JOBS.c.status == Status.ACCEPTED.value, _ANYBODYS)

@@ -1,0 +1,67 @@
+"""What operators see of an installation: queue, workers, workspaces, and what `doctor` finds of the engine."""
+
+from itertools import chain
+
+from zoo_runner.engines.protocol import Check
+from zoo_runner.execution.protections import examine_protections
+from zoo_runner.model.masking import Masker
+from zoo_runner.server.api import Api, Call
+from zoo_runner.server.documents import EngineCheck, EngineChecks, Link, Operations, WorkspaceLoad
+from zoo_runner.server.health import measure_wait
+
+
+def describe_operations(api: Api, call: Call) -> Operations:
+    """Describe the queue, the workers that have jobs, and the workspaces that have any."""
+    loads = [
+        _describe_load(name, running, waiting, needs.cores, needs.memory_mib, call)
+        for name, running, waiting, needs in api.store.jobs.measure_all()
+    ]
+    return {
+        "waiting": sum(load["waiting"] for load in loads),
+        "running": sum(load["running"] for load in loads),
+        "oldestWaitingSeconds": measure_wait(api),
+        "workers": [{"worker": owner, "jobs": count} for owner, count in api.store.jobs.count_by_worker().items()],
+        "workspaces": loads,
+        "links": [
+            {"href": call.link("operations"), "rel": "self", "type": "application/json"},
+            {"href": call.link("operations", "engine"), "rel": "related", "title": "What doctor finds of the engine"},
+            {"href": call.link("audit"), "rel": "related", "title": "Audit log of this workspace"},
+        ],
+    }
+
+
+def _describe_load(
+    name: str, running: int, waiting: int, cores: float, memory_mib: float, call: Call
+) -> WorkspaceLoad:
+    base = f"{call.hub_base}/{name}" if call.hub_base else call.base if name == call.workspace else None
+    links: list[Link] = [{"href": f"{base}/jobs", "rel": "item", "title": f"Jobs of {name}"}] if base else []
+    counts = {"running": running, "waiting": waiting}
+    return {"workspace": name, **counts, "cores": cores, "memoryMiB": memory_mib, "links": links}  # type: ignore[typeddict-item]
+
+
+def check_engine(api: Api, call: Call) -> EngineChecks:
+    """Check the engine of a workspace, and what protects the installation; it may take a minute on a cluster."""
+    configuration = api.find_configuration(call.workspace)
+    name, masker = configuration.settings.engine, Masker(api.find_secrets(call.workspace))
+    engine = api.context.find_engine(name, configuration.workspace)
+    found = chain(examine_protections(configuration), engine.check(None, None))
+    checks = [_describe_check(check, masker) for check in found]
+    return {
+        "engine": name,
+        "ok": all(check["ok"] for check in checks),
+        "checks": checks,
+        "links": [{"href": call.link("operations", "engine"), "rel": "self", "type": "application/json"}],
+    }
+
+
+def _describe_check(check: Check, masker: Masker) -> EngineCheck:
+    described: EngineCheck = {
+        "ok": check.ok,
+        "about": check.about,
+        "found": masker.mask(check.found),
+        "expected": check.expected,
+        "level": check.level.value,
+    }
+    if check.remedy:
+        described["remedy"] = masker.mask(check.remedy)
+    return {**described, "code": check.code} if check.code else described

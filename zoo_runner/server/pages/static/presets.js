@@ -1,0 +1,49 @@
+// Named presets of a form. They lie in this browser, by the address of the process; nobody else sees them.
+const box = document.querySelector("[data-presets]");
+const form = document.querySelector("form[data-check]");
+const [choice, name, said] = [box.querySelector("select"), box.querySelector("input"), box.querySelector("output")];
+const key = `presets ${box.dataset.presets}`;
+
+function read() {
+  // storage may be switched off, or have what another release has kept
+  try { return Object.entries(JSON.parse(localStorage.getItem(key)) ?? {}).filter(([, kept]) => Array.isArray(kept)); } catch { return []; }
+}
+
+function write(presets, text) {
+  try {
+    localStorage.setItem(key, JSON.stringify(Object.fromEntries(presets)));
+    said.textContent = text;
+  } catch { said.textContent = "Not kept: this browser lets pages keep nothing."; }
+  show();
+}
+
+function show() {
+  const presets = read();
+  choice.replaceChildren(...presets.map(([one]) => new Option(one)));
+  choice.disabled = presets.length === 0;
+  for (const button of box.querySelectorAll("[data-do=use], [data-do=remove]")) button.disabled = presets.length === 0;
+}
+
+const actions = {
+  keep() {
+    const title = name.value.trim();
+    if (!title) { said.textContent = "Give the preset a name."; name.focus(); return; }
+    const filled = [...new FormData(form)].filter(([, value]) => typeof value === "string");
+    write([...read().filter(([one]) => one !== title), [title, filled]], `Kept: ${title}`);
+    choice.value = title;
+  },
+  use() {
+    const filled = new Map(read().find(([one]) => one === choice.value)?.[1] ?? []);
+    for (const field of form.elements) {
+      if (!field.name) continue;
+      field.value = filled.get(field.name) ?? "";
+      field.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+    said.textContent = `Filled in: ${choice.value}`;
+  },
+  remove() { write(read().filter(([one]) => one !== choice.value), `Removed: ${choice.value}`); },
+};
+
+for (const button of box.querySelectorAll("[data-do]")) button.addEventListener("click", actions[button.dataset.do]);
+box.hidden = false;
+show();
