@@ -6,6 +6,7 @@ Usage: python -m demo [--keep]
 import argparse
 import json
 import os
+import secrets
 import shlex
 import shutil
 import signal
@@ -22,6 +23,7 @@ from rich.console import Console
 
 from demo.page import Chapter, Picture, build_page
 from demo.servers import S3Server, serve_http, serve_s3
+from demo.service import run_job, serve_service
 from demo.show import Screen, read_series
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,8 +81,13 @@ def _take_tour(keep: bool) -> None:
         tour = Tour(screen, {**os.environ, **_build_environ(s3)})  # noqa: TID251 as a user's shell would hand it on
         chapters = [_run_vegetation(tour, web), _run_water(tour)]
         (OUTPUT / "index.html").write_text(build_page(chapters, OUTPUT), encoding="utf-8")
-        _say_goodbye(screen, time.monotonic() - started, keep)
-        if keep:
+        if not keep:
+            _say_goodbye(screen, time.monotonic() - started, None)
+            return
+        screen.title("3  The same as a service: a server with pages for browsers")
+        with serve_service(_build_server_environ(tour.environ, web), OUTPUT / "server") as address:
+            page = run_job(address, ROOT / "examples" / "water" / "water.cwl", {"item": {"href": _find_scene(web)}})
+            _say_goodbye(screen, time.monotonic() - started, page)
             signal.pause()
 
 
@@ -104,6 +111,25 @@ def _build_environ(s3: S3Server) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": s3.access_key_id,
         "AWS_SECRET_ACCESS_KEY": s3.secret_access_key,
     }
+
+
+def _build_server_environ(environ: Mapping[str, str], web: str) -> dict[str, str]:
+    """Settings of the server: its steps run as plain programs too, and may read from the web server above."""
+    folder = OUTPUT / "server"
+    return {
+        **environ,
+        "ZOO_RUNNER_STATE": str(folder / "state"),
+        "ZOO_RUNNER_TEMP": str(folder / "logs"),
+        "ZOO_RUNNER_RESULTS_FOLDER": str(folder / "results"),
+        "ZOO_RUNNER_ISOLATION": "trusted",
+        "ZOO_RUNNER_CATALOGS": f"{web}/catalog.json",
+        "ZOO_RUNNER_LINK_SECRET": secrets.token_hex(32),
+        "STAGEIN_PRIVATE_HOSTS": "127.0.0.1",
+    }
+
+
+def _find_scene(web: str) -> str:
+    return f"{web}/{SENTINEL}/{SENTINEL.rpartition('/')[2]}.json"
 
 
 def _introduce(screen: Screen, web: str, s3: S3Server) -> None:
@@ -181,7 +207,8 @@ def _link_logs(ended: Mapping[str, Any]) -> list[tuple[str, Path]]:
     return [("Log of the job", job_log), ("What each step used", step_logs / "usage.json")]
 
 
-def _say_goodbye(screen: Screen, seconds: float, keep: bool) -> None:
+def _say_goodbye(screen: Screen, seconds: float, page: str | None) -> None:
+    """Say what to do next; `page` is the page of a job of the server that stays on, None: no server does."""
     further: Sequence[str] = (
         ". .venv/bin/activate",
         "zoo-runner describe examples/water/water.cwl",
@@ -192,8 +219,9 @@ def _say_goodbye(screen: Screen, seconds: float, keep: bool) -> None:
     text += "\n".join(f"  [bold]{line}[/]" for line in further)
     text += (
         "\n\nThe servers answer until you press Ctrl-C; in another terminal: [bold]. demo-output/env.sh[/]"
-        if keep
-        else "\n  [bold]make demo KEEP=1[/]   leaves the two servers on, for commands of your own"
+        f"\n\nA job in the browser: [bold]{page}[/]"
+        if page
+        else "\n  [bold]make demo KEEP=1[/]   leaves the servers on, with a page of a job for your browser"
     )
     screen.title(f"Done in {seconds:.0f} s")
     # no frame: it would break the commands in two, which are to be copied

@@ -51,7 +51,7 @@ def serve_s3(folder: Path, log: Path) -> Iterator[S3Server]:
     Raises `RuntimeError` with the server's own words when it does not start.
     """
     keys = (secrets.token_hex(10).upper(), secrets.token_urlsafe(30))
-    command = [*_dies_with_parent(), _find_rclone(), "serve", "s3", str(folder), "--addr=127.0.0.1:0"]
+    command = [*dies_with_parent(), _find_rclone(), "serve", "s3", str(folder), "--addr=127.0.0.1:0"]
     # the keys go by the environment: a command line can be read by every user of the machine
     environ = {"RCLONE_AUTH_KEY": f'"{",".join(keys)}"', "RCLONE_CONFIG": ""}
     with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
@@ -92,7 +92,7 @@ def _find_rclone() -> str:
     return found
 
 
-def _dies_with_parent() -> list[str]:
+def dies_with_parent() -> list[str]:
     """Words before a command so that it ends even when this process is killed; util-linux has the tool."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM"] if setpriv else []

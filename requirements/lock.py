@@ -45,7 +45,7 @@ def find_requirements(*names: str) -> tuple[str, ...]:
 _STAGER = ("async-timeout", "click", "obstore", "pycurl", "ruamel.yaml")
 LOCKS = {
     "dev": Lock(("argo", "harvest", "kubernetes", "raster", "server", "otel", "testing", "examples", "demo", "dev")),
-    "demo": Lock(("raster", "examples", "demo")),
+    "demo": Lock(("raster", "server", "examples", "demo")),
     "base": Lock(),
     "zoo": Lock(("kubernetes",)),
     "server": Lock(("kubernetes", "raster", "server", "otel")),

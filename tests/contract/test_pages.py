@@ -284,6 +284,14 @@ def test_jobs_are_chosen_run_again_compared_and_removed(server: Server) -> None:
     assert [server.request("GET", f"/jobs/{job}").status for job in created] == [404, 404]
 
 
+def test_a_catalog_in_a_private_network_is_asked_only_where_that_is_listed(server: Server) -> None:
+    for catalog in (f"{server.url}/processes", "http://169.254.169.254/latest", "http://localhost/catalog.json"):
+        answer = server.request("GET", f"/items?catalog={catalog}")
+        assert (answer.status, answer.json["diagnosis"]["code"]) == (400, "source.refused")
+    assert "Name a catalog" in get(server, "/items.html").text
+    assert server.request("GET", "/items?datetime=yesterday").status == 400
+
+
 def test_failures_are_counted_by_cause(server: Server) -> None:
     package = {
         "cwlVersion": "v1.2",

@@ -40,6 +40,7 @@ OTHERS: Mapping[str, str] = {
     "GET /jobs/{job_id}/edit": NOTHING,
     "POST /jobs/{job_id}/links": NOTHING,
     "GET /uses": LISTED,
+    "GET /items": NOTHING,
     "GET /jobs/{job_id}/results/{output}": PUBLIC,
     "GET /jobs/{job_id}/results/{output}/{number}": PUBLIC,
     "GET /jobs/{job_id}/files/{path}": PUBLIC,

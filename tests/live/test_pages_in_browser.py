@@ -5,21 +5,19 @@ With UPDATE_DOCS=1 the pictures in docs/images are taken anew.
 
 import json
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.require import require
+from tests.live.chromium import PYTHON, find_axe
+from tests.servers import serve_files
 from tests.serving import serving
 from tests.site import Site
 from tests.values import ROOT
 
-PYTHON = ROOT / ".venv-clients" / "bin" / "python"
 JOURNEY = ROOT / "tests" / "live" / "use_browser.py"
 PACKAGES = ROOT / "tests" / "data" / "pages"
 IMAGES = ROOT / "docs" / "images"
@@ -29,19 +27,23 @@ EXPECTED = "the server responded with a status of"
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    require(PYTHON.exists(), "needs Playwright: make clients")
-    require(bool(shutil.which("chromium")), "needs Chromium: sh dev/packages.sh browser")
-    axe = subprocess.run(
-        [sys.executable, str(ROOT / "dev/npm.py"), "axe"], stdout=subprocess.PIPE, text=True, check=False
-    )
-    require(axe.returncode == 0, "needs axe-core, which could not be installed; its messages are above")
+    axe = find_axe()
     folder = tmp_path_factory.mktemp("pages")
-    site = Site(folder, folder / "cache").having(ZOO_RUNNER_RESULTS_FOLDER=str(folder / "results"))
+    with serve_files(ROOT / "examples" / "data") as web:
+        yield from _visit(folder, axe, web.url)
+
+
+def _visit(folder: Path, script: Path, web: str) -> Iterator[dict[str, Any]]:
+    site = Site(folder, folder / "cache").having(
+        ZOO_RUNNER_RESULTS_FOLDER=str(folder / "results"),
+        ZOO_RUNNER_LINK_SECRET="only-for-tests-0123456789abcdef0123",
+        ZOO_RUNNER_CATALOGS=f"{web}/catalog.json",
+        STAGEIN_PRIVATE_HOSTS="127.0.0.1",
+    )
     pictures = [str(IMAGES)] if os.environ.get("UPDATE_DOCS") else []  # noqa: TID251 what a person asks of this run
     with serving(site.environ, folder) as server:
-        for package in ("scene.cwl", "survey.cwl"):
+        for package in ("scene.cwl", "survey.cwl", "patient.cwl"):
             server.deploy(PACKAGES / package)
-        script = Path(axe.stdout.split("\n")[0]) / "axe-core" / "axe.min.js"
         command = [str(PYTHON), str(JOURNEY), server.url, str(script), *pictures]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -75,6 +77,28 @@ def test_results_and_jobs_are_shown_on_maps(seen: dict[str, Any]) -> None:
 
 def test_a_form_is_filled_in_by_a_map_by_files_and_by_json_and_checked_meanwhile(seen: dict[str, Any]) -> None:
     assert seen["fill in"] == {"drawn": True, "wrong": 1, "sent": True, "pasted": ["savi", "7"]}
+
+
+def test_a_limit_is_raised_from_the_page_of_a_job(seen: dict[str, Any]) -> None:
+    assert seen["raise"]["suggested"] == "60"
+
+
+def test_jobs_are_chosen_compared_and_removed_and_failures_counted(seen: dict[str, Any]) -> None:
+    found = seen["choose"]
+    assert {"status", "code"} <= set(found["differ"])
+    assert (found["count"], found["listed"]) == (3, 1)
+    assert "step.time-limit" in found["cause"]
+
+
+def test_a_result_is_shared_and_used_as_input(seen: dict[str, Any]) -> None:
+    found = {name: value for name, value in seen["pass on"].items() if name != "uses"}
+    assert found == {"copies": True, "opened": 200, "changed": 403, "filled": 1}
+
+
+def test_presets_are_kept_and_scenes_found_in_a_catalog(seen: dict[str, Any]) -> None:
+    assert seen["preset"] == {"filled": ["evi", "11"], "left": 0}
+    assert seen["search"].pop("filled") is True
+    assert seen["search"]["shapes"] == seen["search"]["rows"] > 0
 
 
 def test_jobs_are_narrowed_and_the_theme_is_kept(seen: dict[str, Any]) -> None:

@@ -186,6 +186,103 @@ def fill_in(visit: Visit) -> dict[str, Any]:
     }
 
 
+def raise_limit(visit: Visit) -> dict[str, Any]:
+    """Run what reaches its time limit, and run it again from its page with a higher one."""
+    page = visit.open("/processes/patient.html")
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.wait_for_url("**/jobs/*")
+    page.get_by_role("button", name="Raise the limit and run again").wait_for()
+    failed = page.url
+    suggested = page.get_by_label("Time of the step").input_value()
+    page.get_by_role("button", name="Raise the limit and run again").click()
+    page.wait_for_url(lambda url: url != failed)
+    page.wait_for_function("() => document.querySelector('#status .status').textContent === 'successful'")
+    return {"suggested": suggested, "failed": failed, "address": page.url}
+
+
+def choose(visit: Visit) -> dict[str, Any]:
+    """Choose two jobs: compare them, and remove copies of them; look at failures by cause."""
+    page = visit.open("/jobs.html?processID=patient")
+    boxes = page.get_by_role("checkbox", name="Choose job")
+    boxes.nth(0).check()
+    boxes.nth(1).check()
+    page.get_by_role("button", name="Compare two").click()
+    page.wait_for_url("**/comparison?*")
+    compared = {"address": page.url, "differ": page.locator(".differs th").all_inner_texts()}
+    page.goto(f"{visit.address}/jobs.html?processID=patient&status=successful")
+    page.get_by_role("checkbox", name="Choose job").first.check()
+    page.get_by_role("button", name="Run again", exact=True).click()
+    page.wait_for_url("**/jobs?*status=successful*")
+    page.goto(f"{visit.address}/jobs.html?processID=patient")
+    count = page.get_by_role("checkbox", name="Choose job").count()
+    page.get_by_role("checkbox", name="Choose job").first.check()
+    page.get_by_role("button", name="Dismiss or remove").click()
+    page.wait_for_url("**/jobs?processID=patient")
+    page.get_by_role("link", name="Failures by cause").click()
+    page.wait_for_url("**/failures?*")
+    cause = page.locator("tbody tr").first.inner_text()
+    page.locator("tbody a").first.click()
+    page.wait_for_url("**/jobs?*code=*")
+    return {**compared, "count": count, "cause": cause, "listed": page.locator("tbody tr").count()}
+
+
+def pass_on(visit: Visit, browser: Browser, address: str) -> dict[str, Any]:
+    """Share a result with somebody who has not logged in, and use one as the input of another process."""
+    page = visit.page
+    page.goto(f"{address}/results")
+    copies = page.get_by_role("button", name="Copy").count()
+    page.get_by_role("button", name="Make a link to").first.click()
+    page.wait_for_url("**/links")
+    link = page.locator("[data-copy]").inner_text()
+    visit.look("shared", None)
+    with browser.new_context() as others:
+        answer = others.request.get(link)
+        refused = others.request.get(f"{link}x")
+    page.goto(f"{address}/results")
+    page.get_by_role("link", name="as input of").first.click()
+    page.wait_for_url("**/uses?*")
+    used = page.url
+    page.get_by_role("button", name="Fill it into").first.click()
+    page.wait_for_url("**/form")
+    values = page.locator("form.inputs input").evaluate_all("all => all.map((one) => one.value)")
+    filled = [value for value in values if "/files/" in value]
+    return {
+        "copies": copies > 0,
+        "opened": answer.status,
+        "changed": refused.status,
+        "filled": len(filled),
+        "uses": used,
+    }
+
+
+def keep_preset(visit: Visit) -> dict[str, Any]:
+    """Keep what is filled in under a name, and fill it in again on another visit."""
+    page = visit.open("/processes/scene.html")
+    page.get_by_label("Index").select_option("evi")
+    page.get_by_label("Most clouds").fill("11")
+    page.get_by_label("Name of a new preset").fill("cloudless <b>")
+    page.get_by_role("button", name="Keep what is filled in").click()
+    page = visit.open("/processes/scene.html")
+    page.get_by_label("Preset", exact=True).select_option("cloudless <b>")
+    page.locator(".presets").get_by_role("button", name="Fill in").click()
+    filled = [page.get_by_label(name).input_value() for name in ("Index", "Most clouds")]
+    page.locator(".presets").get_by_role("button", name="Remove").click()
+    return {"filled": filled, "left": page.get_by_label("Preset", exact=True).locator("option").count()}
+
+
+def search(visit: Visit) -> dict[str, Any]:
+    """Search the catalog of the settings by a box, and fill a scene into a form."""
+    page = visit.open("/items.html?bbox=-106,39,-105,41")
+    page.wait_for_selector("[data-map][data-state=shown]")
+    found = {"shapes": page.locator(".map .shape.item").count(), "rows": page.locator("tbody tr").count()}
+    page.get_by_role("link", name="as input of").first.click()
+    page.wait_for_url("**/uses?*")
+    page.get_by_role("button", name="Fill it into").first.click()
+    page.wait_for_url("**/form")
+    values = page.locator("form.inputs input").evaluate_all("all => all.map((one) => one.value)")
+    return {**found, "filled": any("landsat" in value for value in values)}
+
+
 def narrow(visit: Visit) -> dict[str, Any]:
     """Show the jobs that failed, by the form; the choice is in the address."""
     page = visit.open("/jobs.html")
@@ -235,12 +332,19 @@ def main(address: str, axe_file: str, pictures: str | None = None) -> None:
             seen["fail"] = edit_and_fail(visit, seen["run"]["address"])
             seen["survey"] = survey(visit)
             seen["fill in"] = fill_in(visit)
+            seen["raise"] = raise_limit(visit)
+            seen["choose"] = choose(visit)
+            seen["pass on"] = pass_on(visit, browser, seen["survey"]["address"])
+            seen["preset"], seen["search"] = keep_preset(visit), search(visit)
             seen["narrow"], seen["switch"] = narrow(visit), switch(visit)
             seen["errors"] = visit.errors
         addresses = {
             "succeeded": seen["run"]["address"],
             "failed": seen["fail"]["address"],
             "survey": seen["survey"]["address"],
+            "limit": seen["raise"]["failed"],
+            "comparison": seen["choose"]["address"],
+            "uses": seen["pass on"]["uses"],
         }
         seen["plain"] = read_without_scripts(browser, addresses)
         for theme in ("light", "dark"):
@@ -266,6 +370,14 @@ def list_pages(addresses: dict[str, str]) -> dict[str, str]:
         "job-failed": addresses["failed"],
         "results": f"{addresses['survey']}/results",
         "logs": f"{addresses['succeeded']}/logs",
+        "job-limit": addresses["limit"],
+        "comparison": addresses["comparison"],
+        "failures": "/failures.html",
+        "uses": addresses["uses"],
+        "search": "/items.html?bbox=-106,39,-105,41",
+        "workspace": "/usage.html",
+        "operations": "/operations.html",
+        "engine": "/operations/engine.html",
         "problem": "/jobs/nobody",
     }
 

@@ -13,6 +13,7 @@ from zoo_runner.server.pages.maps import MapView, Shape
 from zoo_runner.server.pages.rendering import render
 from zoo_runner.server.pages.result_items import Asset, ResultItem
 from zoo_runner.server.pages.results_page import ResultPlace, ResultsPage, ShownFile
+from zoo_runner.server.pages.search_page import SearchPage
 from zoo_runner.server.pages.tables import build_chart, build_table
 from zoo_runner.server.pages.tokens_page import TokensPage
 from zoo_runner.server.pages.workspace_page import Gauge, WorkspacePage
@@ -97,6 +98,13 @@ PAGES: dict[str, Any] = {
         "links": LINKS,
     },
     "token": {"token": EVIL, "scopes": [EVIL], "expires": EVIL},
+    "items": {
+        **{"catalog": EVIL, "links": LINKS},
+        "items": [
+            {"id": EVIL, "href": "javascript:alert(1)", "datetime": EVIL, "collection": EVIL},
+            {"id": "i", "href": f"{BASE}/i", "datetime": ""},
+        ],
+    },
     "selection": {
         "action": EVIL,
         "jobs": [
@@ -131,6 +139,7 @@ VIEWS: dict[str, Any] = {
         **dict.fromkeys(("has_tokens", "has_secrets", "has_operations", "may_remove"), True),
     ),
     "tokens": TokensPage(90.0),
+    "items": SearchPage(EVIL, (EVIL,), dict.fromkeys(("bbox", "datetime", "collections"), EVIL), MAP),
     "jobs": JobListPage(build_filters((("q", EVIL), ("datetime", EVIL), ("limit", EVIL))), MAP, may_choose=True),
     "processes": DeployPage(
         filled=dict.fromkeys(("href", "package", "w", "id"), EVIL), found={"valid": False, "problems": [FINDING]}

@@ -134,6 +134,11 @@ class ServerSettings:
     log_level: str = setting(
         "ZOO_RUNNER_LOG_LEVEL", "info", "Least level that is logged: debug (every request), info, warning or error."
     )
+    catalogs: tuple[str, ...] = setting(
+        "ZOO_RUNNER_CATALOGS",
+        (),
+        "Addresses of STAC APIs or catalogs that pages offer to search, separated by commas; people may name others.",
+    )
     callback_hosts: tuple[str, ...] = setting(
         "ZOO_RUNNER_CALLBACK_HOSTS",
         (),

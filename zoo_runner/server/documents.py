@@ -244,6 +244,25 @@ class SharedLink(TypedDict):
     links: list[Link]
 
 
+class CatalogItem(TypedDict):
+    """A STAC Item of a catalog; `href` is how an input refers to it."""
+
+    id: str
+    href: str
+    datetime: str
+    collection: NotRequired[str]
+    bbox: NotRequired[list[float]]
+    geometry: NotRequired[dict[str, Any]]
+
+
+class CatalogItems(TypedDict):
+    """What a search in a STAC catalog found."""
+
+    catalog: str
+    items: list[CatalogItem]
+    links: list[Link]
+
+
 class InputUse(TypedDict):
     """An input of a process that takes a file or a STAC document."""
 

@@ -38,6 +38,20 @@ Since = Annotated[
 TwoJobs = Annotated[
     list[str], Query(alias="job", min_length=2, max_length=2, description="The ids of two jobs: the parameter twice.")
 ]
+Catalog = Annotated[
+    str, Query(max_length=2000, description="A STAC API or catalog; empty: the first of ZOO_RUNNER_CATALOGS.")
+]
+Interval = Annotated[
+    str,
+    Query(
+        alias="datetime",
+        pattern=r"^$|^(\.\.|[\dTZ:.+-]{4,40})(/(\.\.|[\dTZ:.+-]{4,40}))?$",
+        description="Time or interval of the Items.",
+    ),
+]
+Collections = Annotated[str, Query(max_length=500, description="Ids of collections, separated by commas.")]
+FewItems = Annotated[int, Query(ge=1, le=100, description="Most Items.")]
+BoxWanted = Annotated[str, Query(alias="bbox", max_length=200, description="west,south,east,north in degrees.")]
 Href = Annotated[str, Query(max_length=4000, description="The address of the file.")]
 MediaType = Annotated[str, Query(alias="type", max_length=200, description="Its media type; empty: of any.")]
 BoxText = Annotated[str | None, Query(description="west,south,east,north in degrees.", max_length=200)]

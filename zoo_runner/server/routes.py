@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.job import FINAL, Job
 from zoo_runner.server import (
+    catalog_search,
     comparison,
     deploying,
     failures,
@@ -52,6 +53,7 @@ from zoo_runner.server.bodies import read_body, read_deployment, read_document, 
 from zoo_runner.server.cross_site import ensure_own_page
 from zoo_runner.server.descriptions import Descriptions, answer_description
 from zoo_runner.server.documents import (
+    CatalogItems,
     Comparison,
     Definition,
     EngineChecks,
@@ -85,6 +87,7 @@ from zoo_runner.server.pages.limit_form import read_limit_form
 from zoo_runner.server.pages.maps import MapView, build_job_shapes
 from zoo_runner.server.pages.process_page import ProcessPage, build_process_page
 from zoo_runner.server.pages.results_page import build_results_page
+from zoo_runner.server.pages.search_page import build_search_page
 from zoo_runner.server.pages.selection_form import read_selection_form
 from zoo_runner.server.pages.share_form import read_share_form
 from zoo_runner.server.pages.submitting import fill_form, is_form, submit_form
@@ -93,10 +96,15 @@ from zoo_runner.server.pages.workspace_page import build_workspace_page
 from zoo_runner.server.parameters import (
     After,
     BoxText,
+    BoxWanted,
+    Catalog,
+    Collections,
     Cursor,
     DryRun,
+    FewItems,
     Follow,
     Href,
+    Interval,
     JobParameters,
     Limit,
     LogName,
@@ -474,6 +482,22 @@ def _add_passing_on(router: APIRouter, api: Api, of: Any) -> None:
             wanted = await read_document(request, api)
         made = await run_in_threadpool(shared_results.share_result, api, call, job_id, wanted)
         return Document(made, "shared", call.base, status_code=201, headers={"Cache-Control": "no-store"})
+
+    @router.get("/items", tags=["processes"], **describe_document(CatalogItems))
+    async def search_items(
+        call: of,
+        request: Request,
+        catalog: Catalog = "",
+        bbox: BoxWanted = "",
+        interval: Interval = "",
+        collections: Collections = "",
+        limit: FewItems = 20,
+    ) -> Response:
+        """Search a STAC catalog for Items to be inputs, by place and time; the server asks it as stage-in does."""
+        wanted = catalog_search.read_wanted(bbox, interval, collections, limit)
+        found = await api.resolving.run(call.workspace, catalog_search.search_catalog, api, call, catalog, wanted)
+        view = partial(build_search_page, found, call, api.settings.catalogs)
+        return Document(found, "items", call.base, view=view)
 
     @router.get("/uses", tags=["processes"], **describe_document(InputUses))
     def list_uses(call: of, request: Request, href: Href, media_type: MediaType = "") -> Response:

@@ -39,6 +39,7 @@ ACTIONS: Mapping[str, str] = {
     "remove_results": "job.remove-results",
     "share_result": "link.create",
     "list_uses": "process.list",
+    "search_items": "catalog.search",
     "get_quicklook": "job.results",
     "list_logs": "job.logs",
     "get_log": "job.logs",

@@ -19,6 +19,7 @@ _TITLES = {
     "failures": "Failures by cause",
     "files": "Files",
     "inputs": "Inputs",
+    "items": "Search a catalog",
     "links": "Link",
     "jobs": "Jobs",
     "logs": "Logs",
@@ -36,7 +37,7 @@ _TITLES = {
 _SECTIONS = {
     **dict.fromkeys(("comparison", "failures", "selection"), "jobs"),
     **dict.fromkeys(("operations", "secrets", "tokens"), "usage"),
-    "uses": "processes",
+    **dict.fromkeys(("items", "uses"), "processes"),
 }
 NO_PAGE = ("files", "links", "selection")
 """Parts of a path that have no page of their own."""
