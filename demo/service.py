@@ -33,7 +33,17 @@ def serve_service(environ: Mapping[str, str], folder: Path) -> Iterator[str]:
 
 
 def run_job(address: str, package: Path, inputs: Mapping[str, Any]) -> str:
-    """Deploy a package with the files beside it, execute it, and return the page of the job once that has ended."""
+    """Deploy a package with the files beside it, execute it, and return the page of the job once that has ended.
+
+    Raises `RuntimeError` where the server refuses it.
+    """
+    try:
+        return _run(address, package, inputs)
+    except OSError as error:
+        raise RuntimeError(f"the server at {address} does not run {package.name}: {error}") from error
+
+
+def _run(address: str, package: Path, inputs: Mapping[str, Any]) -> str:
     others = sorted(path for path in package.parent.glob("*.py"))
     body = b"".join(
         f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="{path.name}"\r\n\r\n'.encode()

@@ -47,9 +47,10 @@ def test_a_link_that_is_changed_anywhere_is_refused(check: Check) -> None:
     check(caught.value, "link.invalid")
 
 
-def test_a_link_of_another_secret_is_refused() -> None:
+@pytest.mark.parametrize(("made", "read"), [(OTHER, SECRET), ("", SECRET), ("", ""), (SECRET, "")])
+def test_a_link_of_another_secret_or_of_none_is_refused(made: str, read: str) -> None:
     with pytest.raises(InputError):
-        read_token(write_token(GRANT, OTHER), SECRET)
+        read_token(write_token(GRANT, made), read)
 
 
 def test_a_link_ends_with_its_time(check: Check) -> None:

@@ -5,6 +5,7 @@ from itertools import chain
 from zoo_runner.engines.protocol import Check
 from zoo_runner.execution.protections import examine_protections
 from zoo_runner.model.masking import Masker
+from zoo_runner.model.needs import Needs
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import EngineCheck, EngineChecks, Link, Operations, WorkspaceLoad
 from zoo_runner.server.health import measure_wait
@@ -13,7 +14,7 @@ from zoo_runner.server.health import measure_wait
 def describe_operations(api: Api, call: Call) -> Operations:
     """Describe the queue, the workers that have jobs, and the workspaces that have any."""
     loads = [
-        _describe_load(name, running, waiting, needs.cores, needs.memory_mib, call)
+        _describe_load(name, running, waiting, needs, call)
         for name, running, waiting, needs in api.store.jobs.measure_all()
     ]
     return {
@@ -30,13 +31,17 @@ def describe_operations(api: Api, call: Call) -> Operations:
     }
 
 
-def _describe_load(
-    name: str, running: int, waiting: int, cores: float, memory_mib: float, call: Call
-) -> WorkspaceLoad:
+def _describe_load(name: str, running: int, waiting: int, needs: Needs, call: Call) -> WorkspaceLoad:
     base = f"{call.hub_base}/{name}" if call.hub_base else call.base if name == call.workspace else None
     links: list[Link] = [{"href": f"{base}/jobs", "rel": "item", "title": f"Jobs of {name}"}] if base else []
-    counts = {"running": running, "waiting": waiting}
-    return {"workspace": name, **counts, "cores": cores, "memoryMiB": memory_mib, "links": links}  # type: ignore[typeddict-item]
+    return {
+        "workspace": name,
+        "running": running,
+        "waiting": waiting,
+        "cores": needs.cores,
+        "memoryMiB": needs.memory_mib,
+        "links": links,
+    }
 
 
 def check_engine(api: Api, call: Call) -> EngineChecks:

@@ -63,7 +63,9 @@ class Document(JsonAnswer):
         kept = {
             name: value for name, value in self.headers.items() if name != "vary" and not name.startswith("content-")
         }
-        page = HTMLResponse(body, self.status_code, {**kept, **HEADERS, **coding})
+        # what an answer says of its own, such as that nobody may keep it, holds for its page too
+        usual = {name.lower(): value for name, value in HEADERS.items()}
+        page = HTMLResponse(body, self.status_code, {**usual, **kept, **coding})
         await page(scope, receive, send)
 
     def _render(self, scope: Scope) -> tuple[bytes, Mapping[str, str]]:

@@ -201,12 +201,12 @@ class SqlJobs:
     def measure_all(self) -> list[tuple[str, int, int, Needs]]:
         """Measure each workspace that has unfinished jobs: how many run and wait, and what those that run may take."""
         runs = JOBS.c.status == Status.RUNNING.value
-        sums = (func.sum(case((runs, column), else_=0)) for column in (JOBS.c.needs_cores, JOBS.c.needs_memory_mib))
-        counts = (func.sum(case((runs, one), else_=1 - one)) for one in (1, 0))
-        statement = select(JOBS.c.workspace, *counts, *sums).where(_UNFINISHED).group_by(JOBS.c.workspace)
+        wanted = (1, JOBS.c.needs_cores, JOBS.c.needs_memory_mib)
+        of_running = (func.sum(case((runs, one), else_=0)) for one in wanted)
+        statement = select(JOBS.c.workspace, func.count(), *of_running).where(_UNFINISHED).group_by(JOBS.c.workspace)
         with self._database.reading() as connection:
             rows = connection.execute(statement.order_by(JOBS.c.workspace)).all()
-        return [(name, running, waiting, Needs(cores, memory)) for name, running, waiting, cores, memory in rows]
+        return [(name, running, count - running, Needs(*needs)) for name, count, running, *needs in rows]
 
     def count_by_worker(self) -> dict[str, int]:
         """Count the jobs that each worker has now."""
