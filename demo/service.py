@@ -72,15 +72,19 @@ def _find_free_port() -> int:
 
 def _wait_until_ready(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            _ask(f"{address}/health/ready")
-            return
-        except OSError as error:
-            if process.poll() is not None or time.monotonic() > deadline:
-                printed = log.read_text(encoding="utf-8", errors="replace").strip()
-                raise RuntimeError(f"the server did not start: {printed or error}") from error
+    while not _is_ready(address):
+        if process.poll() is not None or time.monotonic() > deadline:
+            printed = log.read_text(encoding="utf-8", errors="replace").strip()
+            raise RuntimeError(f"the server did not start: {printed or 'it does not answer'}")
         threading.Event().wait(_PAUSE_SECONDS)
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        _ask(f"{address}/health/ready")
+    except OSError:
+        return False
+    return True
 
 
 def _ask(address: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Any:

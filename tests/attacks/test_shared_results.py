@@ -41,7 +41,10 @@ def jobs(server: Server) -> dict[str, str]:
     found = {}
     for base in ("", ALICE, BOB):
         answer = server.request(
-            "POST", f"{base}/processes/echo/execution", {"inputs": {"message": f"of {base}"}}, {"Prefer": "respond-async"}
+            "POST",
+            f"{base}/processes/echo/execution",
+            {"inputs": {"message": f"of {base}"}},
+            {"Prefer": "respond-async"},
         )
         found[base] = answer.json["jobID"]
         server.wait(found[base], "successful", base=base)
@@ -110,7 +113,17 @@ def test_a_link_that_was_changed_opens_nothing(server: Server, jobs: dict[str, s
 
 @pytest.mark.parametrize(
     "path",
-    ["../../../etc/passwd", "/etc/passwd", "..", "", "text/../../x", "a\u0000b", "collection.json/x", "x" * 5000, "%2e%2e/x"],
+    [
+        "../../../etc/passwd",
+        "/etc/passwd",
+        "..",
+        "",
+        "text/../../x",
+        "a\u0000b",
+        "collection.json/x",
+        "x" * 5000,
+        "%2e%2e/x",
+    ],
 )
 def test_no_link_leads_out_of_the_results(server: Server, jobs: dict[str, str], path: str) -> None:
     assert share(server, ALICE, jobs[ALICE], path).status in (400, 404)

@@ -105,6 +105,10 @@ def job(server: Server) -> str:
         "/jobs/{}/definition",
         "/jobs/{}/inputs",
         "/failures",
+        "/usage",
+        "/operations",
+        "/operations/engine",
+        "/items",
         "/comparison?job={0}&job={0}",
         "/uses?href=https://eo.example/a.tif&type=image/tiff",
         f"{HUB}/",
@@ -226,7 +230,9 @@ def test_a_job_whose_step_took_too_long_is_run_again_with_a_higher_limit(server:
     job = server.execute("patient", {})
     assert server.wait(job, "failed")["diagnosis"]["code"] == "step.time-limit"
     page = get(server, f"/jobs/{job}")
-    offered = {str(one["name"]): str(one["value"]) for one in page.list_all("input") if one.get("name") in ("step", "seconds")}
+    offered = {
+        str(one["name"]): str(one["value"]) for one in page.list_all("input") if one.get("name") in ("step", "seconds")
+    }
     assert offered == {"step": "patient", "seconds": "60"}
     status, following = submit(server, f"/jobs/{job}/retry", offered)
     assert (status, following.startswith("/jobs/")) == (303, True)
@@ -290,6 +296,13 @@ def test_a_catalog_in_a_private_network_is_asked_only_where_that_is_listed(serve
         assert (answer.status, answer.json["diagnosis"]["code"]) == (400, "source.refused")
     assert "Name a catalog" in get(server, "/items.html").text
     assert server.request("GET", "/items?datetime=yesterday").status == 400
+
+
+def test_an_operator_sees_what_doctor_finds(server: Server) -> None:
+    found = server.request("GET", "/operations/engine").json
+    assert found["engine"] == "local"
+    assert found["ok"] is all(one["ok"] for one in found["checks"])
+    assert {"containers", "JavaScript"} <= {one["about"] for one in found["checks"]}
 
 
 def test_failures_are_counted_by_cause(server: Server) -> None:

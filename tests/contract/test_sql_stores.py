@@ -337,8 +337,7 @@ def test_many_open_a_new_database_at_once(url: str) -> None:
 
 
 def test_the_migrations_lead_to_the_tables_of_the_code(store: SqlStore) -> None:
-    with store.database.reading() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+    ensure_schema(store)
 
 
 @pytest.mark.parametrize("schema", REVISIONS)
@@ -351,9 +350,8 @@ def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url
         ended = replace(job, outcome=Outcome(Status.SUCCESSFUL, Results({}, {}, "", TWO_FILES)))
         body = json.dumps(to_plain(ended))
         values = {"digest": PACKAGE.digest, "package": json.dumps(to_plain(PACKAGE)), "body": body}
-        values |= {"destination": job.destination, "later": LATER}
+        values |= {"destination": job.destination, "later": LATER, "failed": json.dumps(to_plain(WITHOUT_BAND))}
         values |= {"process": json.dumps(to_plain(build_process())), "event": json.dumps(EVENT), "now": NOW}
-        values["failed"] = json.dumps(to_plain(replace(build_job(2), status=Status.FAILED, outcome=NO_BAND)))
         values["addresses"] = json.dumps({"successful": "http://a", "failed": "http://b", "dismissed": "http://b"})
         for statement in (
             *OLD_ROWS,
@@ -373,8 +371,8 @@ def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url
     assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", deployed_in="other")).jobs] == ["job-1"]
     for words in ("OB-1", "P"):
         assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", text=words)).jobs] == ["job-1"]
-    for causes in (JobQuery(codes=("step.failed",)), JobQuery(steps=("clip",))):
-        assert [job.id for job in store.jobs.find(causes).jobs] == ["job-2"]
+    of_cause = JobQuery(codes=("step.failed",), steps=("clip",))
+    assert [job.id for job in store.jobs.find(of_cause).jobs] == ["job-2"]
     assert store.results.measure("ws") == 42
     assert store.results.find("ws", "job-1") == StoredResults("job-1", "ws", job.destination, 42, LATER)
     assert store.processes.get("ws", "p") == build_process()
@@ -384,14 +382,19 @@ def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url
     assert (claimed.job_id if claimed else None) == ("job-1" if schema > "0002" else None)
     subscriber = {"successUri": "http://a", "failedUri": "http://b"}
     assert store.jobs.get("job-1").request == ({"subscriber": subscriber} if schema == "0003" else None)
+    ensure_schema(store)
+    store.close()
+
+
+def ensure_schema(store: SqlStore) -> None:
     with store.database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
-    store.close()
 
 
 NO_BAND = Outcome(
     Status.FAILED, diagnosis=Diagnosis(Stage.EXECUTE, Level.USER, "no band 9", "Look.", step="clip", code="step.failed")
 )
+WITHOUT_BAND = replace(build_job(2), status=Status.FAILED, outcome=NO_BAND)
 FAILED_ROW = (
     "INSERT INTO jobs (id, workspace, process_id, engine, status, created, priority, package, version, event_count,"
     " body) VALUES ('job-2', 'ws', 'other', 'local', 'failed', :now, 0, :digest, 1, 0, :failed)",

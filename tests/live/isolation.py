@@ -97,8 +97,8 @@ _HEAD = """# Who may do what
 
 Every operation of the API below a workspace, under [deploy/opa/policy.rego](../deploy/opa/policy.rego). Members do all
 of it in their own workspace. An operation without a row fails `tests/unit/test_isolation_page.py`, which writes this
-page; `tests/live/test_isolation.py` tries each of them. `/dismiss`, `/start`, `/again`, `/edit`, `/form` and `/revoke` are what
-the buttons of pages send; `/again` needs `job.inputs` too, and `/edit` needs `process.read` too.
+page; `tests/live/test_isolation.py` tries each of them. `/dismiss`, `/start`, `/again`, `/edit`, `/form` and `/revoke`
+are what the buttons of pages send; `/again` needs `job.inputs` too, and `/edit` needs `process.read` too.
 `/selection` asks for each job as the request for that job does (`job.dismiss`; `process.execute` and `job.inputs`), and
 `/comparison` for `job.status`, `job.inputs` and `job.results` of both. *Denied* is the same
 answer for what is there and for what is not. *Not found*, which a member gets for what is another workspace's, is the

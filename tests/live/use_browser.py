@@ -272,7 +272,7 @@ def keep_preset(visit: Visit) -> dict[str, Any]:
 
 def search(visit: Visit) -> dict[str, Any]:
     """Search the catalog of the settings by a box, and fill a scene into a form."""
-    page = visit.open("/items.html?bbox=-106,39,-105,41")
+    page = visit.open("/items.html?bbox=-108,39,-105,41")
     page.wait_for_selector("[data-map][data-state=shown]")
     found = {"shapes": page.locator(".map .shape.item").count(), "rows": page.locator("tbody tr").count()}
     page.get_by_role("link", name="as input of").first.click()
@@ -374,7 +374,7 @@ def list_pages(addresses: dict[str, str]) -> dict[str, str]:
         "comparison": addresses["comparison"],
         "failures": "/failures.html",
         "uses": addresses["uses"],
-        "search": "/items.html?bbox=-106,39,-105,41",
+        "search": "/items.html?bbox=-108,39,-105,41",
         "workspace": "/usage.html",
         "operations": "/operations.html",
         "engine": "/operations/engine.html",

@@ -1,6 +1,6 @@
 """A member's way from the login at the provider to a shared result, in headless Chromium; prints what was seen as JSON.
 
-Usage: python use_browser_as_member.py ADDRESS AXE PACKAGE USER PASSWORD OTHER
+Usage: python -m tests.live.use_browser_as_member ADDRESS AXE PACKAGE USER PASSWORD OTHER
 """
 
 import json
@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
-from use_browser import PROGRAMS, Visit, visiting
+
+from tests.live.use_browser import PROGRAMS, Visit, visiting
 
 
 def log_in(page: Page, user: str, password: str) -> None:
@@ -42,27 +43,26 @@ def go_the_whole_way(visit: Visit, package: str, user: str, password: str) -> di
     page.wait_for_url("**/links")
     link = page.locator("[data-copy]").inner_text()
     page.goto(f"{visit.address}/usage.html")
-    has_tokens = page.get_by_role("link", name="Tokens").count() == 1
     has_operations = page.get_by_role("link", name="Operations").count() == 1
+    token = make_and_revoke_token(visit)
+    found = {"process": process, "job": job, "shown": shown.strip(), "link": link}
+    return {**found, "operations": has_operations, "token": token}
+
+
+def make_and_revoke_token(visit: Visit) -> str:
+    """Make a personal token from the page of the workspace, and revoke it."""
+    page = visit.page
     page.get_by_role("link", name="Tokens").click()
     page.get_by_label("Title").fill("nightly")
     page.get_by_label("process.*").check()
     page.get_by_role("button", name="Make the token").click()
     page.locator("[data-copy]").wait_for()
-    token = page.locator("[data-copy]").inner_text()
+    token: str = page.locator("[data-copy]").inner_text()
     page.get_by_role("link", name="All tokens").click()
     visit.look("tokens", None)
     page.get_by_role("button", name="Revoke nightly").click()
     page.wait_for_selector(".empty")
-    return {
-        "process": process,
-        "job": job,
-        "shown": shown.strip(),
-        "link": link,
-        "tokens": has_tokens,
-        "operations": has_operations,
-        "token": token,
-    }
+    return token
 
 
 def look_from_outside(browser: Browser, found: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +84,8 @@ def look_as_other(browser: Browser, address: str, axe: str, found: dict[str, Any
         page.goto(found["job"])
         log_in(page, other, password)
         page.wait_for_selector(".panel.failed")
-        return page.locator(".panel .facts").inner_text()
+        facts: str = page.locator(".panel .facts").inner_text()
+        return facts
 
 
 def main(address: str, axe_file: str, package: str, user: str, password: str, other: str) -> None:

@@ -17,7 +17,7 @@ from zoo_staging.errors import Kind, StagingError
 
 BASE = "https://eo.example"
 DATA = ROOT / "examples" / "data"
-COLORADO = (-106.0, 39.0, -105.0, 41.0)
+COLORADO = (-108.0, 39.0, -105.0, 41.0)
 
 
 def build_item(number: int, **more: Any) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def test_an_api_is_asked_by_its_search() -> None:
     assert ids == ["i1"]
     assert [urlsplit(one).path for one in asked] == ["/", "/search"]
     assert parse_qs(urlsplit(asked[1]).query) == {
-        "bbox": ["-106.0,39.0,-105.0,41.0"],
+        "bbox": ["-108.0,39.0,-105.0,41.0"],
         "datetime": ["2026-01-01/.."],
         "collections": ["a,b"],
         "limit": ["1"],

@@ -31,11 +31,11 @@ def build_ended(number: int, destination: str, size: int, **more: Any) -> Job:
         "share": 0.5,
         "folder": {"class": "Directory", "location": f"{location}/folder"},
     }
-    ended = Outcome(Status.SUCCESSFUL, Results({}, {}, "", outputs, size), usage=(StepEnded("clip", 1, 2, 0, None, None),))
-    times = {"started": "2026-01-01T00:00:04.000Z", "finished": "2026-01-01T00:00:09.000Z"}
-    return build_job(
-        number, destination=destination, outcome=ended, status=Status.SUCCESSFUL, **{**times, **more}
+    ended = Outcome(
+        Status.SUCCESSFUL, Results({}, {}, "", outputs, size), usage=(StepEnded("clip", 1, 2, 0, None, None),)
     )
+    times = {"started": "2026-01-01T00:00:04.000Z", "finished": "2026-01-01T00:00:09.000Z"}
+    return build_job(number, destination=destination, outcome=ended, status=Status.SUCCESSFUL, **{**times, **more})
 
 
 def compare(api: Api, first: Job, second: Job, *forbidden: str) -> Comparison:

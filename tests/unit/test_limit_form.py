@@ -40,7 +40,7 @@ def test_twice_of_what_was_asked_for_is_suggested(code: str, step: str, kind: st
 
 def test_what_a_step_used_counts_where_it_is_more() -> None:
     found = suggest("step.out-of-memory", "clip", run("clip", 900), run("clip_2", 1400), run("join", 9000))
-    assert found == RaisedLimit("clip", "memory", 3072, "It asked for 1000 MiB and used 1400 MiB.")
+    assert found == RaisedLimit("clip", "memory", 2816, "It asked for 1000 MiB and used 1400 MiB.")
 
 
 @pytest.mark.parametrize(

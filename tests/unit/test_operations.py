@@ -4,7 +4,7 @@ from tests.contract.stores import LONG, PACKAGE, build_job
 from zoo_runner.model.job import Status
 from zoo_runner.model.needs import Needs
 from zoo_runner.server.api import Api, Call
-from zoo_runner.server.operations import check_engine, describe_operations
+from zoo_runner.server.operations import describe_operations
 
 BASE = "http://eo.example"
 
@@ -32,10 +32,3 @@ def test_a_server_without_a_path_for_each_workspace_links_to_its_own_alone(api: 
         api.store.jobs.create(build_job(number, workspace=workspace), PACKAGE)
     found = describe_operations(api, Call("a", BASE))["workspaces"]
     assert [len(one["links"]) for one in found] == [1, 0]
-
-
-def test_the_engine_is_checked_as_doctor_does(api: Api) -> None:
-    found = check_engine(api, Call("ws", BASE))
-    assert found["engine"] == "local"
-    assert found["ok"] is all(one["ok"] for one in found["checks"])
-    assert all(one["remedy"] for one in found["checks"] if not one["ok"])

@@ -47,9 +47,13 @@ def build_steps(count: int) -> Iterable[Event]:
 
 def test_a_job_of_200_steps_and_10000_lines_of_log_is_light(api: Api, tmp_path: Path) -> None:
     log = tmp_path / "1_error.log"
-    lines = (f"2026-01-01T00:00:{n % 60:02d}Z [classify_{n % 200}] tile {n}: {n * 37 % 1001} pixels\n" for n in range(10_000))
+    lines = (
+        f"2026-01-01T00:00:{n % 60:02d}Z [classify_{n % 200}] tile {n}: {n * 37 % 1001} pixels\n" for n in range(10_000)
+    )
     log.write_text("".join(lines))
-    job = build_job(1, status=Status.RUNNING, started="2026-01-01T00:00:01.000Z", log=str(log), log_folder=str(tmp_path))
+    job = build_job(
+        1, status=Status.RUNNING, started="2026-01-01T00:00:01.000Z", log=str(log), log_folder=str(tmp_path)
+    )
     api.store.jobs.create(job, PACKAGE)
     api.store.events.append(job.id, build_steps(200))
     view = read_job_page(api, CALL, job)
@@ -64,7 +68,10 @@ def test_a_list_of_100_jobs_is_light_also_with_its_map(api: Api) -> None:
         api.store.jobs.create(build_job(number, inputs={"bbox": [west, -20, west + 2, 10]}), PACKAGE)
     found = find_jobs(api, CALL, JobQuery(limit=100))
     frame = build_frame({"method": "GET", "path": "/jobs", "query_string": b""}, BASE)
-    for shown, most in ((MapView(), PLAIN), (MapView(build_job_shapes(found.page.jobs, BASE, with_results=True, with_inputs=True)), WITH_MAP)):
+    for shown, most in (
+        (MapView(), PLAIN),
+        (MapView(build_job_shapes(found.page.jobs, BASE, with_results=True, with_inputs=True)), WITH_MAP),
+    ):
         view = JobListPage(build_filters(()), shown, may_choose=True)
         assert weigh(render("jobs", describe_jobs(found, CALL), frame, view)) <= most
 

@@ -82,9 +82,7 @@ PAGES: dict[str, Any] = {
     "operations": {
         **{"waiting": 1, "running": 2, "oldestWaitingSeconds": 3.5, "links": LINKS},
         "workers": [{"worker": EVIL, "jobs": 1}],
-        "workspaces": [
-            {"workspace": EVIL, "running": 1, "waiting": 2, "cores": 0.5, "memoryMiB": 7.0, "links": LINKS}
-        ],
+        "workspaces": [{"workspace": EVIL, "running": 1, "waiting": 2, "cores": 0.5, "memoryMiB": 7.0, "links": LINKS}],
     },
     "engine": {
         **{"engine": EVIL, "ok": False, "links": LINKS},

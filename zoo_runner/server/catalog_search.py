@@ -8,6 +8,7 @@ Source: STAC API 1.0, item search (GET).
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -19,7 +20,7 @@ from zoo_runner.server.documents import CatalogItem, CatalogItems
 from zoo_runner.server.invalid_requests import build_invalid
 from zoo_runner.server.pages.maps import Box, read_box, read_geometry
 from zoo_staging.errors import StagingError
-from zoo_staging.hrefs import is_remote, resolve_href
+from zoo_staging.hrefs import resolve_href
 from zoo_staging.http import HttpClient, HttpOptions
 from zoo_staging.stac import StacType
 
@@ -60,7 +61,9 @@ def search_catalog(api: Api, call: Call, catalog: str, wanted: Wanted) -> Catalo
     if not catalog:
         return {"catalog": "", "items": [], "links": links}
     if urlsplit(catalog).scheme not in ("http", "https"):
-        raise build_invalid(f"the catalog {catalog[:200]!r} is not an address of the web", "Give one with http or https.")
+        raise build_invalid(
+            f"the catalog {catalog[:200]!r} is not an address of the web", "Give one with http or https."
+        )
     settings = api.find_configuration(call.workspace).settings
     options = HttpOptions(settings.reach, _SECONDS_FOR_ONE, _SECONDS_FOR_ONE, proxies=settings.proxies)
     try:
@@ -146,9 +149,9 @@ def _add_query(search: str, wanted: Wanted) -> str:
 def _list_links(document: Document) -> Iterator[str]:
     for link in document.content.get("links", []):
         if link["rel"] in ("item", "child", "items"):
-            href = resolve_href(document.href, link["href"])
-            if is_remote(href):
-                yield href
+            # one that leads to a file of this machine is passed over
+            with suppress(StagingError):
+                yield resolve_href(document.href, link["href"])
 
 
 def fits(item: Mapping[str, Any], wanted: Wanted) -> bool:
@@ -162,8 +165,10 @@ def fits(item: Mapping[str, Any], wanted: Wanted) -> bool:
     time = str((item.get("properties") or {}).get("datetime") or "")
     # times of ISO 8601 in UTC sort as text; a day includes all that lies in it
     end = end if "/" in wanted.interval else start
-    return (start in ("", "..") or time >= start) and (end in ("", "..") or time <= f"{end}~") and (
-        bool(time) or not wanted.interval
+    return (
+        (start in ("", "..") or time >= start)
+        and (end in ("", "..") or time <= f"{end}~")
+        and (bool(time) or not wanted.interval)
     )
 
 
@@ -171,7 +176,11 @@ def _meet(one: Box, other: Box) -> bool:
     """Whether two boxes have a place in common; one across the antimeridian has west > east."""
     if one[3] < other[1] or other[3] < one[1]:
         return False
-    return any(west <= other_east and other_west <= east for west, east in _split(one) for other_west, other_east in _split(other))
+    return any(
+        west <= other_east and other_west <= east
+        for west, east in _split(one)
+        for other_west, other_east in _split(other)
+    )
 
 
 def _split(box: Box) -> list[tuple[float, float]]:

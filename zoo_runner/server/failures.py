@@ -36,7 +36,12 @@ def _describe(
 ) -> FailureCause:
     code = CODES.get(cause.code)
     kept = [(name, value) for name, value in call.query if name not in _OWN and value]
-    words = [*kept, ("status", Status.FAILED.value), ("code", cause.code), *([("step", cause.step)] if cause.step else [])]
+    words = [
+        *kept,
+        ("status", Status.FAILED.value),
+        ("code", cause.code),
+        *([("step", cause.step)] if cause.step else []),
+    ]
     described: FailureCause = {
         "code": cause.code,
         "title": code.meaning if code else cause.code,

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from zoo_runner.execution.accept import Origin, accept
 from zoo_runner.engines.protocol import Handle
+from zoo_runner.execution.accept import Origin, accept
 from zoo_runner.execution.retry import ensure_ended, find_continued
 from zoo_runner.inputs.limits import StepLimits, read_memory, set_limits
 from zoo_runner.model.errors import EngineError, InputError

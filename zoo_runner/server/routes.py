@@ -356,9 +356,9 @@ def _add_management(router: APIRouter, api: Api, of: Any) -> None:
     async def retry_job(call: of, job_id: str, request: Request) -> Response:
         """Continue a failed job, as a new job: only what failed, was not run yet, or is changed is run.
 
-        The body may have `inputs` that change, `memory` and `disk` of steps, such as `{"mosaic": "8Gi"}`, `timeLimits` of
-        steps in seconds, and an edited `package`: `{"unit": {…CWL…}}` or `{"href": "https://…"}`. All steps are run again
-        with `"restart": "always"`, and with `"if-needed"` where nothing was kept of what they did.
+        The body may have `inputs` that change, `memory` and `disk` of steps, such as `{"mosaic": "8Gi"}`, `timeLimits`
+        of steps in seconds, and an edited `package`: `{"unit": {…CWL…}}` or `{"href": "https://…"}`. All steps are run
+        again with `"restart": "always"`, and with `"if-needed"` where nothing was kept of what they did.
         """
         by_form = is_form(request)
         body = read_limit_form(await read_body(request, api)) if by_form else await read_job(request, api)
@@ -431,7 +431,12 @@ def _add_results(router: APIRouter, api: Api, of: Any) -> None:
         if requests.accepts(request.headers.get("accept", ""), results.MULTIPART):
             return answer_content(request, results.get_multipart(job, call))
         document = results.get_results(job, call, as_collection=api.shows_collection(call))
-        return Document(document, "results", call.base, view=lambda: build_results_page(document, job, call, may_share=_may_share(api, call)))
+        return Document(
+            document,
+            "results",
+            call.base,
+            view=lambda: build_results_page(document, job, call, may_share=_may_share(api, call)),
+        )
 
     @router.delete("/jobs/{job_id}/results", tags=["jobs"], status_code=204)
     async def remove_results(call: of, job_id: str) -> Response:
@@ -470,7 +475,9 @@ def _may_share(api: Api, call: Call) -> bool:
 def _add_passing_on(router: APIRouter, api: Api, of: Any) -> None:
     """Add what hands results on: to people without a login, and to other processes."""
 
-    @router.post("/jobs/{job_id}/links", status_code=201, tags=["jobs"], **describe_document(SharedLink, 201), **_DOCUMENT)
+    @router.post(
+        "/jobs/{job_id}/links", status_code=201, tags=["jobs"], **describe_document(SharedLink, 201), **_DOCUMENT
+    )
     async def share_result(call: of, job_id: str, request: Request) -> Response:
         """Make a link by which anybody reads one file of the results: `{"path": "text/message.txt", "days": 7}`.
 

@@ -46,14 +46,14 @@ def read_selection(document: Mapping[str, Any]) -> Selection:
     if unknown := sorted(document.keys() - set(_MEMBERS)):
         raise build_invalid(f"unknown member: {unknown[0][:100]!r}", f"Members are: {', '.join(_MEMBERS)}.")
     action, jobs = document.get("action"), document.get("jobs")
-    if action not in _KINDS:
+    if not isinstance(action, str) or action not in _KINDS:
         raise build_invalid(f"action is {str(action)[:60]!r}", f"Use: {', '.join(_KINDS)}.")
     if not isinstance(jobs, list) or not jobs or not all(isinstance(one, str) and one for one in jobs):
         raise build_invalid("no job was chosen: jobs is not a list of ids", 'Write it like {"jobs": ["id", "id"]}.')
     chosen = tuple(dict.fromkeys(jobs))
     if len(chosen) > MOST_JOBS:
         raise build_invalid(f"{len(chosen)} jobs were chosen", f"Choose at most {MOST_JOBS} at a time.")
-    return Selection(action, chosen)
+    return Selection(cast(Literal["dismiss", "run-again"], action), chosen)
 
 
 def act_on_jobs(api: Api, call: Call, selection: Selection, note: Note) -> JobOutcomes:

@@ -14,7 +14,7 @@ _TITLE = "CWL job file"
 
 
 def add_job_file(page: ProcessPage, package: Package) -> ProcessPage:
-    """Have a page show the CWL job file of its inputs in the place of JSON; where they do not fit, it stays as it is."""
+    """Have a page show the CWL job file of its inputs in place of JSON; where they do not fit, it stays as it is."""
     try:
         order = read_execute_request(package, json.loads(page.request)).values
     except InputError:

@@ -87,9 +87,7 @@ class _Place:
     pictures: str
 
 
-def build_results_page(
-    document: Mapping[str, Any], job: Job, call: Call, *, may_share: bool = False
-) -> ResultsPage:
+def build_results_page(document: Mapping[str, Any], job: Job, call: Call, *, may_share: bool = False) -> ResultsPage:
     """Build the page of a results document."""
     place = _Place(job, f"{call.link('jobs', job.id, 'files')}/", f"{call.link('jobs', job.id, PATH)}/")
     items = list_items(job)

@@ -1,4 +1,4 @@
-"""The form around the list of jobs: those that are chosen, what is done with them, and the list that it leads back to."""
+"""The form around the list of jobs: those that are chosen, what is done with them, and the list it leads back to."""
 
 from dataclasses import dataclass
 from typing import Any
