@@ -53,10 +53,10 @@ def find(values: list[ComparedValue], name: str) -> tuple[Any, Any, bool]:
 def test_runs_inputs_steps_and_results_are_compared(api: Api) -> None:
     second = build_job(2, status=Status.FAILED, outcome=FAILED, inputs={"x": 2}, process_id="q")
     found = compare(api, build_ended(1, "/results/1", 7), second)
-    assert find(found["facts"], "process") == ("p", "q", False)
+    assert find(found["facts"], "processID") == ("p", "q", False)
     assert find(found["facts"], "engine") == ("local", "local", True)
-    assert find(found["facts"], "seconds in the queue") == (3.0, None, False)
-    assert find(found["facts"], "seconds running") == (5.0, None, False)
+    assert find(found["facts"], "queueSeconds") == (3.0, None, False)
+    assert find(found["facts"], "runSeconds") == (5.0, None, False)
     assert find(found["facts"], "code") == (None, "step.failed", False)
     assert find(found["inputs"], "x") == (1, 2, False)
     assert [step["seconds"] for step in find(found["steps"], "clip")[:2]] == [1, 2.0]

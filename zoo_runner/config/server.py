@@ -155,7 +155,7 @@ class ServerSettings:
         "Secret of 32 characters or more by which links to results are signed (HMAC-SHA256). Another one ends all links"
         " that were made. Unset: none can be made.",
     )
-    link_days: float = setting("ZOO_RUNNER_LINK_DAYS", 30.0, "Longest time that a link to a result holds, in days.")
+    link_days: float = setting("ZOO_RUNNER_LINK_DAYS", 30.0, "Longest time that links to results hold, in days.")
     encryption_keys_file: Path | None = setting(
         "ZOO_RUNNER_ENCRYPTION_KEYS_FILE",
         None,

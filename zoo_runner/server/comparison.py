@@ -89,18 +89,18 @@ def list_facts(job: Job, version: str | None) -> dict[str, Any]:
     diagnosis = job.outcome.diagnosis if job.outcome else None
     results = job.outcome.results if job.outcome else None
     return {
-        "process": job.process_id,
-        "version of the package": version,
-        "digest of the package": job.package,
+        "processID": job.process_id,
+        "version": version,
+        "package": job.package,
         "engine": job.engine,
         "status": job.status.value,
         "created": job.created,
-        "seconds in the queue": _measure(job.created, job.started),
-        "seconds running": _measure(job.started, job.finished),
+        "queueSeconds": _measure(job.created, job.started),
+        "runSeconds": _measure(job.started, job.finished),
         "code": diagnosis.code if diagnosis else None,
-        "step that failed": diagnosis.step if diagnosis else None,
+        "step": diagnosis.step if diagnosis else None,
         "cause": diagnosis.cause if diagnosis else None,
-        "bytes of results": results.size_bytes if results else None,
+        "resultBytes": results.size_bytes if results else None,
     }
 
 

@@ -137,7 +137,7 @@ def _read(request: Mapping[str, Any], most_days: float) -> tuple[str, float]:
         raise build_invalid(f"unknown member: {unknown[0][:100]!r}", f"Members are: {', '.join(_MEMBERS)}.")
     path, days = request.get("path"), request.get("days", min(USUAL_DAYS, most_days))
     if not isinstance(path, str) or not path:
-        raise build_invalid("path is not that of a file of the results", "Give what follows /files/ in its address.")
+        raise build_invalid("path names no file", "Give what follows /files/ in the address of a result.")
     if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= most_days:
         raise build_invalid(f"days is {str(days)[:60]}", f"Give a number above 0, and at most {most_days:g}.")
     return path, days
