@@ -60,7 +60,10 @@ _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _TEXT_BYTES = 1 << 10
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
 # of pages, of programs that answer with pages or with anything else, and of templates of pages
-_PAGE_SUFFIX = re.compile(r"\.([sm]?html?|xht(ml)?|php|aspx?|jspx?|cgi|cfm|do|action|j2|jinja2?|tmpl|tpl|ejs|vue)")
+_PAGE_SUFFIX = re.compile(
+    r"\.([sm]?html?|xht(ml)?|php\d?|phtml|aspx?|as[hm]x|axd|svc|jspx?|jsf|f?cgi|wsgi|pl|cf[cm]|nsf|do|action"
+    r"|j2|jinja2?|tmpl|tpl|ejs|vue)"
+)
 _MESSAGES = frozenset({"application/json", "application/problem+json", "application/xml", "text/xml", "text/plain"})
 _BINARY = re.compile(
     r"(image|audio|video)/(?!svg)|application/(zip|gzip|pdf|.*(hdf|netcdf|parquet|zarr|laz|flatgeobuf|sqlite))"

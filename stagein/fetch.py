@@ -19,7 +19,7 @@ from stagein.progress import Transfer, check_files
 from stagein.selection import REMEDY, SELECT, SelectionError, find_missing_words, intersects, is_wanted, select
 from stagein.settings import StageInOptions
 from stagein.sources import Entry, SourceTable, open_sources
-from stagein.sources.local import check_links, check_local
+from stagein.sources.local import check_content, check_links, check_local
 from stagein.sources.protocol import check_document_size
 from stagein.stac import Document, Json, parse_document
 from stagein.transfer import SIDE_FAILURES, plan_folder, transfer_all
@@ -94,7 +94,8 @@ class Fetcher:
                 await _check_links(path, self._options)
             if reference.cwl_class == "File" or path.is_dir():
                 _warn_of_selection(reference)
-                return Staged(reference.where, _check_class(reference, path))
+                await _check_content(reference, _check_class(reference, path))
+                return Staged(reference.where, path)
         if reference.cwl_class == "File":
             self._sources.get(reference.href)
             target = place / reference.name
@@ -229,6 +230,13 @@ class Fetcher:
     def _waits(self) -> RetryOptions:
         options = self._options
         return RetryOptions(options.retries, options.first_wait_seconds, options.longest_wait_seconds)
+
+
+async def _check_content(reference: Reference, path: Path) -> None:
+    """Check a local file against the size and checksum of its input, as one that is downloaded."""
+    if reference.size_bytes is not None or reference.checksum is not None:
+        with closing(Workers()) as workers:
+            await workers.run(lambda: check_content(path, reference.size_bytes, reference.checksum))
 
 
 async def _check_links(folder: Path, options: StageInOptions) -> None:

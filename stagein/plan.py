@@ -104,7 +104,10 @@ class _Planner:
     def _build_reference(self, value: dict[str, Any], where: Where, place: str) -> Reference:
         href = self._read_href(value, where)
         is_file = value["class"] == "File"
-        size = value.get("size")
+        size, checksum = value.get("size"), parse_cwl_checksum(value.get("checksum")) if is_file else None
+        if is_file and checksum is None and value.get("checksum") is not None:
+            kind = f"{value['checksum']!r:.100}"
+            logger.warning("%s: checksum not verified, unknown kind: %s", mask_href(href), kind)
         return Reference(
             where=where,
             cwl_class=value["class"],
@@ -112,7 +115,7 @@ class _Planner:
             place=place,
             name=self._take_name(place, str(value.get("basename") or name_of(href)), href) if is_file else "",
             size_bytes=size if is_file and isinstance(size, int) else None,
-            checksum=parse_cwl_checksum(value.get("checksum")) if is_file else None,
+            checksum=checksum,
             is_unnamed=is_file and _is_unnamed(value, href),
             select=None if is_file else value.get(SELECT),
         )

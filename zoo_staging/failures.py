@@ -46,6 +46,20 @@ class Failure(Enum):
         False,
     )
 
+    PREPARING = (
+        Kind.SERVICE,
+        "{service} has accepted the request and does not send the data yet ({why})",
+        "Archives bring products back from tape in minutes or hours: run the job again then. It waits for"
+        " STAGEIN_RETRIES attempts, and for as long as the server asks up to STAGEIN_LONGEST_WAIT_SECONDS.",
+        True,
+    )
+    NO_DATA = (
+        Kind.CONTENT,
+        "{service} answered without the data ({why})",
+        "Open the address in a browser; if the data has to be ordered first, order it, then run the job again.",
+        False,
+    )
+
     def __init__(self, kind: Kind, reason: str, remedy: str, retryable: bool) -> None:
         self.kind, self.reason, self.remedy, self.retryable = kind, reason, remedy, retryable
 

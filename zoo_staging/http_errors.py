@@ -17,6 +17,9 @@ from zoo_staging.ranges import broken_off
 
 LOGIN_REMEDY = "If the host needs a login, put its credentials in the file set by STAGEIN_HOSTS_FILE."
 RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
+# 203: a proxy changed the answer on its way (RFC 9110, section 15.3.4); what it sends is checked as any other
+_WITH_DATA = (200, 203, 206)
+_ACCEPTED = 202
 
 
 def translate(error: Exception, href: str) -> StagingError:
@@ -64,9 +67,9 @@ def refused(href: str, reason: str) -> StagingError:
 
 
 def check_status(status: int, phrase: str, headers: Mapping[str, str], href: str) -> None:
-    """Raise the `StagingError` of an answer with a status other than 200 and 206."""
+    """Raise the `StagingError` of an answer that has no data by its status."""
     said = f"HTTP {status} {phrase}".rstrip()
-    if status in (200, 206):
+    if status in _WITH_DATA:
         return
     if status in (404, 410):
         raise StagingError(Kind.NOT_FOUND, href, f"does not exist ({said})", "Check the address.")
@@ -77,10 +80,12 @@ def check_status(status: int, phrase: str, headers: Mapping[str, str], href: str
             f"access is denied ({said})",
             f"Check that the address is public or its signature still valid. {LOGIN_REMEDY}",
         )
-    if status in RETRYABLE:
+    if status in RETRYABLE or status == _ACCEPTED:
         wait = read_retry_after(headers.get("retry-after"))
-        raise _fail(Failure.UNAVAILABLE, href, said, retry_after_seconds=wait)
-    raise _fail(Failure.UNEXPECTED, href, said)
+        failure = Failure.PREPARING if status == _ACCEPTED else Failure.UNAVAILABLE
+        asked = f", ask again after {wait:.0f} s" if wait else ""
+        raise _fail(failure, href, f"{said}{asked}", retry_after_seconds=wait)
+    raise _fail(Failure.NO_DATA if 200 <= status < 300 else Failure.UNEXPECTED, href, said)
 
 
 def read_retry_after(value: str | None) -> float | None:

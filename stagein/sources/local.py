@@ -10,6 +10,7 @@ from pathlib import Path
 from stagein.progress import check_files
 from stagein.settings import StageInOptions
 from stagein.sources.protocol import Content, Entry, Source
+from zoo_staging.checksum import Checksum
 from zoo_staging.errors import Kind, StagingError
 from zoo_staging.folders import walk
 from zoo_staging.hrefs import local_path
@@ -126,6 +127,22 @@ def check_links(folder: Path, allowed_roots: tuple[Path, ...] | None, max_files:
         entries = walk(folder, lambda link: check_local(link, allowed_roots), skips_unreadable=True)
         for number, _ in enumerate(entries, 1):
             check_files(number, str(folder), max_files)
+
+
+def check_content(path: Path, size_bytes: int | None, checksum: Checksum | None) -> None:
+    """Check a file against what its input says of it; blocks. Raises `StagingError`."""
+    remedy = "Give the file that was meant, or correct `size` and `checksum` in the input."
+    with _translating(path), _open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size_bytes not in (None, size):
+            reason = f"it has {size} bytes, its input states {size_bytes}"
+            raise StagingError(Kind.SIZE, str(path), reason, remedy)
+        digest = checksum.start() if checksum else None
+        while digest and (chunk := file.read(CHUNK_BYTES)):
+            digest.update(chunk)
+    if checksum and digest and digest.hexdigest() != checksum.digest_hex:
+        reason = f"its {checksum.algorithm} is {digest.hexdigest()}, its input states {checksum.digest_hex}"
+        raise StagingError(Kind.CHECKSUM, str(path), reason, remedy)
 
 
 def _open_file(path: Path) -> FileIO:

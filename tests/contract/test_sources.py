@@ -1321,3 +1321,43 @@ def test_a_selection_is_ignored_with_a_warning_where_there_is_no_stac(
     staged = stage_in({"x": value}, tmp_path / "in", QUICK)
     assert staged["x"]["path"] == str(tmp_path / "plain")
     assert "select" in caplog.text
+
+
+def test_what_an_archive_prepares_is_waited_for_as_it_asks(web: Web, tmp_path: Path) -> None:
+    href = web.put("a.tif", TIFF)
+    web.server.fail("a.tif", Fault(202, {"Retry-After": "0"}), Fault(202))
+    staged = stage_in({"a": file(href)}, tmp_path / "in", QUICK)
+    assert Path(staged["a"]["path"]).read_bytes() == TIFF
+    assert web.server.count("a.tif") == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "asked", "code", "facts"),
+    [
+        (
+            202,
+            {"Retry-After": "3600"},
+            1,
+            "source.service-error",
+            ("HTTP 202", "3600 s", "STAGEIN_LONGEST_WAIT_SECONDS"),
+        ),
+        (202, {}, 2, "source.service-error", ("HTTP 202", "STAGEIN_RETRIES")),
+        (204, {}, 1, "source.content", ("HTTP 204", "without the data", "order")),
+        (207, {}, 1, "source.content", ("HTTP 207", "without the data")),
+    ],
+)
+def test_an_answer_that_has_no_data_says_what_to_do(
+    web: Web, tmp_path: Path, status: int, headers: dict[str, str], asked: int, code: str, facts: tuple[str, ...]
+) -> None:
+    web.server.fail_always("a.tif", Fault(status, headers))
+    error = fail({"a": file(f"{web.server.url}/a.tif")}, tmp_path / "in", replace(QUICK, retries=1))
+    assert (error.code, web.server.count("a.tif")) == (code, asked)
+    for fact in facts:
+        assert fact in f"{error.reason} {error.remedy}"
+
+
+def test_what_a_proxy_has_changed_is_data_and_is_checked(web: Web, tmp_path: Path) -> None:
+    web.server.fail("a.tif", Fault(203, body=TIFF), Fault(203, {"Content-Type": "text/html"}, PAGE))
+    staged = stage_in({"a": file(f"{web.server.url}/a.tif")}, tmp_path / "in", QUICK)
+    assert Path(staged["a"]["path"]).read_bytes() == TIFF
+    assert fail({"a": file(f"{web.server.url}/a.tif")}, tmp_path / "more", QUICK).code == "source.content"

@@ -234,7 +234,9 @@ def test_a_page_is_no_file_of_any_suffix_that_is_not_one_of_pages(suffix: str) -
         assert judge(PAGE, media_type, None, href=href) == "content"
 
 
-@pytest.mark.parametrize("name", ["report.htm", "index.xhtml", "page.php", "get.aspx", "page.tmpl", "v1.0", "download"])
+@pytest.mark.parametrize(
+    "name", ["report.htm", "index.xhtml", "page.php", "get.aspx", "get.ashx", "a.svc", "page.tmpl", "v1.0", "download"]
+)
 def test_a_page_is_taken_where_the_name_is_one_of_pages_or_says_nothing(name: str) -> None:
     for media_type in ("text/html", BINARY, ""):
         assert judge(PAGE, media_type, None, href=f"https://h/{name}") is None

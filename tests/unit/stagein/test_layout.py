@@ -159,3 +159,43 @@ def test_an_asset_gets_one_plain_name_whatever_its_href(href: str) -> None:
     (file,) = lay_out(build_item("a", {"key": {"href": href}})).files
     assert file.path.parent == PurePosixPath("a")
     assert ".." not in file.path.parts
+
+
+ODD_IDS = [
+    *("a/b", "a:b", "a b", "a_b", "a?b", "a#b", "a%2Fb", "A_b", "..", ".", "../../x", "/etc/passwd", ".hidden", "-x"),
+    *(
+        "ä",
+        "ö",
+        "中文",
+        "🛰",
+        "a" * 300,
+        "a" * 299 + "b",
+        "catalog.json",
+        "CATALOG.JSON",
+        "collection.json",
+        " ",
+        "a\\b",
+    ),
+]
+
+
+def test_ids_of_any_characters_are_folders_of_their_own(tmp_path: Path) -> None:
+    source = Document(HREF, build_item("source"))
+    items = [
+        Document(HREF, build_item(each, {"data": {"href": f"./{number}.tif"}})) for number, each in enumerate(ODD_IDS)
+    ]
+    collections = [Document(HREF, build_collection(each, [])) for each in ("a b", "a:b", "..")]
+    folder = build_catalog_folder(source, items, collections, StageInOptions())
+    written = [path for path, content in folder.documents if content["type"] != "Catalog"]
+    folders = {path.parts[0].casefold() for path in written}
+    assert len(folders) == len(written) == len(ODD_IDS) + 3
+    for path in (*written, *(file.path for file in folder.files)):
+        target = tmp_path / path
+        assert target.resolve().is_relative_to(tmp_path) and ".." not in path.parts and len(path.parts) == 2
+        target.parent.mkdir(exist_ok=True)
+        target.write_text("x")  # a disk takes it
+    # each document keeps its id, and each link leads to one
+    assert [content["id"] for _, content in folder.documents if content["type"] == "Feature"] == ODD_IDS
+    hrefs = [one["href"] for one in documents(folder)["catalog.json"]["links"] if one["rel"] in ("item", "child")]
+    assert sorted(hrefs) == sorted(f"./{path}" for path in written)
+    assert all(href.isascii() and not set(href) & set(" #?%:") for href in hrefs)

@@ -265,3 +265,47 @@ def test_what_is_not_selected_keeps_its_place_on_disk_as_a_uri_reference(tmp_pat
     staged = json.loads((tmp_path / "in/x/a/a.json").read_text())
     assert staged["assets"]["other"]["href"] == (tmp_path / "a b#1?.tif").as_uri()
     assert {"rel": "license", "href": (tmp_path / "50%.txt").as_uri()} in staged["links"]
+
+
+HELLO = {"size": 5, "checksum": "sha1$aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d"}
+
+
+@pytest.mark.parametrize("where", ["plain", "secondary", "listed"])
+@pytest.mark.parametrize(
+    ("stated", "code"),
+    [
+        (HELLO, None),
+        ({"checksum": "sha256$2CF24DBA5FB0A30E26E83B2AC5B9E29E1B161E5C1FA7425E73043362938B9824"}, None),
+        ({**HELLO, "size": 6}, "source.size"),
+        ({"checksum": "sha1$" + "0" * 40}, "source.checksum"),
+        ({"checksum": "md5$" + "0" * 32, "size": 5}, "source.checksum"),
+    ],
+)
+def test_a_local_file_is_what_its_input_says(
+    tmp_path: Path, where: str, stated: dict[str, Any], code: str | None
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("hello")
+    (tmp_path / "b.txt").write_text("b")
+    file = {**refer(path), **stated}
+    value = {
+        "plain": file,
+        "secondary": {**refer(tmp_path / "b.txt"), "secondaryFiles": [file]},
+        "listed": {"class": "Directory", "basename": "d", "listing": [file]},
+    }[where]
+    if code is None:
+        stage_in({"a": value}, tmp_path / "in", StageInOptions())
+        return
+    with pytest.raises(StagingError) as caught:
+        stage_in({"a": value}, tmp_path / "in", StageInOptions())
+    assert (caught.value.code, caught.value.href) == (code, str(path))
+    assert "its input states" in caught.value.reason
+
+
+def test_a_checksum_of_an_unknown_kind_is_not_verified_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.txt").write_text("hello")
+    stage_in({"a": {**refer(tmp_path / "a.txt"), "checksum": "crc32$3610a686"}}, tmp_path / "in", StageInOptions())
+    assert "checksum not verified" in caplog.text
+    assert "crc32$3610a686" in caplog.text
