@@ -16,7 +16,8 @@ GetHref = Callable[[str], str]
 def build_outputs(found: Mapping[str, Found], place: str, get_href: GetHref) -> dict[str, Any]:
     """Build the output object; `place` is where the plan puts the outputs, `get_href` gives the address of a key.
 
-    A Directory has no listing: its location is complete but for the STAC item that describes it.
+    A Directory has no listing, unless it has no files: its location is complete but for the STAC item that describes
+    it.
     """
     segments = build_segments(found)
     return {name: _build(value, f"{place}{segments[name]}", get_href) for name, value in found.items()}
@@ -33,7 +34,9 @@ def _build(value: Found, place: str, get_href: GetHref) -> Any:
         case FoundData(kind="Directory"):
             # a store or product keeps its name, as where it is read
             below = f"/{value.title}" if is_folder_name(value.title) else ""
-            return _build_folder(value.title, f"{place}{below}", get_href)
+            folder = _build_folder(value.title, f"{place}{below}", get_href)
+            inside = [name.removeprefix(below[1:]).lstrip("/") for name in value.folders]
+            return folder if value.files else {**folder, "listing": _list_empty(inside, f"{place}{below}", get_href)}
         case FoundData():
             main, *others = value.files
             secondary = _build_tree(others, place, get_href)
@@ -44,6 +47,18 @@ def _build(value: Found, place: str, get_href: GetHref) -> Any:
 
 def _build_folder(name: str, place: str, get_href: GetHref) -> dict[str, Any]:
     return {"class": "Directory", "location": get_href(place), "basename": name}
+
+
+def _list_empty(folders: Iterable[str], place: str, get_href: GetHref) -> list[dict[str, Any]]:
+    """List the folders of one that has no files, by their paths in it; an empty path is that folder itself."""
+    below: dict[str, list[str]] = {}
+    for path in filter(None, folders):
+        top, _, rest = path.partition("/")
+        below.setdefault(top, []).append(rest)
+    return [
+        {**_build_folder(top, f"{place}/{top}", get_href), "listing": _list_empty(rest, f"{place}/{top}", get_href)}
+        for top, rest in below.items()
+    ]
 
 
 def _build_file(file: FoundFile, place: str, get_href: GetHref) -> dict[str, Any]:

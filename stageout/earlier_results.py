@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from stageout.destinations import Destination
 from stageout.model import Plan
-from stageout.names import RESULT_COLLECTION
+from stageout.names import FOLDER_MARKER, RESULT_COLLECTION
 from zoo_staging.errors import StagingError
 from zoo_staging.media import JSON
 
@@ -126,8 +126,9 @@ async def remove_listed(destination: Destination) -> None:
 
 
 async def list_beside(destination: Destination, plan: Plan) -> None:
-    """List keys that are no results before they are written, so that `remove_listed` finds them."""
-    await _record(destination, _list_data(plan))
+    """List keys that are no results before they are written, beside those listed, so that `remove_listed` finds all."""
+    earlier = await read_earlier(destination)
+    await _record(destination, earlier.keys | _list_data(plan), earlier.unfinished, earlier.owner)
 
 
 async def _is_linked(destination: Destination, keys: Iterable[str]) -> bool:
@@ -151,9 +152,13 @@ async def _record(
 
 
 def _list_data(plan: Plan) -> frozenset[str]:
-    """List all keys except the collection's, the only document that is replaced in place."""
+    """List all keys except the collection's, the only document that is replaced in place.
+
+    An empty folder is listed by its marker: on a disk, which has none, it goes with what was in it, which is nothing.
+    """
     documents = (document.key for wave in plan.documents for document in wave)
-    return frozenset((*(file.key for file in plan.files), *documents)) - {RESULT_COLLECTION}
+    folders = (f"{folder}/{FOLDER_MARKER}" for folder in plan.folders)
+    return frozenset((*(file.key for file in plan.files), *folders, *documents)) - {RESULT_COLLECTION}
 
 
 def _is_plain(key: str) -> bool:

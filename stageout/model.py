@@ -60,20 +60,25 @@ class StacDocument:
 
 @dataclass(frozen=True)
 class FoundCatalog:
-    """A folder with a STAC catalog: its documents, root first, and every file that they refer to."""
+    """A folder with a STAC catalog: its documents, root first, every other file, and `folders` that are empty."""
 
     documents: tuple[StacDocument, ...]
     files: tuple[FoundFile, ...]
     title: str = ""
+    folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class FoundData:
-    """A File (the first of `files`, then its secondary files) or a Directory without STAC; `title` is its basename."""
+    """A File (the first of `files`, then its secondary files) or a Directory without STAC; `title` is its basename.
+
+    `folders` are empty, and kept; by their paths below the output.
+    """
 
     kind: Literal["File", "Directory"]
     title: str
     files: tuple[FoundFile, ...]
+    folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,7 @@ class PlannedDocument:
 class Plan:
     """Everything to write: `files` first, then `documents` wave by wave, each after all before it.
 
+    `folders` are the keys of empty ones.
     `results` is the results document, `outputs` the same as a CWL output object, `collection` the STAC Collection that
     the last wave writes to `collection_href`, `catalog_hrefs` the addresses of the root catalogs of outputs with STAC.
     """
@@ -134,6 +140,7 @@ class Plan:
     collection_href: str
     catalog_hrefs: tuple[str, ...]
     outputs: Mapping[str, Any] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,7 +152,7 @@ class StageOutOptions:
     instead of `s3://…` or `file://…`. When `outputs_folder` is given, a File or Directory outside of it, links
     followed, is refused, and so is everything where it is a link itself: set it to the engine's output folder
     unless the tools are trusted. An empty folder is no result for `optional` outputs, and an error for all others,
-    unless `keep_empty_folders`: then it is a result without files.
+    unless `keep_empty_folders`: then it is a result without files, and so are those in it.
     `takes_files`: nobody else needs the files of the outputs, so that those on the disk of the destination get their
     names there instead of being copied.
     `max_files` and `max_bytes` bound the results of a job. `concurrency` is the number of files that move at the same

@@ -7,6 +7,8 @@ from hashlib import sha256
 from zoo_staging.errors import Kind, StagingError
 
 RESULT_COLLECTION = "collection.json"
+FOLDER_MARKER = ".stageout-empty"
+"""The object that stands for an empty folder in a bucket, which has no folders."""
 
 _UNFIT = re.compile(r"[^A-Za-z0-9._-]+")
 

@@ -33,6 +33,9 @@ _CLASSES = ("File", "Directory")
 _SMALL_BYTES = 1 << 12
 _BLOCK_BYTES = 1 << 20
 _MOST_NAMED = 5
+_UNFIT = (Kind.STAC_INVALID, Kind.REFUSED)
+_DEEPEST_RESULT = 3
+"""Folders above a catalog that a tool wanted to give; one below more of them may be data."""
 
 
 def read_outputs(
@@ -93,6 +96,8 @@ class _OutputReader:
         folder = options.outputs_folder
         self._outputs_folder = resolve(folder.parent) / folder.name if folder else None
         self._extent = Extent(options)
+        self._keeps_empty = options.keep_empty_folders
+        self._empty: list[str] = []
         self._warnings = warnings
         self._cancellation = cancellation
 
@@ -105,7 +110,7 @@ class _OutputReader:
         _check_shape(value, href)
         if value.get("class") == "File":
             files = tuple(self._read_with_secondary(value, href, _Names()))
-            return FoundData("File", files[0].name, files)
+            return FoundData("File", files[0].name, files, self._take_empty())
         if value.get("class") == "Directory":
             return self._read_directory(value, href)
         return FoundRecord({name: self.read(each, f"{href}.{name}") for name, each in value.items()})
@@ -113,29 +118,65 @@ class _OutputReader:
     def _read_directory(self, value: Mapping[str, Any], href: str) -> Found:
         title = _get_basename(value, href)
         if "location" not in value and "path" not in value:
-            return FoundData("Directory", title, tuple(self._read_listing(value, href, _Names())))
+            return FoundData("Directory", title, tuple(self._read_listing(value, href, _Names())), self._take_empty())
         folder = self._get_path(value, href)
         if not folder.is_dir():
             raise _missing(href, folder, "folder")
         roots = find_catalogs(folder)
-        if roots.catalogs:
-            return replace(read_catalog(folder, roots.catalogs, href, self._warnings, self._extent), title=title)
-        if roots.items and (found := self._read_items(folder, roots.items, href)):
-            return replace(found, title=title)
+        found = self._read_catalogs(folder, roots.catalogs, href) if roots.catalogs else None
+        if roots.items:
+            found = self._read_items(folder, roots.items, href)
+        if found:
+            self._note_empty(folder, href)
+            return replace(found, title=title, folders=self._take_empty())
         # a store or product keeps its name, which would be lost with its files alone
         below = f"{title}/" if is_folder_name(title) else ""
-        return FoundData("Directory", title, tuple(self._read_folder(folder, href, below)))
+        files = tuple(self._read_folder(folder, href, below))
+        return FoundData("Directory", title, files, self._take_empty())
+
+    def _read_catalogs(self, folder: Path, roots: Sequence[Path], href: str) -> FoundCatalog | None:
+        """Read the catalogs of a folder, but for invalid ones that are deep in it: None where none is left.
+
+        Near the top, an invalid one is what the tool wanted to give, and raises `StagingError`; in the depth of a
+        folder it may as well be data, such as a copy of an input.
+        """
+        try:
+            return self._read_stac(folder, roots, href)
+        except StagingError as error:
+            deep = [root for root in roots if len(root.relative_to(folder).parent.parts) > _DEEPEST_RESULT]
+            # one by one, each time through the whole folder, but only here
+            faults = {root: fault for root in deep if (fault := self._find_fault(folder, root, href))}
+            if not faults or error.kind not in _UNFIT:
+                raise
+        for root, fault in faults.items():
+            name = root.relative_to(folder).as_posix()
+            self._warnings.append(f"{href}/{name} is invalid, so that it is published as a plain file: {fault.reason}")
+        left = [root for root in roots if root not in faults]
+        return self._read_stac(folder, left, href) if left else None
+
+    def _find_fault(self, folder: Path, root: Path, href: str) -> StagingError | None:
+        try:
+            read_catalog(folder, [root], href, [], copy(self._extent))
+        except StagingError as error:
+            if error.kind not in _UNFIT:
+                raise
+            return error
+        return None
 
     def _read_items(self, folder: Path, items: Sequence[Path], href: str) -> FoundCatalog | None:
         """Read items that no catalog links to; None where they are incomplete, and published as plain files."""
-        extent, warnings = copy(self._extent), list[str]()
         try:
-            found = read_catalog(folder, items, href, warnings, extent)
+            return self._read_stac(folder, items, href)
         except StagingError as error:
-            if error.kind not in (Kind.STAC_INVALID, Kind.REFUSED):
+            if error.kind not in _UNFIT:
                 raise
             self._warnings.append(f"{href} has STAC items without a catalog, published as plain files: {error.reason}")
             return None
+
+    def _read_stac(self, folder: Path, roots: Sequence[Path], href: str) -> FoundCatalog:
+        """Read STAC documents and what they lead to; of what is invalid, nothing is counted, and nothing warned of."""
+        extent, warnings = copy(self._extent), list[str]()
+        found = read_catalog(folder, roots, href, warnings, extent)
         self._extent = extent
         self._warnings += warnings
         return found
@@ -157,6 +198,7 @@ class _OutputReader:
                 if name := names.claim(_get_basename(each, href), path):
                     yield from self._read_folder(path, href, f"{name}/")
             elif name := names.claim(_get_basename(each, href), None):
+                self._empty += [] if each.get("listing") else [name]
                 yield from self._read_listing(each, href, _Names(f"{name}/"))
 
     def _read_folder(self, folder: Path, href: str, below: str = "") -> Iterator[FoundFile]:
@@ -169,13 +211,27 @@ class _OutputReader:
                 yield self._read_file(path, f"{below}{entry.name}", href, None)
             else:
                 special.append(repr(entry.name))
-        for what, names in (
-            ("pipes, sockets or links to nothing", special),
-            ("empty folders", find_empty_folders(folder)),
-        ):
-            if names:
-                shown = ", ".join(names[:_MOST_NAMED]) + (", …" if names[_MOST_NAMED:] else "")
-                self._warnings.append(f"{href} has {len(names)} {what}, which were left out: {shown}")
+        self._warn_of_left(href, "pipes, sockets or links to nothing", special)
+        self._note_empty(folder, href, below)
+
+    def _note_empty(self, folder: Path, href: str, below: str = "") -> None:
+        """Note the empty folders of a folder, and itself where its name is part of `below`."""
+        names = find_empty_folders(folder)
+        if self._keeps_empty:
+            is_empty = below and next(folder.iterdir(), None) is None
+            self._empty += [below.rstrip("/")] if is_empty else [f"{below}{name}" for name in names]
+        else:
+            self._warn_of_left(href, "empty folders", names)
+
+    def _take_empty(self) -> tuple[str, ...]:
+        """Return the empty folders of the output that was read."""
+        taken, self._empty = tuple(self._empty) if self._keeps_empty else (), []
+        return taken
+
+    def _warn_of_left(self, href: str, what: str, names: Sequence[str]) -> None:
+        if names:
+            shown = ", ".join(names[:_MOST_NAMED]) + (", …" if names[_MOST_NAMED:] else "")
+            self._warnings.append(f"{href} has {len(names)} {what}, which were left out: {shown}")
 
     def _read_file(self, path: Path, name: str, href: str, cwl_format: object) -> FoundFile:
         if self._cancellation.cancelled:

@@ -87,6 +87,7 @@ class _Planner:
     item_documents: list[PlannedDocument] = field(default_factory=list)
     catalogs: list[tuple[int, PlannedDocument]] = field(default_factory=list)
     catalog_hrefs: list[str] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
 
     def place(self, value: Found, place: str, names: tuple[str, ...]) -> Any:
         """Plan one value into the folder `place`; return its value in the results document."""
@@ -108,9 +109,7 @@ class _Planner:
         root = catalog.documents[0].path
         get_href = self.reach.get_href
         ids = {each.path: self.ids_of.get(id(each)) or each.body["id"] for each in catalog.documents}
-        self.files += [
-            PlannedFile(file.path, f"{place}/{file.name}", file.media_type, file.size_bytes) for file in catalog.files
-        ]
+        self._add_files(catalog, place)
         for document in catalog.documents:
             key = f"{place}/{document.path}"
             around = Surroundings(
@@ -129,6 +128,12 @@ class _Planner:
         title = catalog.documents[0].body.get("title")
         return {"href": href, "type": JSON, **({"title": title} if isinstance(title, str) else {})}
 
+    def _add_files(self, found: FoundCatalog | FoundData, place: str) -> None:
+        self.files += [
+            PlannedFile(file.path, f"{place}/{file.name}", file.media_type, file.size_bytes) for file in found.files
+        ]
+        self.folders += [f"{place}/{name}" for name in found.folders]
+
     def _add_document(self, document: StacDocument, key: str, body: dict[str, Any]) -> None:
         if document.type is StacType.ITEM:
             self._add_item(key, body)
@@ -140,12 +145,10 @@ class _Planner:
         self.item_documents.append(PlannedDocument(key, body, GEOJSON))
 
     def _place_data(self, data: FoundData, place: str, names: tuple[str, ...]) -> dict[str, Any]:
-        self.files += [
-            PlannedFile(file.path, f"{place}/{file.name}", file.media_type, file.size_bytes) for file in data.files
-        ]
+        self._add_files(data, place)
         # an output `a-b` and the member `b` of an output `a` have one id
         item_id = self.ids.claim("-".join((self.options.workflow_id, self.options.job_id, *names)))
-        used = {file.name.partition("/")[0] for file in data.files}
+        used = {name.partition("/")[0] for name in (*(file.name for file in data.files), *data.folders)}
         stem = build_segment(item_id)
         while f"{stem}.json" in used:
             stem += "-item"
@@ -185,6 +188,7 @@ class _Planner:
             collection_href=self.reach.get_href(RESULT_COLLECTION),
             catalog_hrefs=tuple(self.catalog_hrefs),
             outputs=outputs,
+            folders=tuple(self.folders),
         )
 
 

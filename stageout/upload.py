@@ -49,6 +49,7 @@ async def upload(plan: Plan, destination: Destination, concurrency: int, report:
         sum(file.size_bytes for file in plan.files) + sum(len(body) for body in bodies),
     )
     await _run([partial(_put_file, file, destination, progress) for file in plan.files], concurrency)
+    await _run([partial(destination.put_folder, folder) for folder in plan.folders], concurrency)
     for wave in waves:
         await _run([partial(_put_document, *each, destination, progress) for each in wave], concurrency)
     return Uploaded(progress.files_done, progress.bytes_done)

@@ -33,6 +33,9 @@ class Destination(Protocol):
     async def put_bytes(self, key: str, body: bytes, media_type: str) -> bool:
         """Write a small object; return whether the stored one was already compared with it."""
 
+    async def put_folder(self, key: str) -> None:
+        """Create an empty folder; where there are no folders, an empty object in it stands for it."""
+
     async def get_size(self, key: str) -> int | None:
         """Return the size of a key in bytes, None when there is none."""
 

@@ -84,6 +84,14 @@ class FolderDestination:
         await self._write(key, lambda target, _: target.write(body), is_small=len(body) <= _SMALL_BYTES)
         return False
 
+    async def put_folder(self, key: str) -> None:
+        """Create an empty folder."""
+        try:
+            with self._open_parent(f"{key}/", create=True):
+                pass
+        except OSError as error:
+            raise _translate(error, self.get_href(key)) from error
+
     async def get_size(self, key: str) -> int | None:
         """Return the size of the file in bytes."""
         try:

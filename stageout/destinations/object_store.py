@@ -14,8 +14,10 @@ from obstore.exceptions import BaseError
 
 from stageout.destinations.etags import compute_etag, is_comparable, open_source
 from stageout.model import StageOutOptions
+from stageout.names import FOLDER_MARKER
 from stageout.storage import Storage, describe_store
 from zoo_staging.errors import Kind, StagingError
+from zoo_staging.media import BINARY
 from zoo_staging.object_store import Store, open_store, split_url
 from zoo_staging.object_store_errors import name_container, translate
 from zoo_staging.settings import name_address, name_keys
@@ -80,6 +82,10 @@ class S3Destination:
     async def put_bytes(self, key: str, body: bytes, media_type: str) -> bool:
         """Upload a small object; return whether the entity tag says that all is there."""
         return await self._put(key, body, media_type, max(_PART_BYTES, len(body)))
+
+    async def put_folder(self, key: str) -> None:
+        """Upload an empty object in the place of a folder."""
+        await self.put_bytes(f"{key}/{FOLDER_MARKER}", b"", BINARY)
 
     async def get_size(self, key: str) -> int | None:
         """Return the size of the object in bytes."""

@@ -22,7 +22,8 @@ from stageout.destinations.etags import compute_etag
 from stageout.destinations.object_store import S3Destination
 from stageout.earlier_results import RECORD
 from stageout.model import StageOutOptions
-from stageout.stage import check_destination, discard_results, stage_out
+from stageout.names import FOLDER_MARKER
+from stageout.stage import check_destination, discard_results, put_beside, remove_results, stage_out
 from stageout.storage import STORAGE_EXTENSION
 from tests.clouds import AzureServer
 from tests.servers import S3Server, serve_s3
@@ -291,6 +292,33 @@ def test_catalogs_side_by_side_are_found_from_one_link_at_every_destination(plac
         assert place.shelf.read(f"made/{name}/scene/data.tif") == b"not really a raster"
     items = [link["href"] for link in results.collection["links"] if link["rel"] == "item"]
     assert items == [f"{place.base}/made/{name}/scene/scene.json" for name in ("a", "b")]
+
+
+def test_empty_folders_are_kept_at_every_destination_and_go_with_the_results(place: Place, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    (made / "e/mpty").mkdir(parents=True)
+    options = replace(place.options, keep_empty_folders=True)
+    results = stage_out({"made": describe_folder(made)}, place.url, options)
+    assert [one["basename"] for one in results.outputs["made"]["listing"]] == ["e"]
+    marker = f"made/e/mpty/{FOLDER_MARKER}"
+    if place.open().storage is None:
+        assert list(Path(place.url, "made/e/mpty").iterdir()) == []
+    else:
+        assert place.shelf.read(marker) == b""
+    # listed as the others are, so that the next run removes it
+    assert marker in json.loads(place.shelf.read(RECORD))["keys"]
+    put_texts(place, tmp_path / "2", {"a": "new"})
+    assert not [key for key in place.shelf.list_keys() if key.startswith("made/")]
+    assert not Path(place.url, "made").exists()
+
+
+def test_what_is_put_beside_results_is_listed_with_what_was_there(place: Place, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(name)
+        put_beside({f"logs/{name}.log": tmp_path / name}, {}, place.url, place.options)
+    assert json.loads(place.shelf.read(RECORD))["keys"] == ["logs/a.log", "logs/b.log"]
+    remove_results(place.url, place.options)
+    assert place.shelf.list_keys() == []
 
 
 def test_results_in_a_bucket_say_which_store_they_lie_in(s3: S3Server, tmp_path: Path) -> None:

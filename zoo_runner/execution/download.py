@@ -34,13 +34,17 @@ async def _download(job: Job, results: Results, options: "StageOutOptions", fold
     from stagein.sources import open_sources
     from stagein.transfer import transfer_all
     from stageout.destinations import open_destination
+    from stageout.names import FOLDER_MARKER
 
     destination = open_destination(job.destination, options)
     keys = await _list_keys(job, results, destination)
-    transfers = [Transfer(destination.get_href(key), folder / key) for key in keys]
+    empty = [key for key in keys if key.rpartition("/")[2] == FOLDER_MARKER]
+    transfers = [Transfer(destination.get_href(key), folder / key) for key in keys if key not in empty]
     reading = StageInOptions(s3=options.s3, clouds=options.clouds)
     async with open_sources(reading) as sources:
         await transfer_all(transfers, sources, reading, ignore)
+    for key in empty:
+        (folder / key).parent.mkdir(parents=True, exist_ok=True)
     return len(keys)
 
 

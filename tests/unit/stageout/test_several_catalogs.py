@@ -21,6 +21,7 @@ from tests.unit.stageout.catalogs import (
     write_catalog,
     write_json,
 )
+from zoo_staging.errors import Kind, StagingError
 
 pytestmark = pytest.mark.unit
 
@@ -241,3 +242,35 @@ def test_two_outputs_with_catalogs_stay_apart(tmp_path: Path) -> None:
     assert [results.document[name]["href"] for name in outputs] == list(results.catalog_hrefs)
     items = [link["href"] for link in results.collection["links"] if link["rel"] == "item"]
     assert items == [(tmp_path / "to" / name / "scene/scene.json").as_uri() for name in outputs]
+
+
+def write_invalid(made: Path, name: str) -> Path:
+    write_json(made / name / "catalog.json", build([("item", "./gone.json")], id="broken"))
+    (made / name / "data.txt").write_text("data")
+    return made
+
+
+@pytest.mark.parametrize("name", ["1/2/3/4", "1/2/3/4/5/6/7/8"])
+def test_an_invalid_catalog_deep_in_a_folder_is_data(tmp_path: Path, name: str) -> None:
+    results = put(write_invalid(tmp_path / "made", name), tmp_path / "to")
+    assert (tmp_path / f"to/out/{name}/catalog.json").is_file()
+    assert (tmp_path / f"to/out/{name}/data.txt").read_text() == "data"
+    assert f"out/{name}/catalog.json is invalid" in results.warnings[0]
+    assert "gone.json" in results.warnings[0]
+
+
+def test_catalogs_beside_an_invalid_deep_one_are_published(tmp_path: Path) -> None:
+    made = write_invalid(write_side_by_side(tmp_path / "made", ("a", "b/2/3/4")), "c/2/3/4")
+    results = put(made, tmp_path / "to")
+    catalog = pystac.Catalog.from_file(str(tmp_path / "to/out/catalog.json"))
+    assert read_assets(catalog) == {"item-a": "data of a", "item-b/2/3/4": "data of b/2/3/4"}
+    assert (tmp_path / "to/out/c/2/3/4/data.txt").read_text() == "data"
+    assert "out/c/2/3/4/catalog.json is invalid" in results.warnings[0]
+
+
+@pytest.mark.parametrize("beside", [(), ("a/2/3/4",)])
+def test_an_invalid_catalog_near_the_top_is_an_error(tmp_path: Path, beside: tuple[str, ...]) -> None:
+    made = write_invalid(write_side_by_side(tmp_path / "made", beside), "1/2/3")
+    with pytest.raises(StagingError, match=r"gone\.json") as caught:
+        put(made, tmp_path / "to")
+    assert caught.value.kind is Kind.STAC_INVALID

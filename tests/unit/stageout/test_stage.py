@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -218,6 +219,57 @@ def test_an_empty_folder_is_a_result_where_the_settings_keep_it(tmp_path: Path) 
     assert results.warnings == ()
 
 
+KEEPING = replace(OPTIONS, keep_empty_folders=True)
+
+
+def test_empty_folders_in_outputs_are_kept_where_the_settings_say_so(tmp_path: Path) -> None:
+    made, listed = tmp_path / "made", tmp_path / "listed"
+    write_text(made / "a.txt")
+    (made / "e/mpty").mkdir(parents=True)
+    (listed / "below/none").mkdir(parents=True)
+    write_catalog(tmp_path / "stac")
+    (tmp_path / "stac/tiles").mkdir()
+    shape = describe_file(write_text(tmp_path / "b.shp"), secondaryFiles=[describe_folder(listed / "below")])
+    literal = [{"class": "Directory", "basename": "l", "listing": []}, describe_folder(listed)]
+    outputs = {
+        "plain": describe_folder(made),
+        "stac": describe_folder(tmp_path / "stac"),
+        "shape": shape,
+        "put": {"class": "Directory", "basename": "put", "listing": [describe_file(made / "a.txt"), *literal]},
+    }
+    results = stage_out(outputs, str(tmp_path / "to"), KEEPING, now=NOW)
+    kept = ("plain/e/mpty", "stac/tiles", "shape/below/none", "put/l", "put/listed/below/none")
+    assert [list((tmp_path / "to" / each).iterdir()) for each in kept] == [[]] * len(kept)
+    assert results.warnings == ()
+    shutil.move(tmp_path / "to", tmp_path / "moved")
+    assert [(tmp_path / "moved" / each).is_dir() for each in kept] == [True] * len(kept)
+
+
+def test_the_output_object_lists_a_folder_that_has_no_files(tmp_path: Path) -> None:
+    (tmp_path / "made/a/b").mkdir(parents=True)
+    (tmp_path / "made/c").mkdir()
+    (tmp_path / "s.zarr/x").mkdir(parents=True)
+    outputs = {name: describe_folder(tmp_path / path) for name, path in (("out", "made"), ("store", "s.zarr"))}
+    found = stage_out(outputs, str(tmp_path / "to"), KEEPING, now=NOW).outputs
+    place = (tmp_path / "to/out").as_uri()
+    below = {"class": "Directory", "location": f"{place}/a/b", "basename": "b", "listing": []}
+    assert found["out"]["listing"] == [
+        {"class": "Directory", "location": f"{place}/a", "basename": "a", "listing": [below]},
+        {"class": "Directory", "location": f"{place}/c", "basename": "c", "listing": []},
+    ]
+    assert [one["basename"] for one in found["store"]["listing"]] == ["x"]
+    assert (tmp_path / "to/store/s.zarr/x").is_dir()
+
+
+@pytest.mark.parametrize("stac", [False, True])
+def test_empty_folders_are_named_where_they_are_left_out(tmp_path: Path, stac: bool) -> None:
+    write_catalog(tmp_path / "made") if stac else write_text(tmp_path / "made/a.txt")
+    (tmp_path / "made/e/mpty").mkdir(parents=True)
+    results = put({"out": describe_folder(tmp_path / "made")}, tmp_path / "to")
+    assert "e/mpty" in results.warnings[0]
+    assert not (tmp_path / "to/out/e").exists()
+
+
 def test_an_empty_folder_of_an_optional_output_is_null_and_reported(tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     outputs = {"out": describe_folder(tmp_path / "made")}
@@ -359,6 +411,9 @@ class RecordingDestination:
     async def put_bytes(self, key: str, body: bytes, media_type: str) -> bool:
         self.sizes[key] = len(body)
         return False
+
+    async def put_folder(self, key: str) -> None:
+        raise AssertionError
 
     async def get_size(self, key: str) -> int | None:
         return None if key == self.lost else self.sizes.get(key)
