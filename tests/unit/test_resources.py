@@ -86,12 +86,25 @@ def test_a_cluster_reserves_a_maximum_without_a_minimum() -> None:
         ({"ramMax": 9000}, {"cores": 1, "ram": 9000}, {"cores": 1, "ram": 4000}),
         ({"coresMin": 64}, {"cores": 64, "ram": 256}, {"cores": 64, "ram": 256}),
         ({}, {"cores": 1, "ram": 256, "tmpdirSize": 1024}, {"cores": 1, "ram": 256, "tmpdirSize": 1024}),
+        ({"coresMin": 0.5}, {"cores": 0.5, "ram": 256}, {"cores": 1, "ram": 256}),
     ],
 )
 def test_a_step_with_a_maximum_alone_gets_what_the_machine_has(
     wanted: dict[str, Any], reserved: dict[str, float], expected: dict[str, float]
 ) -> None:
     assert lower_maximum(reserved, wanted, {"cores": 2, "ram": 4000}) == expected
+
+
+@pytest.mark.parametrize(("there", "expected"), [(0.5, 1), (1.5, 1), (2.9, 2)])
+def test_a_step_gets_whole_cores_and_at_least_one(there: float, expected: int) -> None:
+    granted = lower_maximum({"cores": 4, "ram": 256}, {"coresMax": 4}, {"cores": there, "ram": 4000})
+    assert granted["cores"] == expected
+
+
+def test_of_several_requirements_of_a_class_the_last_one_applies() -> None:
+    first, last = ({"class": "ResourceRequirement", "ramMin": mib} for mib in (10, 20))
+    asked = find_asked(small_package(requirements=[first, last]))
+    assert [one.amount for one in asked] == [20]
 
 
 def test_requirements_come_before_hints() -> None:

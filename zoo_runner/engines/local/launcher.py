@@ -77,7 +77,8 @@ class _Executor(MultithreadedJobExecutor):
         # cwltool does not see the limit that a container sets to this very process
         free = min(self.max_ram, spec["memory_mib"])
         self.max_ram = spec["most_memory_mib"] or free
-        self.max_cores = spec["most_cores"] or min(self.max_cores, spec["cores"])
+        # of a quota below one core, a step gets one, and takes longer
+        self.max_cores = max(1, spec["most_cores"] or min(self.max_cores, spec["cores"]))
 
     def wait_for_next_completion(self, runtime_context: RuntimeContext) -> None:
         """Wait until a step ends; raises what a step raised, without the lock."""

@@ -19,6 +19,10 @@ def lower_maximum(
     """Lower what cwltool reserves for a step to what is there, of each kind without a minimum; pure.
 
     `wanted` is the ResourceRequirement, whose maximum cwltool takes for the minimum too. A minimum of 0 is none to it.
+    Cores are whole, as tools start that many threads (CWL v1.2, Command Line Tool Description, "Runtime environment"):
+    a part of one is one, and of `there` only whole ones are given.
     """
-    lowered = {kind: min(reserved[kind], amount) for kind, amount in there.items() if not wanted.get(f"{kind}Min")}
-    return {**reserved, **lowered}
+    whole = {**there, "cores": max(1, math.floor(there["cores"]))}
+    lowered = {kind: min(reserved[kind], amount) for kind, amount in whole.items() if not wanted.get(f"{kind}Min")}
+    granted = {**reserved, **lowered}
+    return {**granted, "cores": math.ceil(granted["cores"])}
