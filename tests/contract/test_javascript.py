@@ -5,13 +5,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from cwl_utils.errors import JavascriptException
 
+from zoo_runner.cli.main import cli
 from zoo_runner.engines.cwl_process.javascript import BoundedJavaScript
 from zoo_runner.engines.cwl_process.mistakes import explain_mistake
+from zoo_runner.engines.cwl_process.script_faults import find_script_faults
+from zoo_runner.package.scripts import Script
 
 LIBRARY = 'function twice(x) { return 2 * x; }\nvar inputs = {"x": 21, "name": "é\\u2028"};'
 VALUES: dict[str, Any] = {
@@ -121,3 +126,53 @@ def test_a_machine_that_allows_a_smaller_stack_evaluates_too() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout == "2\n"
+
+
+FAULTS = {
+    "$(inputs.x +)": "SyntaxError",
+    "a $(inputs.a).txt ${return 1 +;}": "SyntaxError",
+    "${\n  var a = 1;\n  retrn a;\n}": "(line 3 of the expression)",
+    "$(inputs.x": "has no end",
+    "${function f() {}": "has no end",
+}
+
+
+@pytest.mark.parametrize("text", FAULTS)
+def test_a_script_that_does_not_compile_is_found_without_running_any(text: str) -> None:
+    fine = Script("/fine", "${while (true) {} } $(inputs['a b'].c) \\$(date) $(undefinedThing.x)")
+    ((script, why),) = find_script_faults([fine, Script("/here", text)])
+    assert script.place == "/here"
+    assert FAULTS[text] in why
+
+
+def test_an_expression_library_is_compiled_too() -> None:
+    scripts = [Script("/lib", text, is_library=True) for text in (LIBRARY, "function f( {", "var $ = '$(';")]
+    assert [script.text for script, _ in find_script_faults(scripts)] == ["function f( {"]
+
+
+SCRIPTED = """\
+cwlVersion: v1.2
+class: CommandLineTool
+requirements:
+  InlineJavascriptRequirement:
+    expressionLib:
+      - "function f( {"
+baseCommand: echo
+inputs:
+  x: int
+arguments:
+  - valueFrom: $(inputs.x + )
+outputs:
+  o:
+    type: File
+    outputBinding:
+      glob: $(f(inputs.x))
+"""
+
+
+def test_validate_names_the_lines_of_scripts_with_syntax_errors(tmp_path: Path) -> None:
+    (tmp_path / "a.cwl").write_text(SCRIPTED)
+    done = CliRunner().invoke(cli, ["validate", str(tmp_path / "a.cwl"), "--format", "json"])
+    found = [one for one in json.loads(done.output) if one["rule"] == "package.script"]
+    assert done.exit_code == 3
+    assert {(one["severity"], one["line"]) for one in found} == {("error", 10), ("error", 3)}

@@ -1,5 +1,6 @@
 """Rules of the findings."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from zoo_runner.model.errors import PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.package.extensions import SECRETS
 from zoo_runner.package.findings import Finding, Severity
-from zoo_runner.package.validate import ensure_runs, validate_package
+from zoo_runner.package.scripts import Script
+from zoo_runner.package.validate import check_syntax, ensure_runs, validate_package
 
 TEXTS = {"label": "Title", "doc": "Text."}
 VERSION = {"https://schema.org/softwareVersion": "1.0.0"}
@@ -355,3 +357,33 @@ def test_errors_come_first_and_infos_last() -> None:
     package = build_package(steps=[{"id": "#main/node_stage_in", "run": "#tool"}])
     severities = [finding.severity for finding in validate_package(package)]
     assert severities == ["error", "warning", "warning", "info", "info"]
+
+
+@pytest.mark.parametrize("section", ["requirements", "hints"])
+def test_a_requirement_that_a_process_has_twice_is_a_warning(section: str) -> None:
+    small, large = ({"class": "ResourceRequirement", "coresMin": cores, "coresMax": cores} for cores in (1, 2))
+    package = with_tool(**{section: [DOCKER, small, large]})
+    finding = find(package, "package.same-requirement")
+    assert (finding.severity, finding.place) == (Severity.WARNING, f"/$graph/1/{section}")
+    assert "2 entries of ResourceRequirement" in finding.message
+
+
+def test_a_requirement_that_a_step_has_twice_is_a_warning() -> None:
+    package = build_good_package(steps=[{**STEP, "requirements": [SCRIPT, SCRIPT]}])
+    assert find(package, "package.same-requirement").subject == "step 'detect'"
+
+
+def test_scripts_are_compiled_where_they_are_declared_and_found_at_their_places() -> None:
+    library = {**SCRIPT, "expressionLib": ["function f( {"]}
+    package = with_tool(arguments=["$(inputs.a +)", "fine"], requirements=[library])
+    asked: list[Script] = []
+
+    def find_faults(scripts: Sequence[Script]) -> Iterator[tuple[Script, str]]:
+        asked.extend(scripts)
+        return ((one, "wrong") for one in scripts)
+
+    found = [(one.rule, one.severity, one.place) for one in check_syntax(package, find_faults)]
+    places = ["/$graph/1/arguments", "/$graph/1/requirements/0/expressionLib"]
+    assert found == [("package.script", Severity.ERROR, place) for place in places]
+    assert [one.text for one in asked] == ["$(inputs.a +)", "function f( {"]
+    assert [*check_syntax(with_tool(arguments=["$(inputs.a +)"]), find_faults)] == []

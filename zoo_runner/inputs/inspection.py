@@ -11,14 +11,22 @@ from zoo_runner.package.documents import Documents, Fetch, as_uri
 from zoo_runner.package.findings import Finding, Severity, sort_findings
 from zoo_runner.package.loading import load_package
 from zoo_runner.package.positions import load_positions
-from zoo_runner.package.validate import validate_package
+from zoo_runner.package.scripts import FindFaults
+from zoo_runner.package.validate import check_syntax, validate_package
 
 
-def inspect_package(reference: str, settings: Settings, fetch: Fetch | None = None) -> tuple[Finding, ...]:
-    """Return all findings of a package at a path or URL, also if it is not valid CWL; errors first."""
+def inspect_package(
+    reference: str, settings: Settings, fetch: Fetch | None = None, find_faults: FindFaults | None = None
+) -> tuple[Finding, ...]:
+    """Return all findings of a package at a path or URL, also if it is not valid CWL; errors first.
+
+    `find_faults` compiles its JavaScript; without it no syntax errors are found.
+    """
     try:
         package = load_package(reference, settings, fetch)
-        findings = sort_findings((*validate_package(package), *check_defaults(package), *check_selections(package)))
+        syntax = check_syntax(package, find_faults) if find_faults else ()
+        checked = (*validate_package(package), *syntax, *check_defaults(package), *check_selections(package))
+        findings = sort_findings(checked)
     except PackageError as error:
         return describe_error(error, as_uri(reference))
     return locate_findings(findings, package, Documents(as_uri(reference), settings, fetch))

@@ -156,6 +156,16 @@ RULE_TEXTS: Mapping[str, RuleText] = {
         "A process declares that it has JavaScript.",
         "Without InlineJavascriptRequirement engines refuse an expression that is no parameter reference.",
     ),
+    "package.script": RuleText(
+        "Script",
+        "The JavaScript of a package has no syntax errors.",
+        "No engine can evaluate an expression or an expressionLib that does not compile.",
+    ),
+    "package.same-requirement": RuleText(
+        "SameRequirement",
+        "A process or step has a requirement once.",
+        "Of several entries of one class, engines use the last one.",
+    ),
     "package.image": RuleText(
         "Image",
         "The name of an image is valid.",

@@ -52,8 +52,8 @@ def list_requirements(holder: Document) -> Iterator[Requirement]:
 
 
 def find_effective(holders: Iterable[Document], name: str) -> Requirement | None:
-    """Find the requirement of a class that applies; `holders` from the inside out."""
-    found = (one for holder in holders for one in list_requirements(holder) if one.name == name)
+    """Find the requirement of a class that applies; `holders` from the inside out, of several of one the last."""
+    found = (one for holder in holders for one in reversed([*list_requirements(holder)]) if one.name == name)
     return min(found, key=lambda one: one.is_hint, default=None)
 
 

@@ -8,11 +8,13 @@ refuse when deploying.
 import keyword
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from zoo_runner.model.errors import PackageError
-from zoo_runner.model.package import Package
+from zoo_runner.model.package import Document, Package
 from zoo_runner.model.problems import suggest
 from zoo_runner.package.cwltypes import (
     DirectoryType,
@@ -30,7 +32,7 @@ from zoo_runner.package.images import is_image_name, read_image_names
 from zoo_runner.package.metadata import read_software_version
 from zoo_runner.package.processes import Located, PackageView, build_view, find_inherited
 from zoo_runner.package.requirements import REQUIREMENT_CLASSES, Requirement, find_effective, list_requirements
-from zoo_runner.package.scripts import find_scripts
+from zoo_runner.package.scripts import FindFaults, find_expressions, find_libraries, find_scripts
 
 NAMESPACED = re.compile(r"[:/#]")
 CWL_VERSIONS = ("v1.0", "v1.1", "v1.2")
@@ -277,19 +279,63 @@ def _check_javascript(view: PackageView) -> Iterator[Finding]:
             yield Finding("package.javascript", Severity.INFO, located.place, located.subject, message, remedy)
 
 
-def _check_scripts(view: PackageView) -> Iterator[Finding]:
-    """Find expressions that engines refuse to evaluate when they are reached."""
+@dataclass(frozen=True)
+class _Part:
+    """A process or a step, which have expressions, and whether these may be JavaScript."""
+
+    owner: Located
+    place: str
+    body: Document
+    has_javascript: bool
+
+
+def _walk_parts(view: PackageView) -> Iterator[_Part]:
     name = "InlineJavascriptRequirement"
     for located in view.processes:
         inherited = find_inherited(view, located.process, name)
         steps = [(f"{located.place}/steps/{i}", one) for i, one in enumerate(located.process.get("steps", ()))]
-        for place, part in ((located.place, located.process), *steps):
-            own = find_effective((part,), name) or inherited
-            for where in () if own is not None and not own.is_hint else find_scripts(part, place):
-                message = "is JavaScript, and the process does not declare it, so that engines refuse to evaluate it"
-                remedy = "Add InlineJavascriptRequirement to the requirements, or correct the parameter reference."
-                subject = f"expression in {located.subject}"
-                yield Finding("package.undeclared-script", Severity.ERROR, where, subject, message, remedy)
+        for place, body in ((located.place, located.process), *steps):
+            own = find_effective((body,), name) or inherited
+            yield _Part(located, place, body, own is not None and not own.is_hint)
+
+
+def _check_scripts(view: PackageView) -> Iterator[Finding]:
+    """Find expressions that engines refuse to evaluate when they are reached."""
+    for part in _walk_parts(view):
+        for where in () if part.has_javascript else find_scripts(part.body, part.place):
+            message = "is JavaScript, and the process does not declare it, so that engines refuse to evaluate it"
+            remedy = "Add InlineJavascriptRequirement to the requirements, or correct the parameter reference."
+            subject = f"expression in {part.owner.subject}"
+            yield Finding("package.undeclared-script", Severity.ERROR, where, subject, message, remedy)
+
+
+def check_syntax(package: Package, find_faults: FindFaults) -> Iterator[Finding]:
+    """Find JavaScript with syntax errors, by what evaluates it; `validate_package` finds what is not declared."""
+    declared = [part for part in _walk_parts(build_view(package)) if part.has_javascript]
+    expressions = {one: part.owner for part in declared for one in find_expressions(part.body, part.place)}
+    libraries = {one: part.owner for part in declared for one in find_libraries(part.body, part.place)}
+    owners = {**expressions, **libraries}
+    for script, why in find_faults([*owners]) if owners else ():
+        subject = f"{'expressionLib' if script.is_library else 'expression'} in {owners[script].subject}"
+        message = f"is no valid JavaScript: {why}"
+        yield Finding("package.script", Severity.ERROR, script.place, subject, message, "Correct the expression.")
+
+
+def _check_twice(view: PackageView) -> Iterator[Finding]:
+    """Find requirements of one class that a process or step has twice in a section."""
+    for part in _walk_parts(view):
+        for section in ("requirements", "hints"):
+            classes = [str(one.get("class")) for one in part.body.get(section) or () if isinstance(one, Mapping)]
+            for name, count in Counter(classes).items():
+                if count > 1:
+                    message = f"has {count} entries of {name} in its {section}, of which engines use the last one"
+                    place, remedy = f"{part.place}/{section}", "Remove the others, or write one entry with all members."
+                    subject = part.owner.subject if part.body is part.owner.process else _name_step(part.body)
+                    yield Finding("package.same-requirement", Severity.WARNING, place, subject, message, remedy)
+
+
+def _name_step(step: Document) -> str:
+    return f"step '{short_name(str(step['id']))}'"
 
 
 def _hint_name(view: PackageView, name: str) -> str:
@@ -332,5 +378,6 @@ RULES: tuple[Rule, ...] = (
     _check_secrets,
     _check_javascript,
     _check_scripts,
+    _check_twice,
     _check_engine_features,
 )

@@ -5,6 +5,7 @@ from typing import Any
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines import choose_engine
+from zoo_runner.engines.cwl_process.script_faults import find_script_faults
 from zoo_runner.engines.pipeline import list_sources, load_stage_in_options
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.diagnosis import Level
@@ -14,7 +15,7 @@ from zoo_runner.model.package import Package
 from zoo_runner.model.problems import format_pointer
 from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.package.findings import Finding, Severity
-from zoo_runner.package.validate import validate_package
+from zoo_runner.package.validate import check_syntax, validate_package
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.definitions import show_request
 from zoo_runner.server.deploying import Deployment
@@ -35,7 +36,7 @@ def examine_deployment(api: Api, call: Call, deployment: Deployment, replaced: s
         ensure_mutable(api, call, process.id)
         if replaced is None:
             _ensure_free(api, call, process.id)
-        findings = validate_package(package)
+        findings = (*validate_package(package), *check_syntax(package, find_script_faults))
         failing = _examine_package(api, package, api.find_configuration(call.workspace))
     except RunnerError as error:
         return _build(_list_problems(error))

@@ -98,7 +98,7 @@ class BoundedJavaScript(JSEngine):
         try:
             return self._evaluate(script, timeout)
         except JavascriptException as error:
-            why = _add_place(str(error), head.count("\n"), scan)
+            why = add_place(str(error), head.count("\n"), scan)
             raise JavascriptException(f"{why}\nscript was:\n{linenum(script)}") from error
 
     def _evaluate(self, script: str, timeout: float) -> Any:
@@ -205,7 +205,7 @@ def _explain(error: str) -> str:
     return error if _NAMED.match(error) else f"Error: it threw {error}"
 
 
-def _add_place(error: str, lines_before: int, scan: str) -> str:
+def add_place(error: str, lines_before: int, scan: str) -> str:
     """Name the line of the expression, if it has several, and drop the way through the script."""
     first, at = error.partition("\n")[0], _AT.search(error)
     if at is None:
