@@ -1,7 +1,6 @@
 """Writes files that other processes read."""
 
 import errno
-import json
 import os
 import re
 import stat
@@ -9,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from zoo_runner.model import written
 from zoo_runner.model.errors import SettingsError
 
 MOST_BYTES = 256 << 20
@@ -58,7 +58,7 @@ def format_json(value: Any) -> str:
     Text outside of the basic plane (emoji) is not escaped, because YAML has no surrogate pairs; characters that YAML
     does not allow are, and so is a lone surrogate, which UTF-8 cannot encode, once the text is encoded.
     """
-    text = json.dumps(value, ensure_ascii=False)
+    text = written.write_json(value, ensure_ascii=False)
     return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

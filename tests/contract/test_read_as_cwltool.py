@@ -1,6 +1,8 @@
 """Packages and inputs are read as cwltool reads them: each rule holds the value that cwltool gives."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -8,6 +10,7 @@ from urllib.parse import quote, unquote, urlsplit
 import pytest
 
 from tests.site import Site
+from zoo_runner.model.errors import InputError
 from zoo_runner.package.loading import load_package
 
 ECHO = """
@@ -42,6 +45,80 @@ def run(site: Site, package: str, job: str | None, *words: str) -> Any:
 )
 def test_a_number_reaches_the_tool_in_the_form_that_cwltool_gives_it(site: Site, written: str, shown: str) -> None:
     assert run(site, ECHO.format(kind="double"), f"x: {written}\n") == shown
+
+
+WRITTEN = (
+    *("10.50", "0.00001", "1e21", "1.23e5", "1.5E+3", "123456789.123456789", "12345678901234567890.5", "-0.0"),
+    *("-1.50e-10", "3.0", "7", "12345678901234567890"),
+)
+FORMS = f"""
+cwlVersion: v1.2
+class: Workflow
+requirements: {{StepInputExpressionRequirement: {{}}}}
+inputs:
+  x: "double[]"
+  own: {{type: "double[]", default: [{", ".join(WRITTEN)}]}}
+outputs: {{text: {{type: File, outputSource: s/text}}}}
+steps:
+  s:
+    in:
+      x: x
+      own: own
+      step: {{default: [{", ".join(WRITTEN)}]}}
+      one: {{source: x, valueFrom: "$(self[0])"}}
+      said: {{source: x, valueFrom: "$(self[2]) is $(self)"}}
+    out: [text]
+    run:
+      class: CommandLineTool
+      baseCommand: [printf, '%s\\n']
+      inputs:
+        x: {{type: "double[]", inputBinding: {{}}}}
+        own: {{type: "double[]", inputBinding: {{itemSeparator: ","}}}}
+        step: {{type: "double[]", inputBinding: {{}}}}
+        one: {{type: double, inputBinding: {{}}}}
+        said: {{type: string, inputBinding: {{}}}}
+      arguments:
+      - "$(inputs.x[0])"
+      - "$(inputs.x[3]) $(inputs.own[4])"
+      - "$(inputs.step)"
+      - {{valueFrom: "$(inputs.x[8])"}}
+      outputs: {{text: stdout}}
+      stdout: text.txt
+"""
+JOBS = {"yaml": f"x:\n{''.join(f'- {one}{chr(10)}' for one in WRITTEN)}", "json": f'{{"x": [{", ".join(WRITTEN)}]}}'}
+
+
+def run_cwltool(folder: Path, package: str, job: str) -> str:
+    """Run a package with cwltool; the text of its only output."""
+    folder.mkdir()
+    for name, text in (("show.cwl", package), ("job.yml", job)):
+        (folder / name).write_text(text)
+    program = str(Path(sys.executable).with_name("cwltool"))
+    command = [program, "--no-container", "--quiet", "--outdir", "out", "show.cwl", "job.yml"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=True)
+    (result,) = json.loads(done.stdout).values()
+    return Path(result["path"]).read_text()
+
+
+@pytest.fixture(scope="module")
+def forms_of_cwltool(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return {kind: run_cwltool(tmp_path_factory.mktemp("cwltool") / kind, FORMS, job) for kind, job in JOBS.items()}
+
+
+@pytest.mark.parametrize("kind", ["yaml", "json", "words"])
+def test_numbers_have_the_forms_that_cwltool_gives_them(
+    site: Site, forms_of_cwltool: dict[str, str], kind: str
+) -> None:
+    """On command lines, in expressions and in defaults, of the package and of its steps."""
+    words = () if kind in JOBS else (f"x=[{', '.join(WRITTEN)}]",)
+    shown = run(site, FORMS, JOBS.get(kind), *words)
+    assert shown.splitlines() == forms_of_cwltool.get(kind, forms_of_cwltool["json"]).splitlines()
+    assert {"10.50", "0.00001", "123456789.123456791", "123000"} <= set(shown.splitlines())
+
+
+def test_a_number_with_an_exponent_is_no_integer(site: Site) -> None:
+    with pytest.raises(InputError, match=r"1e3 \(number\)"):
+        run(site, ECHO.format(kind="int"), "x: 1e3\n")
 
 
 def test_a_bare_date_is_a_text(site: Site) -> None:

@@ -19,6 +19,7 @@ from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.errors import EngineError, InputError, JobChangedError, JobExistsError, JobNotFoundError
 from zoo_runner.model.events import EngineLine, Event, StageStarted, StepEnded, StepLines
 from zoo_runner.model.job import Outcome, Results, Status
+from zoo_runner.model.written import read_number, write_json
 from zoo_runner.store.files import FileEventLog, FileStore
 from zoo_runner.store.memory import MemoryStore
 from zoo_runner.store.protocol import JobQuery
@@ -63,6 +64,19 @@ def test_a_job_is_read_as_it_was_created(store: Store) -> None:
     assert created.version == 1
     assert store.jobs.get("job-1") == created
     assert store.jobs.load_package(PACKAGE.digest) == PACKAGE
+
+
+@pytest.mark.parametrize("items", [1, 20_000])  # records of files keep long inputs apart
+def test_numbers_keep_the_form_in_which_they_were_written(store: Store, items: int) -> None:
+    number = read_number("10.50")
+    document = {
+        **PACKAGE.document,
+        "$graph": [{"id": "#main", "class": "ExpressionTool", "inputs": [{"default": number}]}],
+    }
+    package = replace(PACKAGE, document=document, digest="forms")
+    store.jobs.create(build_job(inputs={"x": [number] * items}, package="forms"), package)
+    assert write_json(store.jobs.get("job-1").inputs) == f'{{"x": [{", ".join(["10.50"] * items)}]}}'
+    assert '"default": 10.50' in write_json(store.jobs.load_package("forms").document)
 
 
 def test_an_id_is_given_once(store: Store) -> None:

@@ -22,6 +22,7 @@ from zoo_runner.model.diagnosis import Diagnosis, Level
 from zoo_runner.model.errors import EngineError, InputError, SettingsError, StageInError
 from zoo_runner.model.job import Outcome, Results
 from zoo_runner.model.workspace import MOST_LOG_BYTES, StorageProfile
+from zoo_runner.model.written import read_number, write_json
 
 
 def build_job(folder: Path, order: dict[str, object]) -> JobSpec:
@@ -290,3 +291,9 @@ def test_what_is_published_later_needs_no_file_of_this_machine(tmp_path: Path) -
     bundle = pack_bundle(replace(build_job(tmp_path, {}), package=package), {}, {})
     job, _ = read_job(bundle, tmp_path / "pod", tmp_path / "logs")
     assert (job.id, job.destination) == ("1", "s3://bucket/1")
+
+
+def test_numbers_reach_the_pod_as_they_were_written(tmp_path: Path) -> None:
+    bundle = pack(tmp_path, {"threshold": read_number("10.50"), "many": [read_number("1e21"), 0.5]})
+    job, _ = open_bundle(bundle, tmp_path / "pod", tmp_path / "logs")
+    assert write_json(job.order) == '{"threshold": 10.50, "many": [1e21, 0.5]}'

@@ -12,6 +12,7 @@ from tests.unit.test_documents import Web
 from tests.values import EXAMPLES, FAILING, PACKAGES, settings_in
 from zoo_runner.model.errors import InvalidPackageError, PackageError
 from zoo_runner.model.package import Package
+from zoo_runner.model.written import write_json
 from zoo_runner.package.loading import load_package
 from zoo_runner.package.metadata import read_software_version
 
@@ -75,14 +76,13 @@ def test_a_type_may_have_a_doc_as_the_types_of_the_community_do(tmp_path: Path, 
     assert "'baseCommand'" in caught.value.faults[0].message
 
 
-@pytest.mark.parametrize(("written", "read"), [("1.23e5", "123000"), ("1.5e-3", "0.0015"), ("3.0", "3.0"), ("7", "7")])
-def test_a_default_keeps_the_form_that_cwltool_gives_a_number(
-    tmp_path: Path, load: Load, written: str, read: str
-) -> None:
+@pytest.mark.parametrize("written", ["1.23e5", "1.5e-3", "3.0", "7", "10.50", "1e21", "123456789.123456791"])
+def test_a_default_keeps_the_form_in_which_it_is_written(tmp_path: Path, load: Load, written: str) -> None:
     path = tmp_path / "greet.cwl"
     parameter = f"who: {{type: double, default: {written}}}"
     path.write_text(TOOL.format(version="v1.2").replace("who: string", parameter))
-    assert str(load(path).process["inputs"][0]["default"]) == read
+    for package in (load(path), load(path)):  # the second is a cached one
+        assert write_json(package.process["inputs"][0]["default"]) == written
 
 
 def test_an_unknown_version_is_refused_with_its_name(tmp_path: Path, load: Load) -> None:

@@ -11,6 +11,7 @@ from tests.unit.test_argo_dag import package_of, step, workflow
 from zoo_runner.engines.argo.native.dag import identify_tools
 from zoo_runner.engines.cwl_process.reuse import Finished, Result, compute_key, identify_tool
 from zoo_runner.engines.cwl_process.same_files import take_same_files
+from zoo_runner.model.written import read_number, write_json
 
 TOOL: dict[str, Any] = {
     "class": "CommandLineTool",
@@ -192,3 +193,13 @@ def test_kinds_and_the_permission_to_run_count(what: str, tmp_path: Path) -> Non
 def test_literals_and_the_documents_of_a_job_stay_as_they_are() -> None:
     literal = {"class": "File", "basename": "a", "contents": "x"}
     assert take_same_files({"x": literal}, [literal]) == {"x": literal}
+
+
+def test_numbers_of_another_form_are_other_inputs_and_outputs_keep_theirs(tmp_path: Path) -> None:
+    keys = {compute_key("a", "t", {"x": read_number(text)}) for text in ("10.5", "10.50", "1.05e1")}
+    assert len(keys) == 3
+    finished = Finished(tmp_path, {})
+    finished.keep("k", {}, {"x": read_number("10.50")})
+    result = finished.find("k")
+    assert result is not None
+    assert write_json(result.outputs) == '{"x": 10.50}'

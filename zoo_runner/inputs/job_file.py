@@ -11,6 +11,7 @@ from zoo_runner.inputs.joborder import JobOrder, build_job_order, read_execute_r
 from zoo_runner.model.errors import InputError, PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.model.problems import show
+from zoo_runner.model.written import read_json, read_number
 from zoo_runner.package.documents import Documents, as_uri
 
 _TEXTS, _ARRAY_OF_TEXTS = {"string", "enum"}, "array of texts"
@@ -87,7 +88,7 @@ def _parse(content: bytes, name: str) -> dict[str, Any]:
 
 
 def _parse_json_or_yaml(content: bytes, name: str) -> Any:
-    from zoo_runner.package.parsing import read_members, read_number
+    from zoo_runner.package.parsing import read_members
 
     try:
         return json.loads(content, object_pairs_hook=read_members, parse_float=read_number)
@@ -142,10 +143,8 @@ def read_words(words: Sequence[str], package: Package) -> dict[str, Any]:
 
 
 def _read_json(text: str) -> Any:
-    from zoo_runner.package.parsing import read_number
-
     try:
-        return json.loads(text, parse_float=read_number)
+        return read_json(text)
     except (ValueError, RecursionError):
         return text
 

@@ -1,6 +1,5 @@
 """Other limits for a step of a package: memory, as a command gives it (`--memory step=4Gi`), disk and time; pure."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -12,6 +11,7 @@ from zoo_runner.config.kubernetes import parse_quantity
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.package import Document, Package
 from zoo_runner.model.problems import suggest
+from zoo_runner.model.written import write_json
 from zoo_runner.package.requirements import find_effective, find_run, list_requirements, walk_holders, walk_tools
 
 _RESOURCES, _TIME = "ResourceRequirement", "ToolTimeLimit"
@@ -67,7 +67,7 @@ def set_limits(package: Package, limits: Mapping[str, StepLimits]) -> Package:
             _set(_take_own_tool(changed, step), around, wanted)
         if not steps:
             _set(changed.process, (), wanted)
-    digest = sha256(json.dumps([changed.document, package.entry], sort_keys=True).encode()).hexdigest()
+    digest = sha256(write_json([changed.document, package.entry], sort_keys=True).encode()).hexdigest()
     return replace(changed, digest=digest)
 
 

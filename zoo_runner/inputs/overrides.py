@@ -5,7 +5,6 @@ that runs); cwltool's documentation, "Overriding workflow requirements at load t
 process or step by its reference relative to the job file).
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from urllib.parse import urldefrag
 from zoo_runner.inputs.values import Checker
 from zoo_runner.model.package import Document, Package
 from zoo_runner.model.problems import suggest
+from zoo_runner.model.written import write_json
 from zoo_runner.package.documents import join_uri
 from zoo_runner.package.extensions import EXTENSIONS
 from zoo_runner.package.requirements import REQUIREMENT_CLASSES, list_requirements, walk_holders
@@ -50,7 +50,7 @@ def apply_overrides(checker: Checker, package: Package, document: Any, base: str
             for override in overrides:
                 if _identify(package, holder) == override.holder:
                     _add(holder, override.requirements)
-    digest = sha256(json.dumps([packed, package.entry], sort_keys=True).encode()).hexdigest()
+    digest = sha256(write_json([packed, package.entry], sort_keys=True).encode()).hexdigest()
     return replace(changed, digest=digest)
 
 

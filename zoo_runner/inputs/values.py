@@ -8,6 +8,7 @@ from typing import Any
 
 from zoo_runner.model.portable import find_text_fault
 from zoo_runner.model.problems import Problem, ValuePath, build_problem, format_path, show, suggest
+from zoo_runner.model.written import WrittenNumber
 from zoo_runner.package.cwltypes import (
     AnyType,
     Array,
@@ -176,7 +177,7 @@ def _fit(wanted: Primitive, items: list[Any]) -> bool:
             limit = 2 ** INTEGER_BITS[wanted.name]
             return kinds == {int} and -limit <= min(items) and max(items) < limit
         case "float" | "double":
-            return kinds <= {int, float} and all(map(_is_finite, items))
+            return kinds <= {int, float, WrittenNumber} and all(map(_is_finite, items))
         case "boolean":
             return kinds <= {bool}
         case "string":

@@ -13,10 +13,11 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from zoo_runner.model.events import Event
 from zoo_runner.model.scalars import are_scalars
+from zoo_runner.model.written import WrittenNumber
 
 Value = TypeVar("Value")
 
-_PLAIN = frozenset({str, int, float, bool, type(None)})
+_PLAIN = frozenset({str, int, float, bool, type(None), WrittenNumber})
 _EVENTS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
 
 

@@ -7,6 +7,8 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from zoo_runner.model.written import WrittenNumber
+
 SHOWN_CHARACTERS = 60
 SHOWN_PATH_CHARACTERS = 200
 
@@ -63,8 +65,8 @@ def show(value: Any) -> str:
         case None:
             return "null"
         case bool() | int() | float() | date():
-            kinds = {bool: "boolean", int: "integer", float: "number"}
-            kind, written = kinds.get(type(value), "date"), str(value).replace("True", "true")
+            kinds = {bool: "boolean", int: "integer", float: "number", WrittenNumber: "number"}
+            kind, written = kinds.get(type(value), "date"), getattr(value, "text", str(value)).replace("True", "true")
         case _:
             return f"a {type(value).__name__}"
     return f"{_shorten(written)} ({kind})"

@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
-_NUMBERS = frozenset({int, float, bool, type(None)})
+from zoo_runner.model.written import WrittenNumber
+
+_NUMBERS = frozenset({int, float, WrittenNumber, bool, type(None)})
 _SCALARS = _NUMBERS | {str}
 
 
 def are_numbers(members: Iterable[Any]) -> bool:
-    """Whether all are numbers, truth values or nothing, of Python's own types."""
+    """Whether all are numbers, truth values or nothing, of Python's own types or as written."""
     return _NUMBERS.issuperset(map(type, members))
 
 

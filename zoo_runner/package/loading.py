@@ -1,6 +1,5 @@
 """Load a package from a reference: resolved, packed, validated, with a digest; cached, so that it is done once."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -14,11 +13,13 @@ from zoo_runner.files import write_atomically
 from zoo_runner.model.errors import PackageError
 from zoo_runner.model.package import Package, SourceFile
 from zoo_runner.model.portable import find_unportable
+from zoo_runner.model.written import read_json, write_json
 from zoo_runner.package.documents import Documents, Fetch, as_uri, is_remote, join_uri
+from zoo_runner.package.graph_ids import name_process
 from zoo_runner.package.processes import find_runs
 
 # part of the cache key: raise it when resolving gives another result than a cached package
-_FORMAT = 7
+_FORMAT = 8
 _ORDERED_SECTIONS = ("inputs", "outputs")
 
 
@@ -35,7 +36,7 @@ def load_package(reference: str, settings: Settings, fetch: Fetch | None = None)
     if package is None:
         package = _resolve(uri, documents)
         _remove_documents(settings)
-        write_atomically(kept, json.dumps(asdict(package)).encode())
+        write_atomically(kept, write_json(asdict(package)).encode())
     return package
 
 
@@ -61,7 +62,7 @@ def _remove_documents(settings: Settings) -> None:
 
 def _parse_kept(kept: Path) -> Package | None:
     try:
-        fields = json.loads(kept.read_bytes())
+        fields = read_json(kept.read_bytes())
         files = tuple(SourceFile(**file) for file in fields.pop("files"))
         return Package(**fields, files=files)
     except (OSError, ValueError, TypeError, KeyError):
@@ -118,7 +119,7 @@ def build_package(
     """Make a package from a packed document; `rewrite` maps the author's URIs to packed ids."""
     named = {str(kind["name"]) for kind in _schema_types(packed) if isinstance(kind, dict) and "name" in kind}
     types = {new: old for old, new in rewrite.items() if new in named}
-    digest = sha256(json.dumps([packed, entry], sort_keys=True).encode()).hexdigest()
+    digest = sha256(write_json([packed, entry], sort_keys=True).encode()).hexdigest()
     origins = {new: old for old, new in rewrite.items()}
     return Package(dict(packed), entry, workflow_id, types, digest, files, origins)
 
@@ -156,7 +157,7 @@ def choose_entry(root: Mapping[str, Any], uri: str) -> str:
         # cwltool knows the process by this address, but by that of the document if its id is absolute
         return join_uri(base, f"#{own}") if own and "://" not in own else base
     graph = root["$graph"] if isinstance(root["$graph"], list) else []
-    kinds = {str(p["id"]).lstrip("#"): p.get("class") for p in graph if isinstance(p, dict) and "id" in p}
+    kinds = {name_process(p["id"]): p.get("class") for p in graph if isinstance(p, dict) and "id" in p}
     if not kinds:
         raise PackageError(
             f"{base} has no process to run",
@@ -188,7 +189,7 @@ def _find_written(root: Mapping[str, Any], uri: str) -> Mapping[str, Any]:
     if "$graph" not in root:
         return root
     name = urldefrag(uri)[1]
-    named = (one for one in root["$graph"] if isinstance(one, Mapping) and str(one.get("id", "")).lstrip("#") == name)
+    named = (one for one in root["$graph"] if isinstance(one, Mapping) and name_process(one.get("id", "")) == name)
     return next(named, {})
 
 

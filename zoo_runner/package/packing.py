@@ -1,6 +1,5 @@
 """Pack a package with cwltool's loader: documents in, one validated, packed document out."""
 
-import json
 import logging
 import os.path
 import re
@@ -30,10 +29,13 @@ from schema_salad.ref_resolver import Loader
 from zoo_runner.files import format_json
 from zoo_runner.model.errors import Fault, InvalidPackageError, PackageError
 from zoo_runner.model.problems import suggest
+from zoo_runner.model.written import read_json, write_json
 from zoo_runner.package.documents import Documents, join_uri
 from zoo_runner.package.extensions import EXTENSIONS, SECRETS, make_extensions_hints
+from zoo_runner.package.graph_ids import detach_process, find_twins, list_graph, name_process, relate_ids, relate_text
 from zoo_runner.package.ontologies import widen_formats
 from zoo_runner.package.parsing import ShapeError, parse_document
+from zoo_runner.package.yaml_values import keep_forms
 
 _REMEDY = "Check that it is one CWL document: cwlVersion, class (or $graph), inputs and outputs."
 _GRAPH_REMEDY = "Name one of the ids as <document>#<id>, in the reference to the package or in the `run` of a step."
@@ -43,7 +45,6 @@ _BARE_ERRORS = (TypeError, KeyError, AttributeError, IndexError, AssertionError,
 _VERSIONS = ("v1.0", "v1.1", "v1.2")
 _MOST_FAULTS = 50
 _PROCESS = "?process="
-_EXPONENT = re.compile(r"\d[eE][+-]?\d")
 _LED_LINE = re.compile(r"^\s*(\S+?):(\d+):(\d+):", re.MULTILINE)
 _INCLUDING = ("$import", "$include", "$mixin", "run")
 _PROCESS_CLASSES = ("Workflow", "CommandLineTool", "ExpressionTool")
@@ -89,12 +90,15 @@ class _Fetcher(Fetcher):
     def fetch_text(self, url: str, content_types: list[str] | None = None) -> str:
         text = _read_text(self._documents, url)
         try:
-            parse_document(text)
+            document = parse_document(text)
         except YAMLError:
-            pass  # the loader reports the place, or it is not YAML at all but an $include
+            return text  # the loader reports the place, or it is not YAML at all but an $include
         except ShapeError as error:
             raise _misshapen(url, error) from error
-        return text
+        for name, count in find_twins(document):
+            cause = f"{url}: {count} processes have the same id {name!r}"
+            raise PackageError(cause, "Rename or remove all but one of them.", code="package.duplicate-id")
+        return relate_text(text, document, url)
 
     def check_exists(self, url: str) -> bool:
         path = urlsplit(url)
@@ -117,15 +121,14 @@ class _PackingFetcher(_Fetcher):
     def fetch_text(self, url: str, content_types: list[str] | None = None) -> str:
         real, _, name = url.partition(_PROCESS)
         text = super().fetch_text(real, content_types)
-        document = self._read(real)
-        if document is None:
+        written = self._read(real)
+        if written is None:
             return text
+        document = relate_ids(written)
         prepared = self._refer(_pick_process(document, name) if name else document, real, is_picked=bool(name))
         if "://" in str(prepared.get("id", "")):
             del prepared["id"]
-        # the loader reads 1.23e5 as 123000.0, which is not what cwltool writes on command lines
-        is_same = prepared == document and not _EXPONENT.search(text)
-        return text if is_same else format_json(prepared)
+        return text if prepared == written else format_json(prepared)
 
     def _read(self, url: str) -> dict[str, Any] | None:
         try:
@@ -151,20 +154,15 @@ class _PackingFetcher(_Fetcher):
         document = self._read(target)
         if document is None:
             return None
-        names = [str(one.get("id")).lstrip("#") for one in _list_graph(document)]
+        names = [name_process(one.get("id")) for one in list_graph(document)]
         if not names:
             return target
         return f"{target}{_PROCESS}{fragment or 'main'}" if (fragment or "main") in names else None
 
 
-def _list_graph(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    graph = document.get("$graph")
-    return [one for one in graph if isinstance(one, dict)] if isinstance(graph, list) else []
-
-
 def _pick_process(document: dict[str, Any], name: str) -> dict[str, Any]:
-    process = next(one for one in _list_graph(document) if str(one.get("id")).lstrip("#") == name)
-    return {key: member for key, member in (document | process).items() if key not in ("$graph", "id")}
+    process = next(one for one in list_graph(document) if name_process(one.get("id")) == name)
+    return detach_process({key: member for key, member in (document | process).items() if key != "$graph"}, name)
 
 
 def _restore_uri(uri: str) -> str:
@@ -306,13 +304,13 @@ def read_root(documents: Documents, uri: str) -> Mapping[str, Any]:
             "Upgrade the document, for example with cwl-upgrader.",
             code="package.cwl-version",
         )
-    return _as_plain(root)
+    return _as_plain(relate_ids(root))
 
 
 def _as_plain(document: Any) -> dict[str, Any]:
     """Return the document as JSON would represent it: YAML reads `s:dateCreated: 2024-07-31` as a date."""
     try:
-        plain: dict[str, Any] = json.loads(json.dumps(document, default=_write_date))
+        plain: dict[str, Any] = read_json(write_json(keep_forms(document), default=_write_date))
     except TypeError as error:
         remedy = "Write text, numbers, lists and mappings with plain keys only."
         raise PackageError(f"the package cannot be written as JSON: {error}", remedy, code="package.invalid") from error
@@ -331,7 +329,7 @@ def _check_cycles(documents: Documents, uri: str, above: tuple[str, ...], done: 
     Those in `done` were checked before.
     """
     try:
-        document = parse_document(documents.read(uri).decode("utf-8-sig"))
+        document = relate_ids(parse_document(documents.read(uri).decode("utf-8-sig")))
     except (PackageError, YAMLError, ShapeError, UnicodeDecodeError):
         return  # the loader reports it, together with the document that refers to it
     for key, reference in sorted(set(_references(document))):

@@ -4,10 +4,11 @@ import json
 import re
 from typing import Any
 
+from zoo_runner.model.written import read_number
+
 DEEPEST_LEVELS = 64
 MOST_VALUES = 500_000
 MOST_BRACKETS = 500
-_LARGEST_EXPONENT = 308
 
 
 class ShapeError(Exception):
@@ -22,20 +23,6 @@ class InvalidValueError(ShapeError):
 
     code = "package.syntax"
     remedy = "Correct the value, or put it into quotes."
-
-
-def read_number(text: str) -> float:
-    """Read a number; a whole one that is written with an exponent becomes an integer, exactly: `1.23e5`, `1e21`.
-
-    cwltool writes these without exponent and decimals on command lines, and so do integers.
-    """
-    if "e" not in text.lower():
-        return float(text)
-    from decimal import Decimal
-
-    exact = Decimal(text.replace("_", ""))
-    is_whole = exact.adjusted() <= _LARGEST_EXPONENT and exact == exact.to_integral_value()
-    return int(exact) if is_whole else float(exact)
 
 
 def parse_document(text: str) -> Any:

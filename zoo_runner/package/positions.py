@@ -14,6 +14,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from zoo_runner.model.errors import PackageError
 from zoo_runner.model.package import Package
+from zoo_runner.package.graph_ids import name_process
 
 SECTIONS = ("inputs", "outputs", "steps")
 
@@ -131,7 +132,7 @@ def _index_document(uri: str, root: Node) -> Iterator[tuple[str, _Spot]]:
     graph = _get(root, "$graph")
     if graph is not None:
         for name, spot in _members(graph.value):
-            yield from _index_process(f"{uri}#{name.lstrip('#')}", spot)
+            yield from _index_process(f"{uri}#{name_process(name)}", spot)
         return
     # a document that is referred to as a whole goes by its URI alone, though its process has an id
     yield uri, _Spot(root, root.start_mark)
@@ -147,7 +148,8 @@ def _index_process(origin: str, process: _Spot) -> Iterator[tuple[str, _Spot]]:
     for section in SECTIONS:
         listed = _get(process.value, section)
         for name, spot in _members(listed.value) if listed is not None else ():
-            inner = f"{document}{name}" if name.startswith("#") else f"{prefix}{name}"
+            absolute = "://" in name or name.startswith("#")
+            inner = f"{document}#{urldefrag(name)[1]}" if absolute else f"{prefix}{name}"
             yield inner, spot
             run = _get(spot.value, "run") if section == "steps" else None
             if run is not None and isinstance(run.value, MappingNode):

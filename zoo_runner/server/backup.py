@@ -25,6 +25,7 @@ from zoo_runner.model import clock
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.ids import file_name
+from zoo_runner.model.written import read_json, write_json
 from zoo_runner.server.installation import find_folder
 from zoo_runner.store.sql import SqlStore
 from zoo_runner.store.sql.presence import using_alone
@@ -158,13 +159,13 @@ class _Writer:
 
     def _leave_out_subscriber(self, table: str, row: Row) -> Row:
         """Leave out whom to call back about a job, where the addresses hold a credential."""
-        body = json.loads(row["body"]) if table == "jobs" else {}
+        body = read_json(row["body"]) if table == "jobs" else {}
         subscriber = (body.get("request") or {}).get("subscriber")
         if subscriber is None or mask_addresses(text := json.dumps(subscriber), "") == text:
             return row
         self.left_out += 1
         request = {name: one for name, one in body["request"].items() if name != "subscriber"}
-        return {**row, "body": json.dumps({**body, "request": request})}
+        return {**row, "body": write_json({**body, "request": request})}
 
     def write_files(self, row: Row) -> int:
         """Write the files of a job, or those of an upload, in the folders of this installation; return how many."""

@@ -6,7 +6,6 @@ the answer is the value; `response[f]` and `response[prefer]` stand for the head
 upper or lower case.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from urllib.parse import unquote_plus
 
 from zoo_runner.inputs.job_file import read_words
 from zoo_runner.model.package import Package
+from zoo_runner.model.written import read_json
 from zoo_runner.package.cwltypes import (
     Array,
     Community,
@@ -155,7 +155,7 @@ def _read_items(items: CwlType, text: str, values: list[str]) -> list[Any]:
 
 def _read_json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return read_json(text)
     except (ValueError, RecursionError):
         return text
 

@@ -1,10 +1,10 @@
 """What is read of a request apart from its path: preferences, media types, filters, the execute request."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from zoo_runner.model import written
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.job import Status
 from zoo_runner.model.portable import find_unportable
@@ -58,7 +58,7 @@ def _read_object(body: bytes) -> Mapping[str, Any]:
 def read_json(body: bytes) -> Any:
     """Read a body in JSON (RFC 8259: in UTF-8); raises `InputError`, also for what not everything can hold."""
     try:
-        document = json.loads(body.decode("utf-8-sig"))
+        document = written.read_json(body.decode("utf-8-sig"))
         ensure_portable(document, "the body")
     except (ValueError, RecursionError) as error:
         raise build_invalid(f"the body is not JSON: {error}", "Correct the syntax.") from error

@@ -27,6 +27,7 @@ from zoo_runner.model.events import Event
 from zoo_runner.model.ids import check_job_id
 from zoo_runner.model.job import Job
 from zoo_runner.model.package import Package
+from zoo_runner.model.written import read_json, write_json
 from zoo_runner.store.errors import build_changed, build_damaged, build_exists, build_not_found
 from zoo_runner.store.owners import Owners
 from zoo_runner.store.protocol import JobPage, JobQuery, Lease
@@ -83,7 +84,7 @@ class FileStore:
         """Return a job; raises `JobNotFoundError`."""
         path = self._path(job_id) / _JOB
         try:
-            record = json.loads(path.read_bytes())
+            record = read_json(path.read_bytes())
             if isinstance(record, dict) and record.get("inputs", ()) is None:
                 record["inputs"] = self._read_inputs(job_id, record.get("uid", ""))
             return from_plain(Job, record)
@@ -117,7 +118,7 @@ class FileStore:
     def load_package(self, digest: str) -> Package:
         """Return the package of a job; raises `JobNotFoundError`."""
         try:
-            return from_plain(Package, json.loads(self._package_path(digest).read_bytes()))
+            return from_plain(Package, read_json(self._package_path(digest).read_bytes()))
         except FileNotFoundError:
             raise build_not_found(digest, str(self._folder)) from None
 
@@ -177,7 +178,7 @@ class FileStore:
         if known is None:
             path = self._path(job_id) / _INPUTS
             try:
-                known = json.loads(path.read_bytes())
+                known = read_json(path.read_bytes())
             except FileNotFoundError as error:
                 if path.with_name(_JOB).exists():
                     raise build_damaged(str(path), error) from error
@@ -302,4 +303,4 @@ def _write_lease(folder: Path, lease: Lease) -> Lease:
 
 
 def _dump(node: Any) -> bytes:
-    return json.dumps(node).encode()
+    return write_json(node).encode()

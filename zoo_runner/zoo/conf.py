@@ -4,7 +4,6 @@ Only named sections of `conf` are read, because the whole of it has passwords. S
 2.1, recorded from running jobs (docs/zoo.md lists them).
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from zoo_runner.config.workspace import WORKSPACE_SETTINGS
 from zoo_runner.model.errors import JobNotFoundError, SettingsError
 from zoo_runner.model.ids import check_job_id, file_name
 from zoo_runner.model.workspace import StorageProfile
+from zoo_runner.model.written import read_json
 from zoo_staging.variables import is_staging_variable
 
 Conf = dict[str, dict[str, Any]]
@@ -153,7 +153,7 @@ def build_temp_url(url: str, temp: Path) -> str:
 
 def _read_request(conf: Conf) -> Mapping[str, Any]:
     try:
-        request = json.loads(get_section(conf, "request").get("jrequest") or "{}")
+        request = read_json(get_section(conf, "request").get("jrequest") or "{}")
     except (ValueError, TypeError):
         return {}
     inputs = request.get("inputs") if isinstance(request, dict) else None

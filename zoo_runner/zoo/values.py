@@ -4,7 +4,6 @@ A kernel passes on text only, and checks nothing but presence. Each text is conv
 types.
 """
 
-import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from zoo_runner.inputs.joborder import JobOrder, read_execute_request
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.package import Package
+from zoo_runner.model.written import read_json
 from zoo_runner.package.cwltypes import (
     AnyType,
     Array,
@@ -244,7 +244,7 @@ def _convert_union(wanted: Union, text: str) -> Any:
 
 def _parse_json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return read_json(text)
     except (ValueError, RecursionError):
         return None
 

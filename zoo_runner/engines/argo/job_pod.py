@@ -44,6 +44,7 @@ from zoo_runner.model.errors import EngineError
 from zoo_runner.model.events import Event, Report
 from zoo_runner.model.job import Outcome, Status
 from zoo_runner.model.masking import Masker
+from zoo_runner.model.written import read_json
 from zoo_runner.removal import remove_tree
 
 
@@ -108,7 +109,7 @@ def stage_in(node: Node) -> LastLine:
 
 def run(node: Node) -> LastLine:
     """Run the package on what was staged."""
-    staged = from_plain(Staged, json.loads(read_unlinked(node.volume.staged)))
+    staged = from_plain(Staged, read_json(read_unlinked(node.volume.staged)))
     with evaluating(node.job, node.steps, node.settings, node.report) as execution:
         outputs = run_execute(node.job, staged, lambda one: execution.execute(one, node.cancellation), node.report)
     node.record_outputs(outputs)

@@ -21,7 +21,6 @@ from cwltool.loghandler import _logger as cwltool_logger
 from cwltool.pathmapper import PathMapper
 from cwltool.process import Process
 from cwltool.workflow import default_make_tool
-from ruamel.yaml import YAML
 from schema_salad.exceptions import SchemaSaladException
 from schema_salad.fetcher import Fetcher
 
@@ -37,6 +36,7 @@ from zoo_runner.engines.cwl_process.javascript import bounded_javascript
 from zoo_runner.engines.cwl_process.links import find_fault, replace_links_to_inputs, translate_container_links
 from zoo_runner.files import write_json
 from zoo_runner.model.events import EngineLine
+from zoo_runner.package.yaml_values import read_as_cwltool
 from zoo_staging.boundary import Boundary
 
 E = TypeVar("E")
@@ -172,13 +172,8 @@ def run_document(spec: Mapping[str, Any], tool: Process, executor: JobExecutor, 
 
 
 def _read_order(spec: Mapping[str, Any]) -> dict[str, Any]:
-    order: dict[str, Any] = json.loads(Path(spec["order"]).read_bytes(), parse_float=_read_number)
+    order: dict[str, Any] = json.loads(Path(spec["order"]).read_bytes(), parse_float=read_as_cwltool)
     return order
-
-
-def _read_number(text: str) -> float:
-    """Read a number so that cwltool writes it out without exponent, as it does for its own job files."""
-    return YAML().load(text) if "e" in text else float(text)
 
 
 def open_event_stream(encode: Callable[[E], Iterable[str]]) -> Callable[[E], None]:

@@ -7,7 +7,6 @@ job that continues another takes the inputs that have the same content from the 
 (`same_files`), so that content decides, and only who continues a job reads its inputs a second time.
 """
 
-import json
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from typing import Any
 from zoo_runner.engines.cwl_process.links import list_paths
 from zoo_runner.files import encode_json, read_unlinked, write_anew
 from zoo_runner.model.package import Document
+from zoo_runner.model.written import read_json, write_json
 from zoo_runner.package.requirements import find_effective, list_requirements
 
 FINISHED = "finished"
@@ -62,7 +62,7 @@ def compute_key(step: str, tool: str, order: Mapping[str, Any], occurrence: int 
 
 
 def _digest(value: Any) -> str:
-    content = json.dumps(value, sort_keys=True, default=str)
+    content = write_json(value, sort_keys=True, default=str)
     return sha256(content.encode(errors="surrogatepass")).hexdigest()
 
 
@@ -120,7 +120,7 @@ def _read(run: Path, key: str) -> dict[str, Any] | None:
     path = run / FINISHED / key
     if not path.exists():
         return None
-    stored: dict[str, Any] = json.loads(read_unlinked(path))
+    stored: dict[str, Any] = read_json(read_unlinked(path))
     return stored
 
 

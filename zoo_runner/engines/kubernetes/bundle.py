@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import io
-import json
 import os
 import tarfile
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from zoo_runner.model.errors import InputError, StageInError
 from zoo_runner.model.events import Report
 from zoo_runner.model.package import Document, Package
 from zoo_runner.model.workspace import MOST_LOG_BYTES, StorageProfile
+from zoo_runner.model.written import read_json, write_json
 from zoo_staging.errors import StagingError
 
 JOB_FILE = "job.json"
@@ -68,7 +68,7 @@ def pack_bundle(job: JobSpec, steps: Mapping[str, Any], files: Mapping[str, Path
         gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6, mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w") as archive,
     ):
-        _add_bytes(archive, JOB_FILE, json.dumps(content).encode())
+        _add_bytes(archive, JOB_FILE, write_json(content).encode())
         for name, path in files.items():
             add_input(archive, path.resolve(), name)
     return packed.getvalue()
@@ -106,7 +106,7 @@ def read_job(bundle: bytes, work_folder: Path, log_folder: Path) -> tuple[JobSpe
     version.
     """
     with _open(bundle) as archive, cast(IO[bytes], archive.extractfile(JOB_FILE)) as file:
-        content = json.load(file)
+        content = read_json(file.read())
     check_protocol(content.get("protocol", 0))
     package = content["package"]
     paths = JobPaths(

@@ -1,6 +1,5 @@
 """Jobs in a database: the records, their leases, and the queue that they are."""
 
-import json
 import math
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -27,6 +26,7 @@ from zoo_runner.model.job import Job, Status
 from zoo_runner.model.needs import ROUNDING as _ROUNDING
 from zoo_runner.model.needs import Needs
 from zoo_runner.model.package import Package
+from zoo_runner.model.written import read_json, write_json
 from zoo_runner.store.cursors import read_cursor, write_cursor
 from zoo_runner.store.errors import build_changed, build_exists, build_not_found
 from zoo_runner.store.protocol import ANY_JOB, JobPage, JobQuery, Lease, Share
@@ -377,7 +377,7 @@ def _build_page(rows: Sequence[Any], limit: int) -> JobPage:
 
 
 def _read_job(row: Any) -> Job:
-    return from_plain(Job, json.loads(row.body) | {"version": row.version})
+    return from_plain(Job, read_json(row.body) | {"version": row.version})
 
 
 def build_columns(job: Job) -> dict[str, Any]:
@@ -394,7 +394,7 @@ def build_columns(job: Job) -> dict[str, Any]:
         "priority": job.priority,
         "package": job.package,
         "version": job.version,
-        "body": json.dumps(to_plain(job)),
+        "body": write_json(to_plain(job)),
         "search_text": write_search_text(job),
         "deployed_in": job.deployed_in or job.workspace,
         "needs_cores": job.needs.cores,

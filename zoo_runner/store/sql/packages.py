@@ -1,11 +1,10 @@
 """Packages in a database, each once by its digest."""
 
-import json
-
 from sqlalchemy import Connection, delete, select
 
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.package import Package
+from zoo_runner.model.written import read_json, write_json
 from zoo_runner.store.sql.database import Database
 from zoo_runner.store.sql.schema import JOBS, PACKAGES, VERSIONS
 
@@ -17,7 +16,7 @@ def keep_package(database: Database, connection: Connection, package: Package) -
     """Store a package where it is not stored yet; it is not removed before this transaction has ended."""
     known = select(PACKAGES.c.digest).where(PACKAGES.c.digest == package.digest)
     if connection.execute(known.with_for_update(read=True, key_share=True)).scalar() is None:
-        values = {"digest": package.digest, "body": json.dumps(to_plain(package))}
+        values = {"digest": package.digest, "body": write_json(to_plain(package))}
         connection.execute(database.insert(PACKAGES).values(values).on_conflict_do_nothing())
 
 
@@ -44,4 +43,4 @@ def load_package(database: Database, digest: str) -> Package | None:
     """Return the package with this digest, None where there is none."""
     with database.reading() as connection:
         body = connection.execute(select(PACKAGES.c.body).where(PACKAGES.c.digest == digest)).scalar()
-    return from_plain(Package, json.loads(body)) if body is not None else None
+    return from_plain(Package, read_json(body)) if body is not None else None

@@ -13,6 +13,7 @@ and kept on the volume for the published logs.
 """
 
 import json
+import math
 import os
 import shutil
 import sys
@@ -59,6 +60,7 @@ from zoo_runner.engines.cwl_process.system_calls import filter_launcher
 from zoo_runner.engines.kubernetes.pod_log import encode_line
 from zoo_runner.files import write_json
 from zoo_runner.model.events import EngineLine, Event, StepReused
+from zoo_runner.package.yaml_values import keep_forms, restore_forms
 
 Emit = Callable[[Event], None]
 
@@ -96,7 +98,8 @@ class _Tool(ConfinedTool, CommandLineTool):
 
     def job(self, job_order: Any, output_callbacks: Any, runtimeContext: RuntimeContext) -> Any:
         name = uniquename(runtimeContext.name or shortname(self.tool.get("id", "job")))
-        yield _Found(self, self.seen.count(self, job_order), name, job_order, output_callbacks)
+        order = keep_forms(job_order)
+        yield _Found(self, self.seen.count(self, order), name, order, output_callbacks)
 
 
 class _Seen:
@@ -133,13 +136,13 @@ class _Executor(JobExecutor):
         self.found.append(job)
         result = self._finished.find(job.key)
         if result is not None:
-            job.callback(result.outputs, "success")
+            job.callback(restore_forms(result.outputs), "success")
 
     def select_resources(self, request: dict[str, Any], context: RuntimeContext) -> dict[str, Any]:
         """Grant what a step asks for: its pod was planned with it."""
         return {
-            "cores": request["coresMax"],
-            "ram": request["ramMax"],
+            "cores": math.ceil(request["coresMax"]),
+            "ram": math.ceil(request["ramMax"]),
             "tmpdirSize": request["tmpdirMin"],
             "outdirSize": request["outdirMin"],
         }
@@ -217,7 +220,7 @@ class Evaluation:
             raise _Failed
 
     def _build_job(self, node: str, given: SlotJob, context: JobContext) -> StepJob:
-        job = self._tools[self._spec["nodes"][node]].build_job(dict(given.order), context)
+        job = self._tools[self._spec["nodes"][node]].build_job(restore_forms(given.order), context)
         job.name = given.name
         return job
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from zoo_runner.engines.cwl_process.realfiles import StepInputs
 from zoo_runner.files import encode_json, read_unlinked, write_anew
+from zoo_runner.model.written import read_json
 
 OUTPUTS = "native-outputs.json"
 """The output object of the package, in the folder of the run."""
@@ -98,7 +99,7 @@ class Slot:
         """Read which job has the slot; None where it is not known yet."""
         if not self._job.exists():
             return None
-        return SlotJob(**json.loads(read_unlinked(self._job)))
+        return SlotJob(**read_json(read_unlinked(self._job)))
 
     def keep(self, job: SlotJob) -> None:
         """Give the slot to a job."""

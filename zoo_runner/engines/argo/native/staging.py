@@ -31,6 +31,7 @@ from zoo_runner.model.codec import from_plain
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.events import Event, StageStarted
 from zoo_runner.model.job import Outcome
+from zoo_runner.model.written import read_json
 
 _LARGEST_EVENTS_BYTES = 256 << 20
 
@@ -38,7 +39,7 @@ _LARGEST_EVENTS_BYTES = 256 << 20
 def start(node: Node) -> LastLine:
     """Stage in, and write what the evaluation needs to know."""
     last = stage_in(node)
-    staged = from_plain(Staged, json.loads(read_unlinked(node.volume.staged)))
+    staged = from_plain(Staged, read_json(read_unlinked(node.volume.staged)))
     name = node.job.paths.scratch.name
     earlier = [Path(folder, name) for folder in list_earlier_folders(node.volume.generation)]
     steps = node.steps

@@ -19,6 +19,7 @@ from zoo_runner.engines.cwl_process.reuse import Finished
 from zoo_runner.engines.kubernetes.job_pod.used import parse_used
 from zoo_runner.files import read_unlinked
 from zoo_runner.model.events import Event, StepEnded, StepLines, StepStarted
+from zoo_runner.package.yaml_values import keep_forms
 
 
 class JobContext(RuntimeContext):
@@ -103,7 +104,7 @@ class StepJob(CommandLineJob):
         if status != "success":
             cwltool_logger.warning("[job %s] completed %s", self.name, status)
             return False
-        context.finished.keep(given.key, given.order, outputs)
+        context.finished.keep(given.key, given.order, keep_forms(outputs))
         return True
 
     def _find_outputs(self, code: int, context: JobContext) -> Any:
