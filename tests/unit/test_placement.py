@@ -29,7 +29,7 @@ from zoo_runner.server.access.documents import AccessDocuments
 from zoo_runner.server.access.policy import Policy
 from zoo_runner.server.access.tokens import Caller
 from zoo_runner.server.api import Api, Call
-from zoo_runner.server.app import build_app, find_secrets
+from zoo_runner.server.app import build_app
 from zoo_runner.server.callbacks import build_message, find_call_of
 from zoo_runner.server.deploying import Deployment
 from zoo_runner.server.hidden_settings import hide_settings
@@ -213,8 +213,8 @@ def test_answers_show_no_secret_of_the_workspace_and_no_setting_of_the_operator(
     lost = str(tmp_path / "lost")
     profiles.write_text(json.dumps({"alpha": {"credentials": str(folder)}, "beta": {"credentials": lost}}))
     of = replace(api, settings=replace(api.settings, workspaces=profiles))
-    assert "secret of alpha" in find_secrets(of, "alpha")
-    assert "secret of alpha" not in find_secrets(of, "beta")
+    assert "secret of alpha" in of.find_secrets("alpha")
+    assert "secret of alpha" not in of.find_secrets("beta")
     with pytest.raises(SettingsError) as caught:
         of.find_configuration("beta")
     shown = check(hide_settings(caught.value), "settings.invalid")

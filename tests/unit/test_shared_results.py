@@ -89,7 +89,7 @@ def test_a_link_made_below_a_prefix_leads_to_the_server_itself(shared: Api) -> N
         (Call("ws", BASE), {"path": "text/message.txt", "days": True}, "request.invalid"),
         (Call("ws", BASE), {"path": "text/message.txt", "workspace": "other"}, "request.invalid"),
     ],
-    ids=str,
+    ids=lambda value: value.workspace if isinstance(value, Call) else str(value),
 )
 def test_no_link_is_made_to_what_may_not_be_read(shared: Api, call: Call, request_: Any, code: str) -> None:
     with pytest.raises(RunnerError) as caught:

@@ -303,7 +303,8 @@ def _add_job_groups(router: APIRouter, api: Api, of: Any) -> None:
     @router.get("/comparison", tags=["jobs"], **describe_document(Comparison))
     def compare_jobs(call: of, request: Request, job: TwoJobs) -> Response:
         """Compare two jobs: package, inputs, times, steps, outcome, and the files of their results."""
-        compared = comparison.compare_jobs(api, call, *job, audit.find_note(request))
+        first, second = job
+        compared = comparison.compare_jobs(api, call, first, second, audit.find_note(request))
         return Document(compared, "comparison", call.base)
 
     @router.post("/selection", tags=["jobs"], **describe_document(JobOutcomes), **_DOCUMENT)
@@ -483,10 +484,8 @@ def _add_passing_on(router: APIRouter, api: Api, of: Any) -> None:
 
         It expires then; nothing else can be read by it.
         """
-        if is_form(request):
-            wanted = read_share_form(await read_body(request, api))
-        else:
-            wanted = await read_document(request, api)
+        by_form = is_form(request)
+        wanted = read_share_form(await read_body(request, api)) if by_form else await read_document(request, api)
         made = await run_in_threadpool(shared_results.share_result, api, call, job_id, wanted)
         return Document(made, "shared", call.base, status_code=201, headers={"Cache-Control": "no-store"})
 

@@ -62,7 +62,7 @@ def read_token(token: str, secret: str) -> Grant:
     """Read what a link is for; raises `InputError` (`link.invalid`) unless it was signed with the secret."""
     try:
         signed = _read_signed(token, secret)
-        values = json.loads(signed) if signed else None
+        values = json.loads(signed or b"")
         return Grant(**dict(zip((one.name for one in fields(Grant)), values, strict=True)))
     except (ValueError, TypeError) as error:
         raise InputError(

@@ -161,8 +161,13 @@ def find_requests(package: Package) -> dict[str, Request]:
     for use in walk_tools(package):
         if use.step not in found:
             resources, time = (find_effective(use.holders, name) for name in ("ResourceRequirement", "ToolTimeLimit"))
-            amounts = (_read_amount(resources.body if resources else {}, name) for name in ("cores", "ram", "outdir"))
-            found[use.step] = Request(*amounts, _read_number(time.body.get("timelimit") if time else None))
+            asked = resources.body if resources else {}
+            found[use.step] = Request(
+                _read_amount(asked, "cores"),
+                _read_amount(asked, "ram"),
+                _read_amount(asked, "outdir"),
+                _read_number(time.body.get("timelimit") if time else None),
+            )
     return found
 
 
