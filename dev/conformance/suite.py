@@ -37,10 +37,13 @@ def main(words: list[str]) -> int:
     """Run the suite and print the table; 1 where zoo-runner fails what cwltool passes."""
     given = parse(words)
     tests, engine = find_tests(given.folder), given.engine
-    options = ["-j", str(given.jobs), *choose_tests(given.tests)]
+    names = list_tests(tests)
+    chosen = {number: names[number] for number in choose_tests(given.tests, names)}
+    options = ["-j", str(given.jobs)]
     with reaching_store(engine) as environ:
-        ours = run_suite(tests, options, [sys.executable, str(HERE / "cwl_runner.py"), "--engine", engine], environ)
-    theirs = run_suite(tests, options, CWLTOOL, ENVIRON)
+        command = [sys.executable, str(HERE / "cwl_runner.py"), "--engine", engine]
+        ours = run_suite(tests, chosen, options, command, environ)
+    theirs = run_suite(tests, chosen, options, CWLTOOL, ENVIRON)
     print("| runner | passed | unsupported | failed |\n| --- | --- | --- | --- |")
     for name, found in {f"zoo-runner, engine {engine}": ours, "cwltool": theirs}.items():
         counts = Counter(found.values())
@@ -63,11 +66,25 @@ def parse(words: list[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def choose_tests(tests: str) -> list[str]:
-    """Return the options of cwltest for a list of numbers or ids."""
-    if not tests:
-        return []
-    return ["-n" if re.fullmatch(r"[\d,-]+", tests) else "-s", tests]
+def list_tests(tests: Path) -> dict[int, str]:
+    """List the tests of a suite by their numbers: `id: description`."""
+    done = subprocess.run([str(CWLTEST), "--test", str(tests), "-l"], check=True, capture_output=True, text=True)
+    return {int(number): name for number, name in re.findall(r"^\[(\d+)\] (.*)$", done.stdout, re.MULTILINE)}
+
+
+def choose_tests(wanted: str, names: Mapping[int, str]) -> list[int]:
+    """Return the numbers of the tests in a list of numbers, ranges and ids, in order; all for an empty one."""
+    numbers = {name.partition(":")[0]: number for number, name in names.items()}
+    found: list[int] = []
+    for word in wanted.split(",") if wanted else ():
+        first, _, last = word.partition("-")
+        if first.isdigit():
+            found += range(int(first), int(last or first) + 1)
+        else:
+            found.append(numbers.get(word) or sys.exit(f"the suite has no test {word}"))
+    if unknown := [number for number in found if number not in names]:
+        sys.exit(f"the suite has no test {unknown[0]}")
+    return sorted(set(found)) if wanted else list(names)
 
 
 def name_suite(tests: Path) -> str:
@@ -107,17 +124,20 @@ def reaching_store(engine: str) -> Iterator[Mapping[str, str]]:
         yield {**environ, **site.environ, STORE: str(store.folder)}
 
 
-def run_suite(tests: Path, options: list[str], command: list[str], environ: Mapping[str, str]) -> dict[str, str]:
-    """Run the tests with one runner; return how each ended, by its description."""
+def run_suite(
+    tests: Path, chosen: Mapping[int, str], options: list[str], command: list[str], environ: Mapping[str, str]
+) -> dict[str, str]:
+    """Run the chosen tests with one runner; return how each ended, by its name."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         words = [str(CWLTEST), "--test", str(tests), "--junit-xml", str(report), "--tool", command[0], *options]
-        words += ["--timeout", str(LONGEST_SECONDS)]
+        words += ["--timeout", str(LONGEST_SECONDS), "-n", ",".join(map(str, chosen))]
         subprocess.run([*words, "--", *command[1:]], check=False, cwd=tests.parent, env=environ)
         if not report.exists():
-            sys.exit(f"cwltest ran no test of {tests}: {' '.join(options)}; check TESTS and the folder")
+            sys.exit(f"cwltest ran no test of {tests}; check TESTS and the folder")
+        # in the order of the numbers; of some tests of a suite the report has the names of its first ones
         cases = ElementTree.parse(report).getroot().iter("testcase")
-        return {str(case.get("name")): read_outcome(case) for case in cases}
+        return {name: read_outcome(case) for name, case in zip(chosen.values(), cases, strict=True)}
 
 
 def read_outcome(case: ElementTree.Element) -> str:
