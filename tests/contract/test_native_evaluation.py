@@ -104,6 +104,32 @@ def test_a_package_that_needs_one_pod_is_named_with_its_reason(name: str, site: 
     assert list_obstacles(accept(site, name).package)
 
 
+EMPTY = """
+cwlVersion: v1.2
+class: CommandLineTool
+id: empty
+baseCommand: [sh, -c, 'mkdir -p made/e/mpty none; echo a > made/a.txt']
+inputs: []
+outputs:
+  made: {type: Directory, outputBinding: {glob: made}}
+  none: {type: Directory, outputBinding: {glob: none}}
+"""
+
+
+@pytest.mark.parametrize("engine", ["local", "argo-native"])
+def test_empty_folders_of_a_step_are_kept_where_the_settings_say_so(engine: str, site: Site, tmp_path: Path) -> None:
+    keeping = site.having(STAGEOUT_KEEP_EMPTY_FOLDERS="true")
+    (tmp_path / "empty.cwl").write_text(EMPTY)
+    job = keeping.accept(tmp_path / "empty.cwl")
+    if engine == "local":
+        assert keeping.run(job).outcome.diagnosis is None
+    else:
+        Pods(keeping, job).run_all()
+    assert list((keeping.results / "made/e/mpty").iterdir()) == []
+    assert (keeping.results / "made/a.txt").read_text() == "a\n"
+    assert not [path for path in (keeping.results / "none").iterdir() if path.suffix != ".json"]
+
+
 def test_a_job_that_has_ended_is_not_run_again(site: Site, tmp_path: Path) -> None:
     pods = Pods(site, site.accept(write_package(tmp_path, "date +%N; echo begun >> $HOME/../count")))
     (step,) = pods.steps
