@@ -27,11 +27,8 @@ from zoo_runner.model.errors import RunnerError
 from zoo_staging.command import end_with
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from zoo_runner.config.configuration import Configuration
     from zoo_runner.engines.protocol import JobSpec
-    from zoo_runner.package.scripts import Script
 
 EXIT_CODES = """
 \b
@@ -136,11 +133,12 @@ def validate(package: str, form: str, strict: bool) -> None:
     """
     from dataclasses import asdict
 
+    from zoo_runner.engines.cwl_process.script_faults import find_script_faults
     from zoo_runner.inputs.inspection import inspect_package
     from zoo_runner.model.errors import PackageError
     from zoo_runner.package.findings import build_sarif, format_findings
 
-    findings = inspect_package(package, read_configuration().settings, find_faults=_find_script_faults)
+    findings = inspect_package(package, read_configuration().settings, find_faults=find_script_faults)
     if form == "json":
         print_json([asdict(finding) for finding in findings])
     elif form == "sarif":
@@ -149,13 +147,6 @@ def validate(package: str, form: str, strict: bool) -> None:
         click.echo(format_findings(findings))
     if any(finding.severity in ("error", "warning" if strict else "error") for finding in findings):
         sys.exit(PackageError.exit_code)
-
-
-def _find_script_faults(scripts: "Sequence[Script]") -> "Iterable[tuple[Script, str]]":
-    # its libraries are for packages that have JavaScript
-    from zoo_runner.engines.cwl_process.script_faults import find_script_faults
-
-    return find_script_faults(scripts)
 
 
 @cli.command()

@@ -3,10 +3,6 @@
 import json
 from collections.abc import Iterator, Sequence
 
-from cwl_utils.errors import JavascriptException, SubstitutionError
-from cwl_utils.expression import scanner
-
-from zoo_runner.engines.cwl_process.javascript import BoundedJavaScript, add_place
 from zoo_runner.package.scripts import Script, needs_javascript
 
 _COMPILE = """{return %s.map(function (text) {
@@ -19,6 +15,11 @@ _LINES_BEFORE = 3
 
 def find_script_faults(scripts: Sequence[Script]) -> Iterator[tuple[Script, str]]:
     """Find the scripts with a syntax error, and say which; none where JavaScript cannot be evaluated here."""
+    # libraries of cwltool, which a server or a command needs for packages with JavaScript alone
+    from cwl_utils.errors import JavascriptException, SubstitutionError
+
+    from zoo_runner.engines.cwl_process.javascript import BoundedJavaScript, add_place
+
     found: list[tuple[Script, str]] = []
     for script in scripts:
         try:
@@ -42,6 +43,8 @@ def _list_bodies(script: Script) -> Iterator[str]:
 
     Source: CWL v1.2, Command Line Tool Description, "Expressions".
     """
+    from cwl_utils.expression import scanner
+
     if script.is_library:
         yield script.text
         return
