@@ -1,6 +1,7 @@
 """Files of this machine, for STAC documents on disk and their assets."""
 
 import errno
+import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
@@ -17,6 +18,8 @@ from zoo_staging.hrefs import local_path
 from zoo_staging.ranges import ByteRange
 from zoo_staging.short_calls import ShortCalls
 from zoo_staging.threads import Workers
+
+logger = logging.getLogger(__name__)
 
 CHUNK_BYTES = 1 << 20
 
@@ -130,13 +133,18 @@ def check_links(folder: Path, allowed_roots: tuple[Path, ...] | None, max_files:
 
 
 def check_content(path: Path, size_bytes: int | None, checksum: Checksum | None) -> None:
-    """Check a file against what its input says of it; blocks. Raises `StagingError`."""
+    """Check a file against what its input says of it; blocks. Raises `StagingError`.
+
+    A size that is stated without a checksum is no more than a hint, as in cwltool: another one is a warning.
+    """
     remedy = "Give the file that was meant, or correct `size` and `checksum` in the input."
     with _translating(path), _open_file(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size_bytes not in (None, size):
             reason = f"it has {size} bytes, its input states {size_bytes}"
-            raise StagingError(Kind.SIZE, str(path), reason, remedy)
+            if checksum:
+                raise StagingError(Kind.SIZE, str(path), reason, remedy)
+            logger.warning("%s: %s", path, reason)
         digest = checksum.start() if checksum else None
         while digest and (chunk := file.read(CHUNK_BYTES)):
             digest.update(chunk)

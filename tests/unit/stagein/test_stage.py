@@ -302,6 +302,15 @@ def test_a_local_file_is_what_its_input_says(
     assert "its input states" in caught.value.reason
 
 
+@pytest.mark.parametrize("stated", [{"size": 6}, {"size": 6, "checksum": "sha1$hash"}])
+def test_another_size_without_a_checksum_is_a_warning_as_cwltool_reads_past_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, stated: dict[str, Any]
+) -> None:
+    (tmp_path / "a.txt").write_text("hello")
+    stage_in({"a": {**refer(tmp_path / "a.txt"), **stated}}, tmp_path / "in", StageInOptions())
+    assert "it has 5 bytes, its input states 6" in caplog.text
+
+
 def test_a_checksum_of_an_unknown_kind_is_not_verified_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
