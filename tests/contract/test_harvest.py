@@ -55,8 +55,8 @@ class Field:
         self.file = site.folder / "sources.yml"
         self.write(url=self.url)
 
-    def write(self, server: str = "", access: Path | None = None, **source: Any) -> None:
-        more = {"access": str(access)} if access else {}
+    def write(self, server: str = "", access: str = "", **source: Any) -> None:
+        more = {"access": access} if access else {}
         self.file.write_text(json.dumps({"server": server or self.server.url, "sources": [source], **more}))
 
     def harvest(self, *, works: bool = True, again: bool = False, dry: bool = False) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def test_the_access_document_beside_the_workflows_reaches_the_place_from_which_s
     place, public = field.site.folder / "access", {"access": "public"}
     place.mkdir()
     (place / "alpha.json").write_text(json.dumps({"workflows": {"of-others": public}, "more": 1}))
-    field.write(access=place, url=field.url, workspace="alpha")
+    field.write(access=str(place), url=field.url, workspace="alpha")
 
     def read() -> Any:
         return json.loads((place / "alpha.json").read_text())
