@@ -138,7 +138,8 @@ def test_a_step_has_a_token_of_its_caller_for_one_service_until_its_job_ends_in_
     running = begin(place, tmp_path, code)
     claims = read_claims(running.token)
     assert claims["aud"] in ("catalogue", ["catalogue"])
-    assert (claims["azp"], claims["scope"]) == (SERVER, "catalogue.read")
+    # `basic` is a scope of all clients of the realm, which says who it is
+    assert (claims["azp"], set(claims["scope"].split())) == (SERVER, {"basic", "catalogue.read"})
     # of the same person, and it is no key to this server
     assert claims["sub"] == read_claims(place.ada["Authorization"])["sub"]
     assert "workspaces" not in claims
