@@ -11,7 +11,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from tests.keycloak import PASSWORD, SERVER, find_keycloak, get_token, is_active
-from tests.serving import ASYNC, CWL, Answer, Server, serving
+from tests.serving import ASYNC, CWL, Answer, Server, kill, serving
 from tests.site import Pipe, Site
 from tests.waiting import wait_for
 
@@ -125,7 +125,11 @@ def end(place: Place, running: Running, status: str) -> None:
     if status == "dismissed":
         place.ask(f"/jobs/{running.job}", "DELETE")
     elif status == "lost":
+        workers = place.server.find_workers()
         place.server.kill()
+        # a worker alone would go on to the end of its job
+        for worker in workers:
+            kill(worker)
         place.server.start()
     else:
         running.gate.release()

@@ -88,7 +88,7 @@ def test_a_token_of_an_owner_who_never_came_holds_where_an_operator_made_it_or_f
     check(caught.value, "identity.owner", "ada", old.created, "14 days")
 
 
-def test_what_the_provider_issued_last_counts_and_a_token_without_the_claim_says_nothing(tmp_path: Path) -> None:
+def test_what_the_provider_issued_last_counts_and_a_token_that_does_not_say_when_says_nothing(tmp_path: Path) -> None:
     with opened_api(tmp_path) as api:
         noted = []
 
@@ -98,18 +98,19 @@ def test_what_the_provider_issued_last_counts_and_a_token_without_the_claim_says
                 found = api.store.memberships.find("ada")
                 noted.append(found and (found.workspaces, found.seen))
 
-        early, late, future = clock.after(-60), clock.after(-30), clock.after(3600)
+        early, late, now, future = (clock.after(seconds) for seconds in (-60, -30, 0, 3600))
         callers = (
             replace(build_caller("alpha"), issued=None),
             replace(build_caller("alpha", "beta"), issued=early),
             replace(build_caller("beta"), issued=late),
             # still valid, of before
             replace(build_caller("alpha", "beta"), issued=early),
-            replace(build_caller(), issued=clock.now(), says_workspaces=False),
+            # of no group any more
+            replace(build_caller(), issued=now),
         )
         asyncio.run(note(*callers))
         last = ("beta",), late
-        assert noted == [None, (("alpha", "beta"), early), last, last, last]
+        assert noted == [None, (("alpha", "beta"), early), last, last, ((), now)]
         assert build_membership(replace(build_caller(), issued=future)).seen < future
 
 

@@ -154,13 +154,13 @@ def test_settings_that_would_accept_too_much_are_refused(variables: Mapping[str,
         load_identity_settings({**usual, **variables})
 
 
-def test_a_caller_has_when_the_token_was_issued_and_whether_it_says_workspaces() -> None:
+def test_a_caller_has_when_the_token_was_issued_and_without_the_claim_no_workspace() -> None:
     path = SETTINGS.workspaces_claim
-    for claims, issued, says in (
-        ({}, clock.format_time(datetime.fromtimestamp(NOW, timezone.utc)), True),
-        ({"iat": None, path: []}, None, True),
-        ({path: None}, clock.format_time(datetime.fromtimestamp(NOW, timezone.utc)), False),
+    for claims, issued, workspaces in (
+        ({}, clock.format_time(datetime.fromtimestamp(NOW, timezone.utc)), {"alpha", "beta"}),
+        ({"iat": None, path: []}, None, set()),
+        ({path: None}, clock.format_time(datetime.fromtimestamp(NOW, timezone.utc)), set()),
     ):
         sent = {name: value for name, value in {**CLAIMS, **claims}.items() if value is not None}
         found = read_caller(sign(sent), KEYS, SETTINGS, NOW)
-        assert (found.issued, found.says_workspaces) == (issued, says)
+        assert (found.issued, found.workspaces) == (issued, workspaces)

@@ -33,7 +33,7 @@ class Memberships:
     async def note(self, caller: Caller) -> None:
         """Keep of which workspaces a caller is, as the provider has just said."""
         known = self._known.get(caller.name)
-        if not caller.says_workspaces or caller.issued is None:
+        if caller.issued is None:
             return
         if known and known[0] == caller.workspaces and monotonic() < known[1]:
             return

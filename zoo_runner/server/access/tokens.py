@@ -41,7 +41,7 @@ class Caller:
 
     `by` is what the request has to show that; a personal token has an id (`token`) and the actions that it is for
     (`scopes`; None: all). Of a token of the provider, `issued` is when (a stored time; None where it does not say), and
-    `says_workspaces` whether it has the claim of the workspaces at all; `text` is the token that the request has.
+    `text` the token itself.
     """
 
     name: str
@@ -51,7 +51,6 @@ class Caller:
     scopes: frozenset[str] | None = None
     token: str | None = None
     issued: str | None = field(default=None, compare=False)
-    says_workspaces: bool = field(default=True, compare=False)
     text: str | None = field(default=None, compare=False, repr=False)
 
 
@@ -172,15 +171,14 @@ def _refuse_form(error: Exception, settings: IdentitySettings) -> InputError:
 
 def _build_caller(claims: Mapping[str, Any], settings: IdentitySettings) -> Caller:
     name = _find(claims, settings.name_claim) or claims["sub"]
-    workspaces = _find(claims, settings.workspaces_claim)
     if not isinstance(name, str) or not name.strip() or len(name) > 200 or not name.isprintable():
         raise refuse("identity.claim", f"its claim {settings.name_claim} is not a name")
     return Caller(
         name,
-        _read_names(workspaces),
+        # one who is in no group may have no such claim at all, as at Keycloak
+        _read_names(_find(claims, settings.workspaces_claim)),
         _read_names(_find(claims, settings.roles_claim)),
         issued=_read_time(claims.get("iat")),
-        says_workspaces=workspaces is not None,
     )
 
 
