@@ -263,11 +263,11 @@ def keep_preset(visit: Visit) -> dict[str, Any]:
     page.get_by_label("Name of a new preset").fill("cloudless <b>")
     page.get_by_role("button", name="Keep what is filled in").click()
     page = visit.open("/processes/scene.html")
-    page.get_by_label("Preset", exact=True).select_option("cloudless <b>")
-    page.locator(".presets").get_by_role("button", name="Fill in").click()
+    page.locator("#preset").select_option("cloudless <b>")
+    page.locator(".presets").get_by_role("button", name="Use").click()
     filled = [page.get_by_label(name).input_value() for name in ("Index", "Most clouds")]
     page.locator(".presets").get_by_role("button", name="Remove").click()
-    return {"filled": filled, "left": page.get_by_label("Preset", exact=True).locator("option").count()}
+    return {"filled": filled, "left": page.locator("#preset option").count()}
 
 
 def search(visit: Visit) -> dict[str, Any]:

@@ -27,6 +27,8 @@ from zoo_runner.model.job import Job
 from zoo_runner.model.masking import Masker
 
 REQUEST_HEADER = "X-Request-Id"
+SHARED = "/shared"
+"""Whoever knows a path below this one reads what it leads to: no log has it."""
 CURRENT_WORKSPACE: ContextVar[str | None] = ContextVar("workspace", default=None)
 _CURRENT_REQUEST: ContextVar[str | None] = ContextVar("request", default=None)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -136,9 +138,13 @@ class Logged:
             level = logging.INFO if status >= 500 or scope["method"] not in _READS else logging.DEBUG
             if logger.isEnabledFor(level):
                 client = (scope.get("client") or ("",))[0]
-                said = {"method": scope["method"], "path": scope["path"], "status": status, "client": client}
+                said = {"method": scope["method"], "path": _hide(scope["path"]), "status": status, "client": client}
                 seconds = round(perf_counter() - started, 4)
                 logger.log(level, "request answered", extra={"about": {**said, "seconds": seconds}})
+
+
+def _hide(path: str) -> str:
+    return f"{SHARED}/…" if path.startswith(f"{SHARED}/") else path
 
 
 def _find_id(scope: Scope) -> str:

@@ -26,10 +26,9 @@ from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import SharedLink
 from zoo_runner.server.invalid_requests import build_invalid
 from zoo_runner.server.jobs import get_job
-from zoo_runner.server.log_lines import CURRENT_WORKSPACE
+from zoo_runner.server.log_lines import CURRENT_WORKSPACE, SHARED
 from zoo_runner.server.results import read_result_file
 
-PATH = "/shared"
 USUAL_DAYS = 7
 _ACTION = "link.read"
 # what else the secret may sign some day is not taken for a link
@@ -124,7 +123,7 @@ def share_result(api: Api, call: Call, job_id: str, request: Mapping[str, Any]) 
     read_result_file(job, call, path)
     grant = Grant(call.workspace, job_id, path, ceil(time() + days * clock.SECONDS_PER_DAY), call.hub)
     return {
-        "href": f"{_find_root(api, call)}{PATH}/{write_token(grant, secret)}",
+        "href": f"{_find_root(api, call)}{SHARED}/{write_token(grant, secret)}",
         "jobID": job_id,
         "path": path,
         "expires": clock.from_seconds(grant.expires),
@@ -162,7 +161,7 @@ def _find_root(api: Api, call: Call) -> str:
 def add_shared_results(app: FastAPI, api: Api, find_base: Callable[[Request], str]) -> None:
     """Add the path at which links are read: by anybody, for the link is the permission."""
 
-    @app.get(f"{PATH}/{{token}}", tags=["jobs"], responses=_ONE_FILE)
+    @app.get(f"{SHARED}/{{token}}", tags=["jobs"], responses=_ONE_FILE)
     def get_shared_result(request: Request, token: str) -> Response:
         """Get the file that a link was made for, with ranges, until the link expires."""
         grant = read_token(token, api.settings.link_secret)
