@@ -5,16 +5,10 @@
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 export CONTAINERS_CONF="$HERE/../images/containers.conf"
+. "$HERE/push.sh"
 . "$HERE/job-image.sh"
 
 have() { podman image exists "$1"; }
-push() {
-  podman push -q --tls-verify=false "$1" "$REGISTRY/${1#*/}" >/dev/null
-  # a node that has the tag already would keep the former image
-  [ -S "$CONTAINERD_SOCK" ] && ctr -a "$CONTAINERD_SOCK" -n k8s.io images rm "$1" >/dev/null 2>&1 || true
-  say "pushed $1"
-}
-
 make_small() {
   local work; work=$(mktemp -d); trap 'rm -rf "$work"' RETURN
   cp /bin/busybox "$work/"

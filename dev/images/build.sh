@@ -9,6 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 export CONTAINERS_CONF="$PWD/containers.conf"
+. ./project.sh
 
 BASE=docker.io/library/debian:bookworm-slim
 EO_TOOLS=docker.io/zoo-runner/eo-tools:1
@@ -34,16 +35,6 @@ make_base() {
   tar -C "$work/rootfs" -c . | podman import --quiet --change 'CMD ["bash"]' - "$BASE" >/dev/null
 }
 
-# The host's package sources, certificates and resolver, lent to the build and not kept in the image: a site's mirror
-# is reachable then without its address standing in any file here. Only a Debian 12 host has sources that fit.
-host_mounts() {
-  local path
-  echo "-v /etc/ssl/certs:/etc/ssl/certs:ro"
-  . /etc/os-release
-  [ "${VERSION_CODENAME:-}" = bookworm ] || return 0
-  for path in /etc/apt /usr/share/keyrings; do [ -d "$path" ] && echo "-v $path:$path:ro"; done
-}
-
 need podman
 if podman image exists "$BASE"; then
   say "$BASE is there"
@@ -57,10 +48,8 @@ fi
 if [ "${1:-}" != --rebuild ] && podman image exists "$EO_TOOLS"; then
   say "$EO_TOOLS is there"
 else
-  say "building $EO_TOOLS (a minute or two, 250 Debian packages)"
-  # chroot isolation: RUN lines work where nested namespaces are not allowed
-  # shellcheck disable=SC2046  # one word per option is meant
-  podman build --quiet --pull=never --isolation chroot $(host_mounts) -t "$EO_TOOLS" -f Dockerfile.eo-tools . >/dev/null
+  say "$EO_TOOLS takes a minute or two: 250 Debian packages"
+  build_image "$EO_TOOLS" . -f Dockerfile.eo-tools
   say "$EO_TOOLS built"
 fi
 podman images --format 'images: {{.Repository}}:{{.Tag}}  {{.Size}}' | grep -F -e "${BASE%:*}" -e "${EO_TOOLS%:*}"
