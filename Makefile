@@ -13,8 +13,8 @@ ALONE = tests/live/test_calrissian_api.py
 export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help check newest wheel demo test test-unit test-contract test-live test-attacks test-long conformance lint format bench bench-cluster bench-argo bench-servers docs lock images \
-        cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres keycloak opa clients hera5 browser
+.PHONY: help check newest wheel demo test system-test test-unit test-contract test-live test-attacks test-long conformance lint format bench bench-cluster bench-argo bench-servers docs lock images \
+        cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres keycloak opa helm deploy-images chart-images clients hera5 browser docs-site docs-env
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,7 +30,7 @@ test-unit: env-dev ## unit tests: pure and fast
 	@echo "tests: unit"
 	@$(PYTEST) tests/unit
 
-test-contract: env-dev images cluster argo azurite postgres clients ## contract tests: one suite for each interface, over every implementation
+test-contract: env-dev images cluster argo azurite postgres clients helm docs-env ## contract tests: one suite for each interface, over every implementation
 	@echo "tests: contract"
 	@$(PYTEST) tests/contract
 
@@ -39,7 +39,7 @@ test-attacks: env-dev ## hostile packages, data and callers, and what must not c
 	@echo "tests: attacks"
 	@$(PYTEST) tests/attacks
 
-test-live: env-dev images cluster argo postgres keycloak opa hera5 browser ## live tests: real containers, a real cluster, Keycloak, OPA, and the servers at ZOO_URL and ARGO_SERVER
+test-live: env-dev images cluster argo postgres keycloak opa helm chart-images hera5 browser ## live tests: real containers, a real cluster, Keycloak, OPA, and the servers at ZOO_URL and ARGO_SERVER
 	@echo "tests: live"
 	@$(PYTEST_LIVE) tests/live --ignore $(ALONE)
 	@$(BIN)/python -m pytest --numprocesses 0 $(ALONE)
@@ -47,6 +47,10 @@ test-live: env-dev images cluster argo postgres keycloak opa hera5 browser ## li
 test-long: env-dev images cluster argo postgres hera5 ## tests that take minutes, such as killing a client at every point of its job, or each example on argo-native
 	@echo "tests: long"
 	@$(PYTEST) -m long tests
+
+system-test: env-dev ## test a deployment as its clients do: URL=…; without, the Helm chart, installed on dev/cluster for this
+	@if [ -n "$(URL)" ]; then $(BIN)/zoo-runner system-test "$(URL)"; else \
+	  $(MAKE) --no-print-directory images cluster helm chart-images && $(BIN)/python -m pytest --numprocesses 0 tests/live/test_helm_chart.py; fi
 
 conformance: env-dev ## run the CWL conformance suite in the folder CWL_CONFORMANCE, kept elsewhere, beside cwltool (an hour); TESTS=1,3-6, JOBS=2 at a time, ENGINE=argo-native|calrissian on the cluster
 	@$(PYTHON) -m venv .venv-conformance && .venv-conformance/bin/python -m pip install --quiet --disable-pip-version-check \
@@ -67,6 +71,7 @@ bench: env-dev bench-servers images postgres ## compare with similar tools (25 m
 	@$(BIN)/python -m bench.staging $(if $(FOLDER),--folder $(FOLDER))
 	@$(BIN)/python -m bench.api
 	@$(BIN)/python -m bench.job_list
+	@$(BIN)/python -m bench.drill
 	@$(BIN)/python -m bench.authorisation
 
 bench-cluster: env-dev bench-servers cluster ## compare jobs on Kubernetes with a plain Calrissian Job and pycalrissian
@@ -83,6 +88,9 @@ bench-servers: go
 docs: env-dev ## generate the pages that are written from the code: docs/settings.md, docs/errors.md
 	@$(BIN)/python -m tests.pages
 
+docs-site: docs-env ## build the site of the documentation into site/, without network
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --strict --quiet && echo "docs: site/index.html"
+
 lock: env-dev ## update the lock files, with hashes; UPGRADE=1 takes the newest versions
 	@$(BIN)/python requirements/lock.py $(if $(UPGRADE),--upgrade)
 
@@ -96,6 +104,12 @@ wheel: env-dev ## build sdist and wheel into dist/, without network
 images: ## build the container images of the examples and tests (podman)
 	@sh dev/packages.sh podman
 	@bash dev/images/build.sh
+
+deploy-images: env-dev images ## build the images that platforms install, each with its SBOM in dist/sbom; prints their sizes
+	@bash dev/images/deploy.sh
+
+chart-images: images cluster opa
+	@[ "$${KUBERNETES:-}" = yours ] || bash dev/images/deploy.sh --cluster
 
 cluster: go ## start a real one-node Kubernetes (built at the first call, about 5 minutes), with a new job image
 	@sh dev/packages.sh cluster
@@ -123,11 +137,14 @@ keycloak: ## start a Keycloak for tests, in this user's cache (dev/keycloak/up.s
 opa: go ## build Open Policy Agent for tests, into this user's cache
 	@bash dev/opa/install.sh
 
+helm: go ## build Helm for tests, into this user's cache
+	@bash dev/helm/build.sh
+
 template-repo: ## publish template/ as a git repository that ZOO can clone: make template-repo TO=<repository or folder>
 	@sh template/publish.sh "$(TO)"
 
 clean: ## remove what the other targets created here
-	@rm -rf .venv .venv-newest .venv-clients .venv-conformance .venv-hera5 demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-newest .venv-clients .venv-conformance .venv-hera5 .venv-docs site demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 env-demo:
 	@PYTHON=$(PYTHON) sh requirements/python.sh && $(PYTHON) requirements/install.py demo
@@ -156,6 +173,13 @@ clients: env-dev
 	@[ -x .venv-clients/bin/python ] || { echo "environment: creating .venv-clients" && \
 	  $(BIN)/uv venv --quiet --python $(BIN)/python .venv-clients; }
 	@$(BIN)/uv pip sync --quiet --python .venv-clients --require-hashes requirements/clients.lock
+
+# the generator of the documentation's site, in an environment of its own
+docs-env: env-dev
+	@[ -x .venv-docs/bin/python ] || { echo "environment: creating .venv-docs" && \
+	  $(BIN)/uv venv --quiet --python $(BIN)/python .venv-docs; }
+	@$(BIN)/uv pip sync --quiet --python .venv-docs --require-hashes requirements/docs.lock
+	@echo "$(CURDIR)" > "$$(.venv-docs/bin/python -c 'import site; print(site.getsitepackages()[0])')/zoo-runner.pth"
 
 env-dev:
 	@PYTHON=$(PYTHON) sh requirements/python.sh && $(PYTHON) requirements/install.py dev

@@ -48,7 +48,7 @@ LOCKS = {
     "demo": Lock(("raster", "server", "examples", "demo")),
     "base": Lock(),
     "zoo": Lock(("kubernetes",)),
-    "server": Lock(("kubernetes", "raster", "server", "otel")),
+    "server": Lock(("argo", "harvest", "kubernetes", "raster", "server", "otel")),
     # the stagers' images have no CWL
     "stagein": Lock(only=find_requirements(*_STAGER)),
     "stageout": Lock(only=find_requirements(*_STAGER, "rasterio")),
@@ -56,6 +56,7 @@ LOCKS = {
     "clients": Lock(only=("clients.in",), keeps_pins_of_dev=False),
     # the older idiom of Hera scripts: another pydantic, too
     "hera5": Lock(only=("hera5.in",), keeps_pins_of_dev=False),
+    "docs": Lock(("docs",)),
     "conformance": Lock(only=("conformance.in",)),
     "go": Lock(only=("go.in",), keeps_pins_of_dev=False),
 }

@@ -62,7 +62,7 @@ def create_repository(folder: Path) -> Repository:
 
 
 @contextmanager
-def serving_git(folder: Path, *, login: bool = False) -> Iterator[str]:
+def serving_git(folder: Path, *, login: bool = False, host: str = "127.0.0.1") -> Iterator[str]:
     """Serve the repositories in a folder over HTTP; with `login`, to USER with PASSWORD alone. Yields the address."""
     expected = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
@@ -106,9 +106,9 @@ def serving_git(folder: Path, *, login: bool = False) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer((host, 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield f"http://{host}:{server.server_port}"
         finally:
             server.shutdown()

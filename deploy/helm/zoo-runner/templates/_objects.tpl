@@ -1,0 +1,87 @@
+{{/* Objects that several parts have, each for (dict "root" $ "part" "api" "values" .Values.api). */}}
+
+{{/* "target" is the name of the port of the container. */}}
+{{- define "zoo-runner.service" -}}
+apiVersion: v1
+kind: Service
+metadata:
+  {{- include "zoo-runner.metadata" . | nindent 2 }}
+  {{- with .values.service.annotations }}
+  annotations: {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  type: {{ .values.service.type }}
+  selector: {{- include "zoo-runner.selector" . | nindent 4 }}
+  ports:
+    - {name: {{ .target }}, port: {{ .values.service.port }}, targetPort: {{ .target }}}
+{{- end }}
+
+{{- define "zoo-runner.ingress" -}}
+{{- $ingress := .values.ingress }}
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  {{- include "zoo-runner.metadata" . | nindent 2 }}
+  {{- with $ingress.annotations }}
+  annotations: {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  {{- with $ingress.className }}
+  ingressClassName: {{ . }}
+  {{- end }}
+  {{- if $ingress.tlsSecret }}
+  tls:
+    - hosts: [{{ $ingress.host }}]
+      secretName: {{ $ingress.tlsSecret }}
+  {{- end }}
+  rules:
+    - host: {{ required (printf "%s.ingress.host is empty" .part) $ingress.host }}
+      http:
+        paths:
+          - path: {{ $ingress.path }}
+            pathType: Prefix
+            backend:
+              service:
+                name: {{ include "zoo-runner.fullname" .root }}-{{ .part }}
+                port: {number: {{ .values.service.port }}}
+{{- end }}
+
+{{- define "zoo-runner.budget" -}}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  {{- include "zoo-runner.metadata" . | nindent 2 }}
+spec:
+  maxUnavailable: {{ .values.podDisruptionBudget.maxUnavailable }}
+  selector:
+    matchLabels: {{- include "zoo-runner.selector" . | nindent 6 }}
+{{- end }}
+
+{{/* Who may connect to the pods of a part: "port", and "from" as peers; without peers everyone. */}}
+{{- define "zoo-runner.networkPolicy" -}}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  {{- include "zoo-runner.metadata" . | nindent 2 }}
+spec:
+  podSelector:
+    matchLabels: {{- include "zoo-runner.selector" . | nindent 6 }}
+  policyTypes: {{ ternary "[Ingress, Egress]" "[Ingress]" (.silent | default false) }}
+  {{- if .port }}
+  ingress:
+    - ports:
+        - {protocol: TCP, port: {{ .port }}}
+      {{- with .from }}
+      from: {{- toYaml . | nindent 8 }}
+      {{- end }}
+  {{- end }}
+{{- end }}
+
+{{/* The peers that are the pods of some parts: (dict "root" $ "parts" (list "api")) */}}
+{{- define "zoo-runner.peers" -}}
+{{- $root := .root }}
+{{- range .parts }}
+- podSelector:
+    matchLabels: {{- include "zoo-runner.selector" (dict "root" $root "part" .) | nindent 6 }}
+{{- end }}
+{{- end }}

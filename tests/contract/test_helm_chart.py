@@ -1,0 +1,171 @@
+"""What the Helm chart makes of values, by Helm itself: safe pods, secrets by reference, one source of each rule."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.helm import CHART, DATABASE, EVERYTHING, find_helm, find_pods, helm, render
+from tests.require import require
+from tests.values import ROOT
+from zoo_runner.config.server import load_server_settings
+from zoo_runner.harvest.sources import parse_harvest
+
+PARTS = {"api", "worker", "harvester", "opa", "postgresql", "backup"}
+
+
+@pytest.fixture(scope="module")
+def objects() -> list[dict[str, Any]]:
+    """All that the chart has."""
+    return render(EVERYTHING)
+
+
+def find(objects: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
+    (found,) = [one for one in objects if one["kind"] == kind and one["metadata"]["name"] == name]
+    return found
+
+
+def load_documents(path: Path) -> list[dict[str, Any]]:
+    return list(YAML(typ="safe").load_all(path.read_text()))
+
+
+def test_helm_finds_nothing_to_complain_of() -> None:
+    done = helm("lint", "--strict", CHART, "--values=-", given=json.dumps(EVERYTHING))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_pod_is_of_an_ordinary_user_and_writes_to_volumes_only(objects: list[dict[str, Any]]) -> None:
+    pods = dict(find_pods(objects))
+    assert set(pods) == PARTS
+    for part, pod in pods.items():
+        assert pod["securityContext"]["runAsNonRoot"] is True, part
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, part
+        assert pod["enableServiceLinks"] is False, part
+        assert pod["serviceAccountName"] == f"hub-zoo-runner-{part}"
+        for container in [*pod["containers"], *pod.get("initContainers", [])]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }, part
+            assert {"cpu", "memory"} <= set(container["resources"]["requests"]), part
+            assert "memory" in container["resources"]["limits"], part
+
+
+def test_only_parts_that_call_the_kubernetes_api_have_a_token(objects: list[dict[str, Any]]) -> None:
+    mounting = {part for part, pod in find_pods(objects) if pod["automountServiceAccountToken"]}
+    assert mounting == {"api", "worker"}
+    accounts = [one for one in objects if one["kind"] == "ServiceAccount"]
+    assert {one["metadata"]["name"] for one in accounts} == {f"hub-zoo-runner-{part}" for part in PARTS}
+    assert not any(one["automountServiceAccountToken"] for one in accounts)
+
+
+def test_without_more_the_api_may_do_nothing_in_the_cluster() -> None:
+    bindings = [one for one in render(DATABASE) if one["kind"].endswith("RoleBinding")]
+    assert [one["kind"] for one in bindings] == ["ClusterRoleBinding"]
+    assert [one["name"] for one in bindings[0]["subjects"]] == ["hub-zoo-runner-worker"]
+
+
+@pytest.mark.parametrize("values", [DATABASE, EVERYTHING], ids=["least", "everything"])
+def test_no_secret_is_in_the_chart_and_each_is_a_reference(values: Mapping[str, Any]) -> None:
+    made = render(values)
+    assert [one for one in made if one["kind"] == "Secret"] == []
+    variables = [
+        one for _, pod in find_pods(made) for container in pod["containers"] for one in container.get("env", [])
+    ]
+    assert "ZOO_RUNNER_DATABASE" in {one["name"] for one in variables}
+    assert all("valueFrom" in one for one in variables if one["name"] == "PGPASSWORD")
+    addresses = [one["value"] for one in variables if one["name"] == "ZOO_RUNNER_DATABASE" and "value" in one]
+    assert all(urlsplit(one).password is None for one in addresses)
+
+
+def test_permissions_and_policies_are_those_of_the_files_for_all_platforms(objects: list[dict[str, Any]]) -> None:
+    role = find(objects, "ClusterRole", "hub-hub-zoo-runner-worker")
+    argo, addresses, _ = load_documents(ROOT / "deploy/argo/access.yaml")
+    workers = load_documents(ROOT / "deploy/zoo/access.yaml")[0]
+    assert role["rules"] == [*workers["rules"], *argo["rules"]]
+    assert find(objects, "Role", "hub-hub-zoo-runner-worker")["rules"] == addresses["rules"]
+    policy = find(objects, "ConfigMap", "hub-zoo-runner-opa")["data"]
+    assert policy["policy.rego"] == (ROOT / "deploy/opa/policy.rego").read_text()
+    assert json.loads(policy["data.json"]) == EVERYTHING["opa"]["data"]
+    for document in load_documents(ROOT / "deploy/kubernetes/admission.yaml"):
+        assert find(objects, document["kind"], document["metadata"]["name"]) == document
+
+
+def test_what_the_parts_read_is_what_they_understand(objects: list[dict[str, Any]]) -> None:
+    settings = find(objects, "ConfigMap", "hub-zoo-runner-settings")["data"]
+    server = load_server_settings(settings)
+    assert server.base_url == "https://hub.example.org"
+    assert set(server.hosts) >= {"hub.example.org", "hub-zoo-runner-api", "hub-zoo-runner-api.hub.svc"}
+    assert server.workers == 0
+    sources = find(objects, "ConfigMap", "hub-zoo-runner-harvester")["data"]["sources.yml"]
+    harvest = parse_harvest(YAML(typ="safe").load(sources), Path("/etc/zoo-runner/harvester/sources.yml"))
+    assert harvest.build_base("alpha") == "http://hub-zoo-runner-api:8080/api/catalogs/user/catalogs/alpha"
+
+
+def test_each_network_policy_selects_pods_that_there_are(objects: list[dict[str, Any]]) -> None:
+    policies = [one["spec"] for one in objects if one["kind"] == "NetworkPolicy"]
+    selected = {one["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for one in policies}
+    assert selected == PARTS - {"backup"}
+    peers = [peer for one in policies for rule in one.get("ingress", []) for peer in rule.get("from", [])]
+    named = {
+        peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in peers if "podSelector" in peer
+    }
+    assert named == {"api", "worker", "backup", "harvester"}
+    # nobody connects to a worker, and neither database nor policy agent connects to anyone
+    spec = find(objects, "NetworkPolicy", "hub-zoo-runner-worker")["spec"]
+    assert (spec["policyTypes"], "ingress" in spec) == (["Ingress"], False)
+    for part in ("opa", "postgresql"):
+        assert find(objects, "NetworkPolicy", f"hub-zoo-runner-{part}")["spec"]["policyTypes"] == ["Ingress", "Egress"]
+
+
+def test_a_changed_setting_starts_the_pods_that_read_it_anew() -> None:
+    def read(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            one["metadata"]["name"]: one["spec"]["template"]["metadata"]["annotations"]
+            for one in render(values)
+            if one["kind"] == "Deployment"
+        }
+
+    before, after = read(DATABASE), read({**DATABASE, "settings": {"ZOO_RUNNER_LOG_LEVEL": "debug"}})
+    assert all(before[name] != after[name] for name in before)
+    assert read(DATABASE) == before
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        ({"workers": {"replicas": 3}}, "workers"),
+        ({"api": {"replicas": "two"}}, "replicas"),
+        ({"settings": {"AWS_SECRET_ACCESS_KEY": "abc"}}, "AWS_SECRET_ACCESS_KEY"),
+        ({"settings": {"ZOO_RUNNER_LEASE": 30}}, "ZOO_RUNNER_LEASE"),
+        ({"engine": "local"}, "engine"),
+        ({"database": {"existingSecret": ""}}, "database.existingSecret"),
+    ],
+    ids=["unknown", "type", "secret", "number", "engine", "database"],
+)
+def test_values_that_cannot_work_are_refused_with_their_place(values: Mapping[str, Any], place: str) -> None:
+    done = helm("template", "hub", CHART, "--values=-", given=json.dumps({**DATABASE, **values}))
+    assert done.returncode != 0
+    assert place in done.stderr
+
+
+def test_the_kustomize_overlay_changes_the_chart(tmp_path: Path) -> None:
+    kubectl = shutil.which("kubectl")
+    require(kubectl is not None, "no program: kubectl")
+    overlay = ROOT / "deploy" / "kustomize"
+    words = ["kustomize", "--enable-helm", f"--helm-command={find_helm()}", str(overlay)]
+    done = subprocess.run(
+        [str(kubectl), *words], capture_output=True, text=True, check=False, timeout=120, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    made = list(YAML(typ="safe").load_all(done.stdout))
+    worker = find(made, "Deployment", "zoo-runner-worker")
+    assert worker["metadata"]["namespace"] == "zoo-runner"
+    assert worker["spec"]["template"]["spec"]["containers"][0]["env"][-1]["name"] == "TZ"

@@ -1,0 +1,277 @@
+"""The Helm chart on a real cluster: installed, tested as an operator does, upgraded, rolled back, and removed."""
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster import ENVIRON, NODE_ADDRESS, WORKSPACE, find_kubeconfig, kubectl
+from tests.gitserver import create_repository, serving_git
+from tests.helm import CHART, EVERYTHING, find_helm, helm
+from tests.servers import S3Server
+from tests.serving import ASYNC, Server
+from tests.site import Site
+from tests.waiting import wait_for
+
+NAME, NAMESPACE, TENANT = "hub", f"chart-{WORKSPACE}", f"chart-{WORKSPACE}"
+# what `make chart-images` pushes to the cluster
+SERVICE_IMAGE = ENVIRON.get("SERVICE_IMAGE", "docker.io/zoo-runner/service:dev")
+OPA_IMAGE = ENVIRON.get("OPA_IMAGE", "docker.io/zoo-runner/opa:dev")
+POSTGRESQL_IMAGE = ENVIRON.get("POSTGRESQL_IMAGE", "docker.io/zoo-runner/postgresql:15")
+JOB_IMAGE = ENVIRON.get("JOB_IMAGE", "docker.io/zoo-runner/job:dev")
+START_SECONDS = 300
+# its step ends when somebody creates a file in its pod
+GATE = {
+    "cwlVersion": "v1.2",
+    "class": "CommandLineTool",
+    "id": "gate",
+    "baseCommand": ["sh", "-c", "until [ -e /tmp/open ]; do sleep 0.2; done; echo through > said.txt"],
+    "inputs": {},
+    "outputs": {"said": {"type": "File", "outputBinding": {"glob": "said.txt"}}},
+}
+# everyone may do everything but read metrics of usage
+POLICY = """package zoo_runner
+default decision := {"allow": true, "reason": "a test"}
+decision := {"allow": false, "reason": "nobody may"} if input.action == "workspace.usage"
+"""
+
+
+@dataclass
+class _Deployed(Server):
+    """The API of a release, as clients in the cluster reach it."""
+
+    port: int = 0
+    environ: Mapping[str, str] = field(default_factory=dict)
+    log: Path = Path()
+    address: str = ""
+
+    @property
+    def url(self) -> str:
+        """The address of the API."""
+        return self.address
+
+
+@dataclass(frozen=True)
+class Release:
+    """An installed release, and what its operator does with it."""
+
+    site: Site
+    values: Mapping[str, Any]
+
+    @property
+    def kubeconfig(self) -> str:
+        return self.site.environ["KUBECONFIG"]
+
+    def helm(self, *words: str, **values: Any) -> None:
+        """Run Helm for this release, with values beside its own."""
+        given = json.dumps({**self.values, **values}) if words[0] in ("install", "upgrade") else ""
+        done = helm(*words, f"--namespace={NAMESPACE}", kubeconfig=self.kubeconfig, given=given)
+        assert done.returncode == 0, done.stderr + self.describe()
+
+    def kubectl(self, *words: str) -> str:
+        return kubectl(self.site, f"--namespace={NAMESPACE}", *words)
+
+    def list_pods(self, part: str) -> list[str]:
+        """Names of the pods of a part that are not ending."""
+        selector = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component={part}"
+        pods = json.loads(self.kubectl("get", "pods", "-l", selector, "-o", "json"))["items"]
+        return [one["metadata"]["name"] for one in pods if "deletionTimestamp" not in one["metadata"]]
+
+    def describe(self) -> str:
+        """What the cluster says of the pods, for a failure."""
+        pods = self.kubectl("get", "pods", "-o", "wide")
+        logs = self.kubectl(
+            "logs",
+            "--prefix",
+            "--all-containers",
+            "--tail=20",
+            "--ignore-errors",
+            "-l",
+            f"app.kubernetes.io/instance={NAME}",
+        )
+        return f"\n{pods}\n{logs}\n{self.kubectl('get', 'events')}"
+
+    def open(self) -> _Deployed:
+        """Return the API."""
+        address = self.kubectl("get", "service", f"{NAME}-zoo-runner-api", "-o", "jsonpath={.spec.clusterIP}")
+        return _Deployed(address=f"http://{address}:8080")
+
+
+@contextmanager
+def namespace(site: Site, s3: S3Server) -> Iterator[None]:
+    """A namespace with the Secrets that the values name; that of the jobs goes with it."""
+    kubectl(site, "create", "namespace", NAMESPACE)
+    try:
+        secret = ("--namespace", NAMESPACE, "create", "secret", "generic")
+        kubectl(site, *secret, "database", "--from-literal=password=a-password-of-the-test")
+        keys = {"AWS_ACCESS_KEY_ID": s3.options.access_key_id, "AWS_SECRET_ACCESS_KEY": s3.options.secret_access_key}
+        kubectl(site, *secret, "store", *(f"--from-literal={name}={value}" for name, value in keys.items()))
+        yield
+    finally:
+        kubectl(site, "delete", "namespace", NAMESPACE, f"ws-{TENANT}", "--ignore-not-found", "--wait=false")
+
+
+@pytest.fixture
+def release(tmp_path: Path, s3: S3Server) -> Iterator[Release]:
+    """A release with a database and a policy agent of its own."""
+    find_helm()
+    site = Site(tmp_path, tmp_path / "cache").having(KUBECONFIG=find_kubeconfig())
+    small = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}}
+    repository, _, tag = SERVICE_IMAGE.rpartition(":")
+    values = {
+        "image": {"repository": repository, "tag": tag, "pullPolicy": "Always"},
+        "database": {"existingSecret": "database"},
+        "existingSecrets": ["store"],
+        "jobs": {"image": JOB_IMAGE},
+        "settings": {
+            "STAGEOUT_OUTPUT": "s3://results",
+            "AWS_ENDPOINT_URL": str(s3.options.endpoint),
+            "AWS_REGION": s3.options.region,
+            "DEFAULT_VOLUME_SIZE": "1Gi",
+            "ZOO_RUNNER_WORKSPACE": TENANT,
+            "ZOO_RUNNER_OPA_CACHE": "0.001",
+        },
+        "persistence": {"keep": False, "size": "1Gi"},
+        "postgresql": {
+            "enabled": True,
+            "image": POSTGRESQL_IMAGE,
+            "pullPolicy": "Always",
+            "persistence": {"keep": False, "size": "1Gi"},
+            "resources": small,
+        },
+        "opa": {
+            "enabled": True,
+            "image": OPA_IMAGE,
+            "pullPolicy": "Always",
+            "replicas": 1,
+            "policy": POLICY,
+            "resources": small,
+        },
+        "api": {"replicas": 1, "drainSeconds": 2, "resources": small},
+        "worker": {"resources": small},
+        "backup": {"enabled": True, "persistence": {"keep": False, "size": "1Gi"}, "resources": small},
+    }
+    repository = create_repository(tmp_path / "git")
+    repository.push({"gate.cwl": json.dumps(GATE)})
+    host = ENVIRON.get("TEST_HOST_ADDRESS", NODE_ADDRESS)
+    with namespace(site, s3), serving_git(repository.bare.parent, host=host) as address:
+        sources = {"sources": [{"url": f"{address}/repository.git"}]}
+        harvester = {"enabled": True, "every": 5, "sources": sources, "resources": small}
+        yield Release(site, {**values, "harvester": harvester})
+
+
+def test_a_release_keeps_its_jobs_whatever_its_operator_does(release: Release, tmp_path: Path) -> None:
+    release.helm("install", NAME, str(CHART), "--values=-", "--wait", f"--timeout={START_SECONDS}s")
+    server = release.open()
+    done = release.site.command("system-test", server.url, "--junit", tmp_path / "report.xml", timeout=START_SECONDS)
+    assert done.returncode == 0, done.stdout + done.stderr + release.describe()
+
+    job = _start(server)
+    _wait_for_step(release, job)
+    release.helm(
+        "upgrade",
+        NAME,
+        str(CHART),
+        "--values=-",
+        "--wait",
+        f"--timeout={START_SECONDS}s",
+        api={**release.values["api"], "podAnnotations": {"example.org/release": "2"}},
+        worker={**release.values["worker"], "podAnnotations": {"example.org/release": "2"}},
+    )
+    assert server.request("GET", f"/jobs/{job}").json["status"] == "running"
+    release.helm("rollback", NAME, "1", "--wait", f"--timeout={START_SECONDS}s")
+    for part in ("api", "worker", "harvester", "opa"):
+        release.kubectl("rollout", "restart", f"deployment/{NAME}-zoo-runner-{part}")
+        release.kubectl("rollout", "status", f"deployment/{NAME}-zoo-runner-{part}", f"--timeout={START_SECONDS}s")
+    (worker,) = release.list_pods("worker")
+    _evict(release, worker)
+    wait_for(lambda: release.list_pods("worker") not in ([], [worker]), START_SECONDS)
+    _restart_database(release, server)
+
+    _open_gate(release, job)
+    ended = server.wait(job, seconds=START_SECONDS)
+    assert ended["status"] == "successful", ended
+    listed = server.request("GET", "/jobs").json["jobs"]
+    assert [one["jobID"] for one in listed if one["processID"] == "gate"] == [job]
+
+    _refuse_while_the_agent_is_away(release, server)
+    _back_up(release)
+    release.helm("uninstall", NAME, "--wait", f"--timeout={START_SECONDS}s")
+    wait_for(lambda: not _list_left(release), START_SECONDS)
+
+
+def test_the_api_of_kubernetes_accepts_each_object_that_the_chart_has(tmp_path: Path) -> None:
+    kubeconfig = find_kubeconfig()
+    values = {**EVERYTHING, "serviceMonitor": {"enabled": False}, "admissionPolicy": {"create": False}}
+    done = helm("template", NAME, CHART, "--namespace=default", "--values=-", given=json.dumps(values))
+    assert done.returncode == 0, done.stderr
+    path = tmp_path / "objects.yaml"
+    path.write_text(done.stdout)
+    site = Site(tmp_path, tmp_path / "cache").having(KUBECONFIG=kubeconfig)
+    answered = kubectl(site, "apply", "--dry-run=server", "--validate=strict", "-f", str(path)).splitlines()
+    assert len(answered) == done.stdout.count("\nkind: ")
+
+
+def _start(server: Server) -> str:
+    """Start a job that waits at its gate; its process comes from git."""
+    wait_for(lambda: server.request("GET", "/processes/gate").status == 200, START_SECONDS)
+    started = server.request("POST", "/processes/gate/execution", {"inputs": {}}, ASYNC)
+    assert started.status == 201, started.body
+    return str(started.json["jobID"])
+
+
+def _find_step(release: Release, job: str) -> str:
+    selector = f"zoo-runner/job=job-{job},zoo-runner/role=step"
+    words = ("get", "pods", "-n", f"ws-{TENANT}", "-l", selector, "--field-selector=status.phase=Running", "-o", "name")
+    return kubectl(release.site, *words).strip()
+
+
+def _wait_for_step(release: Release, job: str) -> None:
+    wait_for(lambda: _find_step(release, job), START_SECONDS)
+
+
+def _open_gate(release: Release, job: str) -> None:
+    kubectl(release.site, "exec", "-n", f"ws-{TENANT}", _find_step(release, job), "--", "touch", "/tmp/open")
+
+
+def _evict(release: Release, pod: str) -> None:
+    """Evict a pod as a drain of its node does: within the disruption budget."""
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": NAMESPACE}}
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}/eviction"
+    command = ["kubectl", f"--kubeconfig={release.kubeconfig}", "create", "--raw", path, "-f", "-"]
+    subprocess.run(command, input=json.dumps(eviction), text=True, check=True, capture_output=True)
+
+
+def _restart_database(release: Release, server: Server) -> None:
+    """Delete the pod of the database: its volume has everything, and whoever uses it waits."""
+    release.kubectl("delete", "pod", f"{NAME}-zoo-runner-postgresql-0")
+    release.kubectl("rollout", "status", f"statefulset/{NAME}-zoo-runner-postgresql", f"--timeout={START_SECONDS}s")
+    release.kubectl("rollout", "status", f"deployment/{NAME}-zoo-runner-api", f"--timeout={START_SECONDS}s")
+
+
+def _refuse_while_the_agent_is_away(release: Release, server: Server) -> None:
+    denied = server.request("GET", "/usage")
+    assert (denied.status, denied.json["diagnosis"]["code"]) == (403, "policy.denied")
+    release.kubectl("scale", f"deployment/{NAME}-zoo-runner-opa", "--replicas=0")
+    wait_for(lambda: server.request("GET", "/jobs").status == 503, START_SECONDS)
+    assert server.request("GET", "/jobs").json["diagnosis"]["code"] == "policy.unavailable"
+
+
+def _back_up(release: Release) -> None:
+    release.kubectl("create", "job", "once", f"--from=cronjob/{NAME}-zoo-runner-backup")
+    release.kubectl("wait", "--for=condition=Complete", "job/once", f"--timeout={START_SECONDS}s")
+    assert "/backups/" in release.kubectl("logs", "job/once")
+    release.kubectl("delete", "job", "once")
+
+
+def _list_left(release: Release) -> list[str]:
+    """What is left of the release."""
+    kinds = "all,pvc,configmap,serviceaccount,networkpolicy,poddisruptionbudget,cronjob,clusterrole,clusterrolebinding"
+    selector = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/part-of=zoo-runner"
+    listed = kubectl(release.site, "get", kinds, "-n", NAMESPACE, "-l", selector, "-o", "name")
+    return listed.split()
