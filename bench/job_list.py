@@ -53,7 +53,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="zoo-runner-bench-") as folder, use_database(kind) as url:
             address = url or f"sqlite:///{folder}/runner.db"
             with closing(open_sql_store(address)) as store:
-                _fill(store, given.jobs)
+                fill_jobs(store, given.jobs)
             for row in _measure(kind, address, Path(folder), given.jobs, given.rounds):
                 print(row, flush=True)
                 rows.append(row)
@@ -63,7 +63,7 @@ def main() -> int:
     return 0 if all("missed" not in row for row in rows) else 1
 
 
-def _fill(store: SqlStore, count: int) -> None:
+def fill_jobs(store: SqlStore, count: int) -> None:
     """Store jobs that have ended, of ten processes, one a minute."""
     store.jobs.create(build_job(0, workspace="other"), PACKAGE)
     for first in range(1, count + 1, _AT_ONCE):
