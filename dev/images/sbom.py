@@ -7,6 +7,7 @@ The image itself is asked, so that what its build has installed is in the list, 
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from cyclonedx.model.bom import Bom
@@ -34,7 +35,9 @@ def main(image: str, target: Path) -> None:
     print(f"sbom: {len(set(debian))} Debian and {len(set(python))} Python packages of {image} in {target.name}")
 
 
-def build_document(image: str, digest: str, debian: "list[tuple[str, ...]]", python: "list[tuple[str, ...]]") -> str:
+def build_document(
+    image: str, digest: str, debian: "Sequence[tuple[str, ...]]", python: "Sequence[tuple[str, ...]]"
+) -> str:
     """Build the document; packages are name and version, those of Debian with their architecture. It is valid."""
     bom = Bom()
     name, _, tag = image.rpartition(":")

@@ -156,10 +156,10 @@ def release(tmp_path: Path, s3: S3Server) -> Iterator[Release]:
         "worker": {"resources": small},
         "backup": {"enabled": True, "persistence": {"keep": False, "size": "1Gi"}, "resources": small},
     }
-    repository = create_repository(tmp_path / "git")
-    repository.push({"gate.cwl": json.dumps(GATE)})
+    source = create_repository(tmp_path / "git")
+    source.push({"gate.cwl": json.dumps(GATE)})
     host = ENVIRON.get("TEST_HOST_ADDRESS", NODE_ADDRESS)
-    with namespace(site, s3), serving_git(repository.bare.parent, host=host) as address:
+    with namespace(site, s3), serving_git(source.bare.parent, host=host) as address:
         sources = {"sources": [{"url": f"{address}/repository.git"}]}
         harvester = {"enabled": True, "every": 5, "sources": sources, "resources": small}
         yield Release(site, {**values, "harvester": harvester})

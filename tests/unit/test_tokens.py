@@ -163,4 +163,4 @@ def test_a_caller_has_when_the_token_was_issued_and_without_the_claim_no_workspa
     ):
         sent = {name: value for name, value in {**CLAIMS, **claims}.items() if value is not None}
         found = read_caller(sign(sent), KEYS, SETTINGS, NOW)
-        assert (found.issued, found.workspaces) == (issued, workspaces)
+        assert (found.issued, set(found.workspaces)) == (issued, workspaces)
