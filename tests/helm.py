@@ -67,7 +67,7 @@ def find_helm() -> str:
 def helm(*words: str | Path, kubeconfig: str = "/dev/null", given: str = "") -> "subprocess.CompletedProcess[str]":
     """Run Helm to its end."""
     command = [find_helm(), *map(str, words), f"--kubeconfig={kubeconfig}"]
-    return subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=600)
 
 
 def render(values: Mapping[str, Any], release: str = "hub") -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from tests.values import ROOT
 from zoo_runner.config.server import load_server_settings
 from zoo_runner.harvest.sources import parse_harvest
 
-PARTS = {"api", "worker", "harvester", "opa", "postgresql", "backup"}
+PARTS = {"api", "worker", "harvester", "postgresql", "backup"}
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +118,10 @@ def test_each_network_policy_selects_pods_that_there_are(objects: list[dict[str,
         peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in peers if "podSelector" in peer
     }
     assert named == {"api", "worker", "backup", "harvester"}
-    # nobody connects to a worker, and neither database nor policy agent connects to anyone
+    # nobody connects to a worker, and the database connects to nobody
     spec = find(objects, "NetworkPolicy", "hub-zoo-runner-worker")["spec"]
     assert (spec["policyTypes"], "ingress" in spec) == (["Ingress"], False)
-    for part in ("opa", "postgresql"):
-        assert find(objects, "NetworkPolicy", f"hub-zoo-runner-{part}")["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert find(objects, "NetworkPolicy", "hub-zoo-runner-postgresql")["spec"]["policyTypes"] == ["Ingress", "Egress"]
 
 
 def test_a_changed_setting_starts_the_pods_that_read_it_anew() -> None:

@@ -58,6 +58,9 @@ securityContext:
   fsGroup: {{ .user | default 1000 }}
   fsGroupChangePolicy: OnRootMismatch
   seccompProfile: {type: RuntimeDefault}
+{{- with .root.Values.hostAliases }}
+hostAliases: {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- with .values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
@@ -92,7 +95,7 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- define "zoo-runner.podMetadata" -}}
 labels: {{- include "zoo-runner.labels" . | nindent 2 }}
 annotations:
-  checksum/settings: {{ include "zoo-runner.settings" .root | sha256sum }}
+  checksum/settings: {{ printf "%s%s%s" (include "zoo-runner.settings" .root) (include "zoo-runner.policy" .root) (toJson .root.Values.opa.data) | sha256sum }}
   {{- with .values.podAnnotations }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

@@ -28,7 +28,7 @@
 {{- $_ := set $own "ZOO_RUNNER_BASE_URL" . }}
 {{- end }}
 {{- $_ := set $own "ZOO_RUNNER_HOSTS" (join "," (uniq $hosts)) }}
-{{- if .Values.opa.enabled }}{{ $_ := set $own "ZOO_RUNNER_OPA_URL" (printf "http://%s-opa:8181/v1/data/zoo_runner/decision" $full) }}{{ end }}
+{{- if .Values.opa.enabled }}{{ $_ := set $own "ZOO_RUNNER_OPA_URL" "http://127.0.0.1:8181/v1/data/zoo_runner/decision" }}{{ end }}
 {{- if .Values.workspaces }}{{ $_ := set $own "ZOO_RUNNER_WORKSPACES" "/etc/zoo-runner/workspaces/workspaces.json" }}{{ end }}
 {{- if .Values.encryptionKeysSecret }}{{ $_ := set $own "ZOO_RUNNER_ENCRYPTION_KEYS_FILE" "/run/secrets/encryption/keys" }}{{ end }}
 {{- merge (dict) .Values.settings $own | toYaml }}
@@ -96,10 +96,48 @@ volumes:
 {{/* Waits for the bundled PostgreSQL: a pod that starts before it would fail, and be started again ever later. */}}
 {{- define "zoo-runner.waiting" -}}
 {{- if .Values.postgresql.enabled }}
-initContainers:
-  - name: wait-for-postgresql
-    {{- include "zoo-runner.serviceImage" . | nindent 4 }}
-    command: [bash, -c, 'until (exec 3<>"/dev/tcp/$0/5432") 2>/dev/null; do sleep 1; done', {{ include "zoo-runner.fullname" . }}-postgresql]
-    {{- include "zoo-runner.container" (dict "resources" (dict "requests" (dict "cpu" "10m" "memory" "16Mi") "limits" (dict "memory" "64Mi"))) | nindent 4 }}
+- name: wait-for-postgresql
+  {{- include "zoo-runner.serviceImage" . | nindent 2 }}
+  command: [bash, -c, 'until (exec 3<>"/dev/tcp/$0/5432") 2>/dev/null; do sleep 1; done', {{ include "zoo-runner.fullname" . }}-postgresql]
+  {{- include "zoo-runner.container" (dict "resources" (dict "requests" (dict "cpu" "10m" "memory" "16Mi") "limits" (dict "memory" "64Mi"))) | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "zoo-runner.policy" -}}
+{{- .Values.opa.policy | default (.Files.Get "files/policy.rego") }}
+{{- end }}
+
+{{/*
+Open Policy Agent beside the api, as a sidecar: questions have what callers may do, and leave the pod with no one. It starts
+before the api and ends after it.
+*/}}
+{{- define "zoo-runner.opa" -}}
+{{- if .Values.opa.enabled }}
+- name: opa
+  restartPolicy: Always
+  image: {{ .Values.opa.image }}
+  imagePullPolicy: {{ .Values.opa.pullPolicy }}
+  args:
+    - run
+    - --server
+    - --addr=127.0.0.1:8181
+    # health for the kubelet, and no decisions
+    - --diagnostic-addr=0.0.0.0:8282
+    - --disable-telemetry
+    - --set=decision_logs.console=true
+    - --ignore=.*
+    - /policy
+  ports:
+    - {name: diagnostic, containerPort: 8282}
+  startupProbe:
+    httpGet: {path: /health, port: diagnostic}
+    periodSeconds: 1
+    failureThreshold: 60
+  livenessProbe:
+    httpGet: {path: /health, port: diagnostic}
+    periodSeconds: 10
+  {{- include "zoo-runner.container" .Values.opa | nindent 2 }}
+  volumeMounts:
+    - {name: policy, mountPath: /policy, readOnly: true}
 {{- end }}
 {{- end }}
