@@ -129,7 +129,7 @@ def test_a_machine_that_allows_a_smaller_stack_evaluates_too() -> None:
 
 
 FAULTS = {
-    "$(inputs.x +)": "SyntaxError",
+    "$(inputs.x +)": "token in expression: ')'",
     "a $(inputs.a).txt ${return 1 +;}": "SyntaxError",
     "${\n  var a = 1;\n  retrn a;\n}": "(line 3 of the expression)",
     "$(inputs.x": "has no end",
@@ -143,10 +143,11 @@ def test_a_script_that_does_not_compile_is_found_without_running_any(text: str) 
     ((script, why),) = find_script_faults([fine, Script("/here", text)])
     assert script.place == "/here"
     assert FAULTS[text] in why
+    assert ("line" in why) == ("\n" in text)
 
 
 def test_an_expression_library_is_compiled_too() -> None:
-    scripts = [Script("/lib", text, is_library=True) for text in (LIBRARY, "function f( {", "var $ = '$(';")]
+    scripts = [Script("/lib", text, is_library=True) for text in (LIBRARY, "function f( {", "(() => 1)();")]
     assert [script.text for script, _ in find_script_faults(scripts)] == ["function f( {"]
 
 

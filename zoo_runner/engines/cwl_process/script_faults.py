@@ -23,23 +23,30 @@ def find_script_faults(scripts: Sequence[Script]) -> Iterator[tuple[Script, str]
     found: list[tuple[Script, str]] = []
     for script in scripts:
         try:
-            found += [(script, body) for body in _list_bodies(script)]
+            found += [(script, expression) for expression in _list_expressions(script)]
         except SubstitutionError:
             yield script, "an expression has no end"
     if not found:
         return
     try:
         with BoundedJavaScript() as engine:
-            answers = engine.eval(_COMPILE % json.dumps([f"{_HEAD}{body}" for _, body in found]))
+            bodies = [f"{_HEAD}{_build_body(*one)}" for one in found]
+            answers = engine.eval(_COMPILE % json.dumps(bodies))
     except JavascriptException:
         return
-    for (script, body), answer in zip(found, answers, strict=True):
+    for (script, expression), answer in zip(found, answers, strict=True):
         if answer:
-            yield script, add_place(answer, _LINES_BEFORE, body)
+            yield script, add_place(answer, _LINES_BEFORE, expression)
 
 
-def _list_bodies(script: Script) -> Iterator[str]:
-    """List the bodies of the functions that a text is evaluated with; raises `SubstitutionError` for one without end.
+def _build_body(script: Script, text: str) -> str:
+    """Build the body of the function that evaluates `(…)`, whose last line may be a comment, `{…}` or a library."""
+    is_value = text.startswith("(") and not script.is_library
+    return f"return {text[:-1]}\n);" if is_value else text
+
+
+def _list_expressions(script: Script) -> Iterator[str]:
+    """List the expressions of a text, `(…)` or `{…}`, or a library; raises `SubstitutionError` for one without end.
 
     Source: CWL v1.2, Command Line Tool Description, "Expressions".
     """
@@ -54,4 +61,4 @@ def _list_bodies(script: Script) -> Iterator[str]:
         expression, text = text[start:end], text[end:]
         # the other is an escaped character
         if expression.startswith("$") and needs_javascript(expression):
-            yield f"return ({expression[2:-1]}\n);" if expression[1] == "(" else expression[2:-1]
+            yield expression[1:]
