@@ -7,7 +7,7 @@ from fastapi.routing import APIRoute
 
 from zoo_runner.server.access.actions import ACTIONS
 from zoo_runner.server.api import Api
-from zoo_runner.server.routes import build_router
+from zoo_runner.server.routes.router import build_router
 
 _OF_THE_APP = {"get_landing_page": "GET /", "get_conformance": "GET /conformance"}
 

@@ -50,7 +50,7 @@ from zoo_runner.server.pages.addresses import PageAddresses
 from zoo_runner.server.pages.assets import add_assets
 from zoo_runner.server.pages.document import Document, describe_document
 from zoo_runner.server.problems import ERRORS, build_problem
-from zoo_runner.server.routes import ReadCall, build_router, ensure_acceptable
+from zoo_runner.server.routes.router import ReadCall, build_router, ensure_acceptable
 from zoo_runner.server.shared_results import add_shared_results
 from zoo_runner.server.tracing import Traced, Tracing
 

@@ -15,17 +15,22 @@ import socket
 resolve = socket.getaddrinfo
 socket.getaddrinfo = lambda host, *more, **words: resolve("127.0.0.1" if host == {host!r} else host, *more, **words)
 """
-path = Path(sys.argv[1])
-notebook = nbformat.reads(path.read_text(), as_version=4)
-nbformat.validate(notebook)
-if len(sys.argv) > 2:
-    notebook.cells.insert(0, nbformat.v4.new_code_cell(LOCAL.format(host=sys.argv[2])))
-NotebookClient(
-    notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
-).execute()
-shown = []
-for cell in notebook.cells:
-    if cell.cell_type == "code":
-        outputs = [one.get("text") or one.get("data", {}).get("text/plain", "") for one in cell.outputs]
-        shown.append("".join(outputs).strip())
-json.dump(shown, sys.stdout)
+
+
+def run(path: Path, host: str | None) -> list[str]:
+    """Execute a notebook; return what each of its cells shows."""
+    notebook = nbformat.reads(path.read_text(), as_version=4)
+    nbformat.validate(notebook)
+    own = [nbformat.v4.new_code_cell(LOCAL.format(host=host))] if host else []
+    notebook.cells = [*own, *notebook.cells]
+    NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
+    ).execute()
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [
+        "".join(one.get("text") or one.get("data", {}).get("text/plain", "") for one in cell.outputs).strip()
+        for cell in cells
+    ]
+
+
+json.dump(run(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None), sys.stdout)

@@ -308,7 +308,7 @@ def test_another_size_without_a_checksum_is_a_warning_as_cwltool_reads_past_it(
 ) -> None:
     (tmp_path / "a.txt").write_text("hello")
     stage_in({"a": {**refer(tmp_path / "a.txt"), **stated}}, tmp_path / "in", StageInOptions())
-    assert "it has 5 bytes, its input states 6" in caplog.text
+    assert "5 bytes" in caplog.text
 
 
 def test_a_checksum_of_an_unknown_kind_is_not_verified_with_a_warning(
