@@ -116,6 +116,15 @@ def namespace(site: Site, s3: S3Server) -> Iterator[None]:
         kubectl(site, "delete", "namespace", NAMESPACE, f"ws-{TENANT}", "--ignore-not-found", "--wait=false")
 
 
+@contextmanager
+def uninstalled(site: Site) -> Iterator[None]:
+    """Remove the release at the end, also after a failure: some of its objects lie in no namespace."""
+    try:
+        yield
+    finally:
+        helm("uninstall", NAME, f"--namespace={NAMESPACE}", "--ignore-not-found", kubeconfig=site.environ["KUBECONFIG"])
+
+
 @pytest.fixture
 def release(tmp_path: Path, s3: S3Server) -> Iterator[Release]:
     """A release with a database and a policy agent of its own."""
@@ -158,7 +167,7 @@ def release(tmp_path: Path, s3: S3Server) -> Iterator[Release]:
     source = create_repository(tmp_path / "git")
     source.push({"gate.cwl": json.dumps(GATE)})
     host = ENVIRON.get("TEST_HOST_ADDRESS", NODE_ADDRESS)
-    with namespace(site, s3), serving_git(source.bare.parent, host=host) as address:
+    with namespace(site, s3), uninstalled(site), serving_git(source.bare.parent, host=host) as address:
         sources = {"sources": [{"url": f"{address}/repository.git"}]}
         harvester = {"enabled": True, "every": 5, "sources": sources, "resources": small}
         yield Release(site, {**values, "harvester": harvester})
