@@ -240,7 +240,7 @@ def pass_on(visit: Visit, browser: Browser, address: str) -> dict[str, Any]:
         refused = others.request.get(f"{link}x")
     page.goto(f"{address}/results")
     page.get_by_role("link", name="as input of").first.click()
-    page.wait_for_url("**/uses?*")
+    page.wait_for_url("**/uses?**")
     used = page.url
     page.get_by_role("button", name="Fill it into").first.click()
     page.wait_for_url("**/form")
@@ -276,7 +276,7 @@ def search(visit: Visit) -> dict[str, Any]:
     page.wait_for_selector("[data-map][data-state=shown]")
     found = {"shapes": page.locator(".map .shape.item").count(), "rows": page.locator("tbody tr").count()}
     page.get_by_role("link", name="as input of").first.click()
-    page.wait_for_url("**/uses?*")
+    page.wait_for_url("**/uses?**")
     page.get_by_role("button", name="Fill it into").first.click()
     page.wait_for_url("**/form")
     values = page.locator("form.inputs input").evaluate_all("all => all.map((one) => one.value)")
