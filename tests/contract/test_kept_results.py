@@ -117,7 +117,7 @@ def test_nothing_is_kept_where_nobody_could_publish_it(tmp_path: Path, package_c
     site = Site(tmp_path, package_cache)
     package = tmp_path / "spoils.cwl"
     package.write_text(PACKAGE)
-    stores: Any = SimpleNamespace(jobs=None, events=None, secrets=None)
+    stores: Any = SimpleNamespace(jobs=None, events=None, secrets=None, step_tokens=None)
     settings = load_server_settings(site.environ)
     engine = open_server_context(stores, settings, site.configuration).find_engine("local", site.workspace)
     job = site.accept(package, None, f"destination={site.results}", job_id="lost")
