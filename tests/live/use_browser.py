@@ -18,6 +18,9 @@ PICTURE = {"width": 1280, "height": 960}
 WAIT_MS = 120_000
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _OVERFLOW = "() => document.scrollingElement.scrollWidth - window.innerWidth"
+_WIDEST = """() => [...document.querySelectorAll("body *")]
+  .filter(one => one.getBoundingClientRect().right > document.documentElement.clientWidth)
+  .map(one => one.outerHTML.slice(0, 90)).slice(-4)"""
 _MAPS_ARE_SHOWN = """() => [...document.querySelectorAll("[data-map], [data-draw]")].every(
   (one) => one.dataset.state === "shown")"""
 _LOG_LINES = "() => document.querySelectorAll('[data-place]').length"
@@ -54,7 +57,7 @@ class Visit:
         for width in WIDTHS:
             self.page.set_viewport_size({"width": width, "height": PICTURE["height"]})
             if self.page.evaluate(_OVERFLOW) > 0:
-                self.too_wide.append(f"{name} at {width}")
+                self.too_wide.append(f"{name} at {width}: {', '.join(self.page.evaluate(_WIDEST))}")
         self.page.set_viewport_size(PICTURE)
 
 
@@ -242,7 +245,7 @@ def pass_on(visit: Visit, browser: Browser, address: str) -> dict[str, Any]:
     page.get_by_role("link", name="as input of").first.click()
     page.wait_for_url("**/uses?**")
     used = page.url
-    page.get_by_role("button", name="Fill it into").first.click()
+    page.get_by_role("button", name="Fill it in").first.click()
     page.wait_for_url("**/form")
     values = page.locator("form.inputs input").evaluate_all("all => all.map((one) => one.value)")
     filled = [value for value in values if "/files/" in value]
@@ -277,7 +280,7 @@ def search(visit: Visit) -> dict[str, Any]:
     found = {"shapes": page.locator(".map .shape.item").count(), "rows": page.locator("tbody tr").count()}
     page.get_by_role("link", name="as input of").first.click()
     page.wait_for_url("**/uses?**")
-    page.get_by_role("button", name="Fill it into").first.click()
+    page.get_by_role("button", name="Fill it in").first.click()
     page.wait_for_url("**/form")
     values = page.locator("form.inputs input").evaluate_all("all => all.map((one) => one.value)")
     return {**found, "filled": any("landsat" in value for value in values)}

@@ -25,7 +25,6 @@ def go_the_whole_way(visit: Visit, package: str, user: str, password: str) -> di
     """Log in, deploy a package, run it, look at its result, and share that."""
     page = visit.open("/processes.html")
     log_in(page, user, password)
-    page.wait_for_url("**/processes.html")
     page.get_by_label("or the CWL document itself").fill(package)
     page.get_by_role("button", name="Deploy", exact=True).click()
     page.wait_for_url("**/processes/*")
