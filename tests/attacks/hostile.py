@@ -276,6 +276,7 @@ def _build_spec(job: JobSpec) -> Document:
         "network": True,
         "sandbox": None,
         "default_image": None,
+        "secrets": {},
     }
 
 
