@@ -8,6 +8,8 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, StreamingResponse
+from starlette.datastructures import MutableHeaders
+from starlette.types import Message, Receive, Scope, Send
 
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.job import FINAL, Job
@@ -79,6 +81,28 @@ SANDBOXED = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "no
 """Has browsers show what users have made without running anything of it at the address of the server."""
 
 
+class _SentAsItWas(FileResponse):
+    """A file that may grow while it is sent, as the log of a job does: what comes after its size is left out.
+
+    A server closes the connection otherwise, with nothing sent.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file."""
+        left = 0
+
+        async def send_no_more(message: Message) -> None:
+            nonlocal left
+            if message["type"] == "http.response.start":
+                left = int(MutableHeaders(scope=message).get("content-length", "0"))
+            elif body := message.get("body"):
+                message = {**message, "body": body[:left]}
+                left -= len(message["body"])
+            await send(message)
+
+        await super().__call__(scope, receive, send_no_more)
+
+
 def answer_file(
     request: Request, path: Path, media_type: str | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
@@ -88,7 +112,7 @@ def answer_file(
     ranges; what is no range is passed over, and so is one of an execution.
     """
     found = path.stat()
-    answer = FileResponse(path, 200, {**SANDBOXED, **(headers or {})}, media_type, stat_result=found)
+    answer = _SentAsItWas(path, 200, {**SANDBOXED, **(headers or {})}, media_type, stat_result=found)
     if _is_known(request, answer.headers):
         kept = {name: answer.headers[name] for name in ("etag", "last-modified")}
         return Response(status_code=304, headers=kept)
