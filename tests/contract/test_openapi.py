@@ -17,7 +17,7 @@ from tests.site import Site
 from tests.values import ROOT
 
 SCHEMATHESIS = ROOT / ".venv-clients" / "bin" / "schemathesis"
-SECONDS, MOST_SECONDS = 15, 100
+SECONDS, MOST_SECONDS = 30, 150
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
