@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from zoo_runner.engines.protocol import Handle, JobSpec
+from zoo_runner.inputs.files import refers_to_files
 from zoo_runner.inputs.neighbours import add_secondary_files
 from zoo_runner.inputs.package_files import find_remote_files, place_files
 from zoo_runner.model.cancellation import Cancellation
@@ -24,7 +25,6 @@ from zoo_runner.model.events import EngineLine, Report, StageStarted
 from zoo_runner.model.job import Results
 from zoo_runner.model.outcomes import build_defect
 from zoo_runner.model.package import Document, Package
-from zoo_runner.model.scalars import are_scalars
 from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.package.cwltypes import accepts_null, parse_outputs
 from zoo_staging.cancel import Cancellation as Switch
@@ -123,7 +123,7 @@ def load_stage_out_options(storage: StorageProfile, job_id: str, workflow_id: st
 def run_stage_in(job: JobSpec, storage: StorageProfile, report: Report, cancellation: Cancellation) -> Staged:
     """Fetch a job's inputs, and what its package refers to, to its scratch folder. Raises `StageInError`."""
     files = find_remote_files(job.package)
-    if not files and not _refers_to_files(job.order):
+    if not files and not refers_to_files(job.order):
         return Staged(job.order, job.package.document)
     from stagein.stage import stage_in
 
@@ -206,12 +206,6 @@ def build_not_continuable(handle: Handle, why: str) -> EngineError:
         f"Run it from its beginning: zoo-runner rerun {handle.job_id}",
         code="job.nothing-kept",
     )
-
-
-def _refers_to_files(node: Any) -> bool:
-    if isinstance(node, Mapping):
-        return node.get("class") in ("File", "Directory") or any(map(_refers_to_files, node.values()))
-    return isinstance(node, list | tuple) and not are_scalars(node) and any(map(_refers_to_files, node))
 
 
 @contextmanager

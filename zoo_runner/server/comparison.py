@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from zoo_runner.inputs.files import refers_to_files
 from zoo_runner.model import clock
 from zoo_runner.model.errors import JobNotFoundError
 from zoo_runner.model.job import Job
@@ -126,19 +127,13 @@ def list_results(job: Job) -> dict[str, Any]:
     results = job.outcome.results if job.outcome else None
     if results is None:
         return {}
-    values: dict[str, Any] = {name: one for name, one in results.outputs.items() if not _has_files(one)}
+    values: dict[str, Any] = {name: one for name, one in results.outputs.items() if not refers_to_files(one)}
     files = dict(_walk_files(results.outputs, job))
     for item in list_items(job):
         for asset in item.assets:
             known = files.get(asset.path, ResultFile())
             files[asset.path] = ResultFile(known.size if asset.size is None else asset.size, asset.checksum)
     return {**values, **{path: file.shown for path, file in files.items()}}
-
-
-def _has_files(node: Any) -> bool:
-    if isinstance(node, Mapping):
-        return node.get("class") in ("File", "Directory") or any(map(_has_files, node.values()))
-    return isinstance(node, list | tuple) and any(map(_has_files, node))
 
 
 def _walk_files(node: Any, job: Job) -> Iterator[tuple[str, ResultFile]]:

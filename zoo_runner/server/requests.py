@@ -1,7 +1,7 @@
 """What is read of a request apart from its path: preferences, media types, filters, the execute request."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from zoo_runner.model import written
@@ -70,6 +70,20 @@ def check_execute(request: Mapping[str, Any]) -> Mapping[str, Any]:
     if request.get("response", "document") not in _RESPONSES:
         raise build_invalid(f"response is {request['response']!r}", "Use raw or document.")
     return request
+
+
+def ensure_members(document: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Refuse a document with a member that is not known; raises `InputError`."""
+    if unknown := sorted(document.keys() - set(known)):
+        raise build_invalid(f"unknown member: {unknown[0][:100]!r}", f"Members are: {', '.join(known)}.")
+
+
+def read_days(document: Mapping[str, Any], usual: float, most: float) -> float:
+    """Return how many days something is to hold; raises `InputError`."""
+    days = document.get("days", usual)
+    if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= most:
+        raise build_invalid(f"days is {str(days)[:60]}", f"Give a number above 0, and at most {most:g}.")
+    return days
 
 
 def ensure_portable(document: Any, what: str) -> None:

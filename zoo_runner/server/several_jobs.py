@@ -14,6 +14,7 @@ from zoo_runner.server.hidden_settings import hide_settings
 from zoo_runner.server.invalid_requests import build_invalid
 from zoo_runner.server.jobs import dismiss_job, get_job, repeat_job
 from zoo_runner.server.problems import build_problem
+from zoo_runner.server.requests import ensure_members
 
 MOST_JOBS = 100
 _MEMBERS = ("action", "jobs")
@@ -43,8 +44,7 @@ class Selection:
 
 def read_selection(document: Mapping[str, Any]) -> Selection:
     """Read the request; a job that is named twice counts once. Raises `InputError`."""
-    if unknown := sorted(document.keys() - set(_MEMBERS)):
-        raise build_invalid(f"unknown member: {unknown[0][:100]!r}", f"Members are: {', '.join(_MEMBERS)}.")
+    ensure_members(document, _MEMBERS)
     action, jobs = document.get("action"), document.get("jobs")
     if not isinstance(action, str) or action not in _KINDS:
         raise build_invalid(f"action is {str(action)[:60]!r}", f"Use: {', '.join(_KINDS)}.")

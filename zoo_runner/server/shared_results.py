@@ -7,7 +7,6 @@ Source: RFC 2104 (HMAC), RFC 4648, section 5 (base64url).
 
 import hmac
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
@@ -18,7 +17,7 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
 
-from zoo_runner.model import clock
+from zoo_runner.model import base64url, clock
 from zoo_runner.model.errors import EngineError, InputError
 from zoo_runner.server.access.audit import find_note
 from zoo_runner.server.answers import answer_content
@@ -27,6 +26,7 @@ from zoo_runner.server.documents import SharedLink
 from zoo_runner.server.invalid_requests import build_invalid
 from zoo_runner.server.jobs import get_job
 from zoo_runner.server.log_lines import CURRENT_WORKSPACE, SHARED
+from zoo_runner.server.requests import ensure_members, read_days
 from zoo_runner.server.results import read_result_file
 
 USUAL_DAYS = 7
@@ -54,7 +54,7 @@ class Grant:
 def write_token(grant: Grant, secret: str) -> str:
     """Write a grant with its signature."""
     body = json.dumps(list(asdict(grant).values()), separators=(",", ":")).encode()
-    return f"{_encode(body)}.{_encode(_sign(body, secret))}"
+    return f"{base64url.encode(body)}.{base64url.encode(_sign(body, secret))}"
 
 
 def read_token(token: str, secret: str) -> Grant:
@@ -79,21 +79,13 @@ def _read_signed(token: str, secret: str) -> bytes | None:
     body, _, signature = token.partition(".")
     if not secret or len(token) > _LONGEST:
         return None
-    signed = urlsafe_b64decode(_pad(body))
-    is_ours = hmac.compare_digest(_encode(_sign(signed, secret)).encode(), signature.encode())
-    return signed if is_ours and _encode(signed) == body else None
+    signed = base64url.decode(body)
+    is_ours = hmac.compare_digest(base64url.encode(_sign(signed, secret)).encode(), signature.encode())
+    return signed if is_ours and base64url.encode(signed) == body else None
 
 
 def _sign(body: bytes, secret: str) -> bytes:
     return hmac.new(secret.encode(), _PURPOSE + body, sha256).digest()
-
-
-def _encode(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def _pad(text: str) -> bytes:
-    return (text + "=" * (-len(text) % 4)).encode("ascii")
 
 
 def ensure_current(grant: Grant, now: float) -> None:
@@ -132,14 +124,11 @@ def share_result(api: Api, call: Call, job_id: str, request: Mapping[str, Any]) 
 
 
 def _read(request: Mapping[str, Any], most_days: float) -> tuple[str, float]:
-    if unknown := sorted(request.keys() - set(_MEMBERS)):
-        raise build_invalid(f"unknown member: {unknown[0][:100]!r}", f"Members are: {', '.join(_MEMBERS)}.")
-    path, days = request.get("path"), request.get("days", min(USUAL_DAYS, most_days))
+    ensure_members(request, _MEMBERS)
+    path = request.get("path")
     if not isinstance(path, str) or not path:
         raise build_invalid("path names no file", "Give what follows /files/ in the address of a result.")
-    if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= most_days:
-        raise build_invalid(f"days is {str(days)[:60]}", f"Give a number above 0, and at most {most_days:g}.")
-    return path, days
+    return path, read_days(request, min(USUAL_DAYS, most_days), most_days)
 
 
 def _get_secret(api: Api) -> str:

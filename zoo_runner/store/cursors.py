@@ -1,23 +1,22 @@
 """Cursors of lists: where the next page goes on, as text that a client hands back unread."""
 
-import base64
-import binascii
 import json
 
+from zoo_runner.model import base64url
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.portable import find_unportable
 
 
 def write_cursor(*place: str) -> str:
     """Return the cursor of a place in the order of a list."""
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+    return base64url.encode(json.dumps(place).encode())
 
 
 def read_cursor(cursor: str, length: int) -> tuple[str, ...]:
     """Return the place of a cursor, which has so many parts; raises `InputError` for what no list gave."""
     try:
-        place = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error):
+        place = json.loads(base64url.decode(cursor))
+    except ValueError:
         place = None
     known = isinstance(place, list) and len(place) == length and all(isinstance(part, str) for part in place)
     if not known or find_unportable(place):

@@ -4,7 +4,6 @@ Sources: RFC 6749, section 4.1 (authorization code), RFC 7636 (PKCE, S256), RFC 
 Connect Core 1.0, section 3.1 (`nonce`).
 """
 
-import base64
 import json
 import re
 import secrets
@@ -14,6 +13,7 @@ from hashlib import sha256
 from urllib.parse import urlencode
 
 from zoo_runner.config.identity import IdentitySettings
+from zoo_runner.model import base64url
 from zoo_runner.model.errors import InputError
 from zoo_runner.server.invalid_requests import build_invalid
 
@@ -49,7 +49,7 @@ def begin_attempt(path: str) -> Attempt:
 
 def write_attempt(attempt: Attempt) -> str:
     """Write an attempt as the value of a cookie."""
-    return base64.urlsafe_b64encode(json.dumps(asdict(attempt)).encode()).decode().rstrip("=")
+    return base64url.encode(json.dumps(asdict(attempt)).encode())
 
 
 def read_attempt(cookie: str | None) -> Attempt | None:
@@ -57,7 +57,7 @@ def read_attempt(cookie: str | None) -> Attempt | None:
     if not cookie or len(cookie) > _MOST_CHARACTERS:
         return None
     try:
-        found = json.loads(base64.urlsafe_b64decode(cookie + "=" * (-len(cookie) % 4)))
+        found = json.loads(base64url.decode(cookie))
         attempt = Attempt(**found)
     except (ValueError, TypeError):
         return None
@@ -67,7 +67,7 @@ def read_attempt(cookie: str | None) -> Attempt | None:
 
 def build_address(endpoint: str, settings: IdentitySettings, attempt: Attempt, redirect: str) -> str:
     """Build the address at the provider to which a browser is sent."""
-    challenge = base64.urlsafe_b64encode(sha256(attempt.verifier.encode()).digest()).decode().rstrip("=")
+    challenge = base64url.encode(sha256(attempt.verifier.encode()).digest())
     query = {
         "response_type": "code",
         "client_id": settings.client,

@@ -18,6 +18,7 @@ from zoo_runner.server.access.tokens import Caller
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import MadeToken, TokenInfo, TokenList
 from zoo_runner.server.invalid_requests import build_invalid
+from zoo_runner.server.requests import read_days
 
 PREFIX = "zrt_"
 """How a personal token begins, so that it differs from one of the provider, and found where it was published."""
@@ -61,11 +62,10 @@ def build_token(
     """
     if unknown := sorted(set(request) - {"title", "scopes", "days"}):
         raise build_invalid(f"{unknown[0]} is unknown", "Give title, scopes and days.")
-    title, scopes, days = request.get("title", ""), request.get("scopes"), request.get("days", most_days)
+    title, scopes = request.get("title", ""), request.get("scopes")
     if not isinstance(title, str) or len(title) > _MOST_TITLE or not (title or " ").isprintable():
         raise build_invalid("title is not a text of one line", f"Give at most {_MOST_TITLE} characters.")
-    if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days <= most_days:
-        raise build_invalid(f"days is {str(days)[:60]}", f"Give a number above 0, and at most {most_days:g}.")
+    days = read_days(request, most_days, most_days)
     text = PREFIX + secrets.token_urlsafe(32)
     expires = clock.days_after(days)
     token = PersonalToken(new_uid(), workspace, owner, title, _read_scopes(scopes), clock.now(), expires)
