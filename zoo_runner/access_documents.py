@@ -4,7 +4,7 @@ One JSON object for each workspace, `<address>/<workspace>.json`:
 
     {"workflows": {"ndvi": {"access": "public", "type": "user-service"}}}
 
-A process that it does not name is private, and so is one of which it says what is unknown.
+A process that it does not name is private, and so is one with an unknown entry.
 """
 
 import json
@@ -92,7 +92,7 @@ def parse_document(body: bytes) -> AccessDocument:
 
 
 def parse_entry(given: Any) -> Mapping[str, str] | None:
-    """Read what is said of one process; None for what is unknown."""
+    """Read the entry of one process; None for an unknown one."""
     if not isinstance(given, dict):
         return None
     access, kind = given.get("access", "private"), given.get("type")

@@ -265,7 +265,7 @@ def _evict(release: Release, pod: str) -> None:
 
 
 def _restart_database(release: Release, server: Server) -> None:
-    """Delete the pod of the database: its volume has everything, and whoever uses it waits."""
+    """Delete the pod of the database: its volume has everything, and its clients wait."""
     release.kubectl("delete", "pod", f"{NAME}-zoo-runner-postgresql-0")
     release.kubectl("rollout", "status", f"statefulset/{NAME}-zoo-runner-postgresql", f"--timeout={START_SECONDS}s")
     release.kubectl("rollout", "status", f"deployment/{NAME}-zoo-runner-api", f"--timeout={START_SECONDS}s")

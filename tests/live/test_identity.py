@@ -20,7 +20,7 @@ ECHO = EXAMPLES / "echo" / "echo.cwl"
 HUB = "/catalogs/user/catalogs"
 # what anybody may see: what this server is, and whether it works
 OPEN = ("/", "/conformance", "/health", "/health/live", "/health/ready", "/metrics", "/api", "/api/3.0")
-# whoever has such a link may read what it leads to
+# the link itself is the permission
 BY_LINK = "/shared/{token}"
 
 

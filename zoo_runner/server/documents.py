@@ -235,7 +235,7 @@ class Comparison(TypedDict):
 
 
 class SharedLink(TypedDict):
-    """A link by which anybody reads one file of results until it expires."""
+    """A link that gives everyone one file of results until it expires."""
 
     href: str
     jobID: str

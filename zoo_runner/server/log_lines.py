@@ -28,7 +28,7 @@ from zoo_runner.model.masking import Masker
 
 REQUEST_HEADER = "X-Request-Id"
 SHARED = "/shared"
-"""Whoever knows a path below this one reads what it leads to: no log has it."""
+"""Below it, a path by itself lets its reader in: no log has one."""
 CURRENT_WORKSPACE: ContextVar[str | None] = ContextVar("workspace", default=None)
 _CURRENT_REQUEST: ContextVar[str | None] = ContextVar("request", default=None)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")

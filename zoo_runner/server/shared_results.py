@@ -1,4 +1,4 @@
-"""Links by which whoever has them reads one file of results until they expire.
+"""Links that give everyone who has them one file of results, until they expire.
 
 A link says what it is for and until when, and is signed with a secret of the server: nothing of it is stored. It ends
 with its time, with the results, and, as all others do, with another secret.
@@ -148,7 +148,7 @@ def _find_root(api: Api, call: Call) -> str:
 
 
 def add_shared_results(app: FastAPI, api: Api, find_base: Callable[[Request], str]) -> None:
-    """Add the path at which links are read: by anybody, for the link is the permission."""
+    """Add the path at which links are read: without a token, as the link is the permission."""
 
     @app.get(f"{SHARED}/{{token}}", tags=["jobs"], responses=_ONE_FILE)
     def get_shared_result(request: Request, token: str) -> Response:

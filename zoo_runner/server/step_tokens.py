@@ -77,7 +77,7 @@ class StepTokens:
                 logger.warning("the step token of job %s is not revoked yet: %s", kept.job_id, error)
                 is_done = False
                 if error.diagnosis.level is Level.PLATFORM:
-                    # whoever does not answer now is not asked for each of the others
+                    # a provider that does not answer now is not asked for each of the others
                     break
                 continue
             self._store.remove(kept.job_id)

@@ -22,7 +22,7 @@ def _describe_body(*media_types: str) -> dict[str, Any]:
     return {"openapi_extra": {"requestBody": {"required": True, "content": content}}}
 
 
-# whatever is in between shall not wait for more
+# proxies are not to wait for more
 AT_ONCE = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 RESULTS = describe_document(dict[str, Any])
 RESULTS["responses"][200]["content"][results.MULTIPART] = {}

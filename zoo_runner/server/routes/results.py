@@ -111,7 +111,7 @@ def _add_passing_on(router: APIRouter, api: Api, of: Any) -> None:
         "/jobs/{job_id}/links", status_code=201, tags=["jobs"], **describe_document(SharedLink, 201), **DOCUMENT
     )
     async def share_result(call: of, job_id: str, request: Request) -> Response:
-        """Make a link by which anybody reads one file of the results: `{"path": "text/message.txt", "days": 7}`.
+        """Make a link that gives everyone one file of the results: `{"path": "text/message.txt", "days": 7}`.
 
         It expires then; nothing else can be read by it.
         """
