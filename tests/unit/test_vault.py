@@ -9,7 +9,9 @@ from cryptography.fernet import Fernet
 from tests.unit.messages import Check
 from zoo_runner.config.profiles import REGISTRIES, apply_secrets, is_credential
 from zoo_runner.config.server import ServerSettings
+from zoo_runner.model import clock
 from zoo_runner.model.errors import InputError, SettingsError
+from zoo_runner.model.step_token import KeptToken
 from zoo_runner.model.workspace import Folders, StorageProfile, Workspace
 from zoo_runner.server.vault import Vault, open_vault
 from zoo_runner.store.sql import SqlStore
@@ -43,8 +45,14 @@ def test_keys_are_rotated(sql_store: SqlStore, check: Check) -> None:
     with pytest.raises(SettingsError) as caught:
         Vault(sql_store.secrets, (OTHER,)).rotate()
     check(caught.value, "secret.key")
-    assert both.rotate() == 1
-    assert Vault(sql_store.secrets, (NEW,)).read("alpha") == {NAME: VALUE}
+    sql_store.step_tokens.put(
+        KeptToken("job-1", Vault(sql_store.secrets, (OLD,)).encrypt(["job-1", VALUE]), clock.after(60), clock.now())
+    )
+    assert both.rotate() == 2
+    only_new = Vault(sql_store.secrets, (NEW,))
+    assert only_new.read("alpha") == {NAME: VALUE}
+    token = sql_store.step_tokens.find("job-1")
+    assert token and only_new.decrypt(token.encrypted, "a token", ("job-1",)) == VALUE
 
 
 def test_a_row_that_was_moved_to_another_workspace_gives_it_nothing(sql_store: SqlStore, check: Check) -> None:

@@ -112,9 +112,9 @@ def _add_secrets(cli: click.Group, read: ReadConfiguration) -> None:
 
     @secrets.command()
     def rotate() -> None:
-        """Encrypt the secrets of all workspaces with the first key; the others may be removed then."""
+        """Encrypt all secrets, and tokens of steps, with the first key; the others may be removed then."""
         with _open(read) as store:
-            print_message(f"{_open_vault(store).rotate()} secrets are encrypted with the first key")
+            print_message(f"{_open_vault(store).rotate()} secrets and tokens are encrypted with the first key")
 
 
 def _open_vault(store: "SqlStore") -> "Vault":

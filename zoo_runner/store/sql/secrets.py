@@ -1,14 +1,14 @@
-"""Secrets of workspaces in a database, which never sees them in clear."""
+"""Secrets of workspaces in a database, which never sees them in clear; and the keys of all that is encrypted there."""
 
 from collections.abc import Callable
 from dataclasses import asdict
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, select, update
 
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.secret import StoredSecret
 from zoo_runner.store.sql.database import Database
-from zoo_runner.store.sql.schema import SECRETS
+from zoo_runner.store.sql.schema import SECRETS, STEP_TOKENS
 
 _COLUMNS = tuple(SECRETS.c[name] for name in ("workspace", "name", "encrypted", "changed", "caller"))
 _OF_WORKSPACE = select(*_COLUMNS).where(SECRETS.c.workspace == bindparam("workspace")).order_by(SECRETS.c.name)
@@ -45,10 +45,18 @@ class SqlSecrets:
             )
 
     def replace_all(self, encrypt: Callable[[str], str]) -> int:
-        """Put what `encrypt` returns for each in its place, all or none; returns how many there are."""
+        """Put what `encrypt` returns in the place of all that the keys of secrets have encrypted, all or none.
+
+        That is also the tokens of steps. Returns how many values there are.
+        """
         with self._database.writing() as connection:
-            rows = connection.execute(select(*_COLUMNS)).all()
-            for row in rows:
-                is_it = SECRETS.c.workspace == row.workspace, SECRETS.c.name == row.name
-                connection.execute(update(SECRETS).where(*is_it).values(encrypted=encrypt(row.encrypted)))
-        return len(rows)
+            return sum(_replace(connection, table, encrypt) for table in (SECRETS, STEP_TOKENS))
+
+
+def _replace(connection: Connection, table: Table, encrypt: Callable[[str], str]) -> int:
+    names = tuple(table.primary_key.columns)
+    rows = connection.execute(select(table.c.encrypted, *names)).all()
+    for encrypted, *values in rows:
+        is_it = (name == value for name, value in zip(names, values, strict=True))
+        connection.execute(update(table).where(*is_it).values(encrypted=encrypt(encrypted)))
+    return len(rows)
