@@ -41,6 +41,10 @@ FAILED = Outcome(
     usage=(StepEnded("a", 1.0, 2.0, 1, None, None),),
 )
 SUCCEEDED = Outcome(Status.SUCCESSFUL, Results({"out": {"href": "x"}}, {"type": "Collection"}, "c"), published="logs")
+_REQUIRED = (
+    *("id", "workspace", "process_id", "workflow_id", "engine", "package", "inputs", "destination"),
+    *("created", "updated"),
+)
 PACKAGE = Package({"cwlVersion": "v1.2"}, "#main", "w", {}, "d" * 64, (SourceFile("file:///a", "0"),), {"a": "b"})
 
 
@@ -52,6 +56,14 @@ def travel(value: object) -> object:
 def test_a_job_survives_json(outcome: Outcome | None) -> None:
     job = replace(JOB, status=Status.RUNNING, secret_inputs=("key",), outcome=outcome, handle={"pid": 1})
     assert from_plain(Job, travel(job)) == job
+
+
+def test_a_sparse_record_has_what_is_not_a_default() -> None:
+    job = replace(JOB, status=Status.FAILED, step="", message=None, outcome=FAILED)
+    record = to_plain(job, sparse=True)
+    assert record.keys() == {*_REQUIRED, "status", "step", "outcome"}
+    assert record["outcome"].keys() == {"status", "diagnosis", "exit_code", "usage"}
+    assert from_plain(Job, json.loads(json.dumps(record))) == job
 
 
 def test_a_package_survives_json() -> None:

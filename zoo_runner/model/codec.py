@@ -21,18 +21,23 @@ _PLAIN = frozenset({str, int, float, bool, type(None), WrittenNumber})
 _EVENTS: Mapping[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
 
 
-def to_plain(value: Any) -> Any:
-    """Return a value of the model as JSON-serialisable data."""
+def to_plain(value: Any, *, sparse: bool = False) -> Any:
+    """Return a value of the model as JSON-serialisable data; `sparse`: without members that have their default."""
     if type(value) in _PLAIN:  # first: a job may have a million of them
         return value
     if is_dataclass(value) and not isinstance(value, type):
-        return {member.name: to_plain(getattr(value, member.name)) for member in fields(value)}
+        members = ((member, getattr(value, member.name)) for member in fields(value))
+        return {
+            member.name: to_plain(one, sparse=sparse)
+            for member, one in members
+            if not sparse or one is not member.default
+        }
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):
-        return {str(key): to_plain(item) for key, item in value.items()}
+        return {str(key): to_plain(item, sparse=sparse) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return list(value) if are_scalars(value) else [to_plain(item) for item in value]
+        return list(value) if are_scalars(value) else [to_plain(item, sparse=sparse) for item in value]
     return str(value) if isinstance(value, Path) else value
 
 
@@ -42,17 +47,18 @@ def from_plain(kind: type[Value], data: Any) -> Value:
         raise ValueError(f"expected an object for {kind.__name__}, got {type(data).__name__}")  # noqa: TRY004 one error for bad data
     known: Any = kind
     plan = _plan(known)
-    values = {name: data[name] for name in plan.names if name in data}
+    values = {**plan.defaults, **data}
+    if not plan.names.issuperset(data):
+        values = {name: value for name, value in values.items() if name in plan.names}
     for name, read in plan.readers:
-        if values.get(name) is not None:
-            values[name] = read(values[name])
-    if missing := [name for name in plan.required if name not in values]:
+        if data.get(name) is not None:
+            values[name] = read(data[name])
+    if missing := [name for name in plan.required if name not in data]:
         raise ValueError(f"{kind.__name__} lacks {', '.join(missing)}")
-    if plan.defaults is None:
+    if plan.has_to_be_called:
         return kind(**values)
     # a constructor of a frozen dataclass sets its members one by one: of a job that takes ten times as long
     made = object.__new__(kind)
-    vars(made).update(plan.defaults)
     vars(made).update(values)
     return made
 
@@ -78,13 +84,15 @@ _Read = Callable[[Any], Any]
 class _Plan:
     """How a dataclass is read: its members, what reads some of them, and those that have to be there.
 
-    `defaults` are the values of the others; None for a class that has to be called to make its values.
+    `defaults` are the values of the others, but for those that are made anew. A class that does more than to set its
+    members has to be called.
     """
 
-    names: tuple[str, ...]
+    names: frozenset[str]
     readers: tuple[tuple[str, _Read], ...]
     required: tuple[str, ...]
-    defaults: Mapping[str, Any] | None
+    defaults: Mapping[str, Any]
+    has_to_be_called: bool
 
 
 @cache
@@ -92,12 +100,11 @@ def _plan(kind: type[Any]) -> _Plan:
     hints, members = get_type_hints(kind), fields(kind)
     readers = [(one.name, _find_reader(hints[one.name])) for one in members]
     return _Plan(
-        names=tuple(one.name for one in members),
+        names=frozenset(one.name for one in members),
         readers=tuple((name, read) for name, read in readers if read is not None),
         required=tuple(one.name for one in members if one.default is MISSING and one.default_factory is MISSING),
-        defaults=None
-        if _has_to_be_called(kind)
-        else {one.name: one.default for one in members if one.default is not MISSING},
+        defaults={one.name: one.default for one in members if one.default is not MISSING},
+        has_to_be_called=_has_to_be_called(kind),
     )
 
 

@@ -59,7 +59,12 @@ def _write_as_json(text: str) -> str:
 
 def read_json(content: str | bytes) -> Any:
     """Read JSON whose numbers keep their form; raises `ValueError`."""
-    return json.loads(content, parse_float=read_number)
+    text = content if isinstance(content, str) else content.decode(json.detect_encoding(content), "surrogatepass")
+    return _DECODER.decode(text)
+
+
+# made once: that takes as long as to read a small document
+_DECODER = json.JSONDecoder(parse_float=read_number)
 
 
 def write_json(

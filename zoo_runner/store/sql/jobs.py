@@ -377,7 +377,10 @@ def _build_page(rows: Sequence[Any], limit: int) -> JobPage:
 
 
 def _read_job(row: Any) -> Job:
-    return from_plain(Job, read_json(row.body) | {"version": row.version})
+    body, version = row
+    record = read_json(body)
+    record["version"] = version
+    return from_plain(Job, record)
 
 
 def build_columns(job: Job) -> dict[str, Any]:
@@ -394,7 +397,7 @@ def build_columns(job: Job) -> dict[str, Any]:
         "priority": job.priority,
         "package": job.package,
         "version": job.version,
-        "body": write_json(to_plain(job)),
+        "body": write_json(to_plain(job, sparse=True)),
         "search_text": write_search_text(job),
         "deployed_in": job.deployed_in or job.workspace,
         "needs_cores": job.needs.cores,
