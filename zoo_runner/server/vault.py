@@ -94,7 +94,10 @@ class Vault:
         self._store.remove(workspace, name)
 
     def rotate(self) -> int:
-        """Encrypt all secrets and tokens of steps with the first key; returns how many. Raises `SettingsError` where no key fits."""
+        """Encrypt all secrets and tokens of steps with the first key; returns how many.
+
+        Raises `SettingsError` where no key fits.
+        """
         fernet = self._fernet
         if fernet is None:
             return 0
