@@ -26,6 +26,7 @@ BASE = "http://eo.example"
         ("File", [IANA_TIFF], "text/csv", (False, False)),
         ("File", [IANA_TIFF], "", (True, False)),
         ("File", [IANA_TIFF, UNKNOWN], "text/csv", (True, False)),
+        (["null", "string", {"type": "array", "items": ["null", "File"]}], [], TIFF, (True, False)),
         ("Directory", [], GEOJSON, (True, True)),
         ({"type": "array", "items": "Directory"}, [], "application/json", (True, True)),
         ("Directory", [], TIFF, (False, False)),

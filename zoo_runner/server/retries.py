@@ -19,6 +19,7 @@ from zoo_runner.server.invalid_requests import build_invalid
 from zoo_runner.server.jobs import get_job, keep_callback, place_job, prepare_execution
 from zoo_runner.server.log_lines import about
 from zoo_runner.server.processes import load_package
+from zoo_runner.server.requests import ensure_members
 from zoo_runner.server.tracing import read_context
 
 _NEVER, _IF_NEEDED, _ALWAYS = RESTARTS = ("never", "if-needed", "always")
@@ -103,8 +104,7 @@ def _ensure_may_edit(call: Call, job: Job) -> None:
 
 def read_changes(changes: Mapping[str, Any]) -> Changes:
     """Read what is to differ; raises `InputError`."""
-    if unknown := sorted(changes.keys() - set(_MEMBERS)):
-        raise build_invalid(f"unknown member of a retry: {unknown[0]!r}", f"Members are: {', '.join(_MEMBERS)}.")
+    ensure_members(changes, _MEMBERS)
     for name in _OBJECTS:
         if not isinstance(changes.get(name, {}), Mapping):
             raise build_invalid(f"{name} is not an object", "Give an object with one member for each input or step.")

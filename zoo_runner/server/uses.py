@@ -10,9 +10,8 @@ from zoo_runner.package.cwltypes import (
     DirectoryType,
     FileType,
     Parameter,
-    Union,
+    list_options,
     parse_parameters,
-    without_null,
 )
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import InputUse, InputUses
@@ -48,7 +47,7 @@ def _list_fitting(api: Api, process: Process, media_type: str) -> Iterator[tuple
 
 def judge_input(parameter: Parameter, media_type: str) -> tuple[bool, bool]:
     """Find out whether an input takes a file of a media type (empty: any), and whether it names it as its format."""
-    kinds = {type(one) for one in _list_options(parameter.type)}
+    kinds = set(map(type, _list_values(parameter.type)))
     if FileType not in kinds:
         is_stac = DirectoryType in kinds and media_type in STAC_TYPES
         return is_stac or (DirectoryType in kinds and not media_type), is_stac
@@ -59,12 +58,13 @@ def judge_input(parameter: Parameter, media_type: str) -> tuple[bool, bool]:
     return media_type in known or not media_type, media_type in known
 
 
-def _list_options(wanted: CwlType) -> tuple[CwlType, ...]:
-    """List what one value of an input may be; records, which have links inside, are none of it."""
-    wanted = without_null(wanted)
-    if isinstance(wanted, Array):
-        return _list_options(wanted.items)
-    return wanted.options if isinstance(wanted, Union) else (wanted,)
+def _list_values(wanted: CwlType) -> Iterator[CwlType]:
+    """List what one value of an input may be, in lists too; records, which have links inside, are none of it."""
+    for option in list_options(wanted):
+        if isinstance(option, Array):
+            yield from _list_values(option.items)
+        else:
+            yield option
 
 
 def _describe(process: Process, parameter: Parameter, call: Call) -> InputUse:
