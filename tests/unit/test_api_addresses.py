@@ -10,7 +10,7 @@ from zoo_runner.engines.kubernetes.api_addresses import find_api_addresses
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.names import Manifest, build_names
-from zoo_runner.engines.kubernetes.namespace import build_reporting_policy, is_same_policy
+from zoo_runner.engines.kubernetes.network_policies import build_reporting_policy, is_same_policy
 from zoo_runner.model.errors import EngineError, SettingsError
 
 SERVICE = {"spec": {"clusterIPs": ["10.96.0.1", "fd00::1"], "ports": [{"port": 443}]}}

@@ -13,6 +13,8 @@ from zoo_runner.engines.kubernetes.expiry import check_expiry
 from zoo_runner.engines.kubernetes.kept import describe_kept
 from zoo_runner.engines.kubernetes.names import Manifest, Names, build_names
 from zoo_runner.engines.kubernetes.namespace import create_tenant, mark_content, remove_namespace
+from zoo_runner.engines.kubernetes.network_policies import StepsNotIsolatedError
+from zoo_runner.engines.kubernetes.permissions import is_granted
 from zoo_runner.engines.kubernetes.pod_network import read_network
 from zoo_runner.engines.kubernetes.preflight import StepRequest, check_sizes, list_step_requests
 from zoo_runner.engines.kubernetes.protections import (
@@ -113,6 +115,9 @@ def examine_images(configuration: Configuration, examined: Examined, package: Pa
             yield from ask_for_images(
                 examined.open_smoke_test(cluster, names, None), site, list_step_requests(package, site)
             )
+        except StepsNotIsolatedError:
+            # no pod is created there; each job says why
+            return
         except ApiError as error:
             if not is_unknown(error):
                 raise
@@ -205,7 +210,7 @@ def _check_permissions(cluster: Cluster, names: Names, needed: Sequence[Permissi
         f"{verb} {resource}"
         for group, resource, verbs in needed
         for verb in verbs
-        if not _may(cluster, names.namespace, group, resource, verb)
+        if not is_granted(cluster, names.namespace, group, resource, verb)
     ]
     if refused:
         raise EngineError(
@@ -214,20 +219,6 @@ def _check_permissions(cluster: Cluster, names: Names, needed: Sequence[Permissi
             code="cluster.permission",
         )
     return "all granted"
-
-
-def _may(cluster: Cluster, namespace: str, group: str, resource: str, verb: str) -> bool:
-    """Ask by a SelfSubjectAccessReview (authorization.k8s.io/v1)."""
-    main, _, sub = resource.partition("/")
-    asked = {"namespace": namespace, "group": group, "resource": main, "subresource": sub, "verb": verb}
-    review = cluster.create(
-        {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": asked},
-        }
-    )
-    return bool(review["status"]["allowed"])
 
 
 def _prepare(installation: _Installation) -> str:

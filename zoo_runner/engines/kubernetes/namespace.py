@@ -9,14 +9,16 @@ from typing import Any
 from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
-from zoo_runner.engines.kubernetes.manifests import JOB_ACCOUNT, NETWORK_API, NETWORK_LABEL, STEP_ACCOUNT
+from zoo_runner.engines.kubernetes.manifests import JOB_ACCOUNT, STEP_ACCOUNT
 from zoo_runner.engines.kubernetes.names import JOB_LABEL, MANAGED, Manifest, Names, build_meta
+from zoo_runner.engines.kubernetes.network_policies import (
+    build_policy,
+    ensure_let_through,
+    ensure_permitted,
+    is_same_policy,
+)
 from zoo_runner.model.workspace import Quota
 
-POLICY = "zoo-runner-steps"
-"""Name of the NetworkPolicy of the steps in a namespace."""
-REPORTING_POLICY = "zoo-runner-reporting-steps"
-"""Name of the NetworkPolicy of steps in whose pods something reports to the Kubernetes API."""
 CONTENT_LABEL = "zoo-runner/content"
 """Digest of the accounts and permissions that the runner creates in a namespace, on the last of them."""
 QUOTA = "zoo-runner-workspace"
@@ -86,22 +88,6 @@ def _build_job_access(names: Names, cluster: KubernetesSettings) -> list[Manifes
     ]
 
 
-def build_policy(names: Names) -> Manifest:
-    """Build the policy that denies steps the network, in both directions, unless their package asks for it."""
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": build_meta(POLICY, names, labels=MANAGED),
-        "spec": {
-            "podSelector": {
-                "matchLabels": {**MANAGED, "zoo-runner/role": "step"},
-                "matchExpressions": [{"key": NETWORK_LABEL, "operator": "DoesNotExist"}],
-            },
-            "policyTypes": ["Ingress", "Egress"],
-        },
-    }
-
-
 def build_quotas(names: Names, quota: Quota) -> list[Manifest]:
     """Build the limits of what the pods of a workspace request together; none where its quota has no such limit.
 
@@ -121,24 +107,6 @@ def build_quotas(names: Names, quota: Quota) -> list[Manifest]:
         {"apiVersion": "v1", "kind": "LimitRange", "metadata": meta, "spec": {"limits": limits}},
         {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta, "spec": {"hard": requests}},
     ]
-
-
-def build_reporting_policy(names: Names, addresses: Sequence[str]) -> Manifest:
-    """Build the policy of pods in which Argo's executor is beside a step: they reach the Kubernetes API, and no more.
-
-    `addresses` are networks with a port, `<network>:<port>`.
-    """
-    policy = build_policy(names)
-    selector = {"matchLabels": {**MANAGED, NETWORK_LABEL: NETWORK_API}}
-    egress = [
-        {"to": [{"ipBlock": {"cidr": network}}], "ports": [{"protocol": "TCP", "port": int(port)}]}
-        for network, _, port in (address.rpartition(":") for address in addresses)
-    ]
-    return {
-        **policy,
-        "metadata": {**policy["metadata"], "name": REPORTING_POLICY},
-        "spec": {**policy["spec"], "podSelector": selector, "egress": egress},
-    }
 
 
 def build_tenant(names: Names, cluster: KubernetesSettings, quota: Quota = NO_QUOTA) -> list[Manifest]:
@@ -163,7 +131,8 @@ def mark_content(manifests: Sequence[Manifest]) -> list[Manifest]:
 def prepare_tenant(cluster: Cluster, names: Names, settings: KubernetesSettings) -> None:
     """Create or adopt the namespace and the accounts; without the permission to, existing ones are used.
 
-    Raises `ApiError` if something is missing for certain and may not be created.
+    Raises `EngineError` if something is missing for certain and may not be created, and, before anything is created,
+    where a NetworkPolicy is not known to be there: without one jobs would run, but steps would have the network.
     """
     create_tenant(cluster, mark_content(build_tenant(names, settings)))
 
@@ -177,14 +146,16 @@ def create_tenant(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
     telling = [*(one for one in manifests if one["kind"] in _COMPARED), manifests[-1]]
     if all(_is_current(cluster, manifest) for manifest in telling):
         return
+    ensure_permitted(cluster, manifests)
     for manifest in manifests:
         try:
             found = cluster.create(manifest)
         except ApiError as error:
-            if error.status != _REFUSED or _find(cluster, manifest) is None:
+            there = _find(cluster, manifest) if error.status == _REFUSED else None
+            if there is None:
                 raise
-        else:
-            _update(cluster, manifest, found)
+            found = there
+        _update(cluster, manifest, found)
 
 
 def remove_former_quotas(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
@@ -204,25 +175,6 @@ def remove_former_quotas(cluster: Cluster, manifests: Sequence[Manifest]) -> Non
         except ApiError as error:
             if error.status != _REFUSED:
                 raise
-
-
-def is_same_policy(found: Manifest, wanted: Manifest) -> bool:
-    """Whether a NetworkPolicy selects and denies what the wanted one does; each further rule would allow something."""
-    return _find_meaning(found) == _find_meaning(wanted)
-
-
-def _find_meaning(policy: Manifest) -> dict[str, Any]:
-    """Find what a policy says, without fields that are empty; `[{}]` as rules is not empty, and allows everything."""
-    spec = policy.get("spec") or {}
-    selector = spec.get("podSelector") or {}
-    return {
-        "labels": selector.get("matchLabels") or {},
-        "expressions": [
-            {key: value for key, value in one.items() if value} for one in selector.get("matchExpressions") or ()
-        ],
-        "types": sorted(spec.get("policyTypes") or ()),
-        "allowed": (spec.get("ingress") or []) + (spec.get("egress") or []),
-    }
 
 
 def _is_current(cluster: Cluster, manifest: Manifest) -> bool:
@@ -266,9 +218,10 @@ def _update(cluster: Cluster, manifest: Manifest, found: Manifest) -> None:
     try:
         cluster.patch(manifest["kind"], meta.get("namespace", ""), meta["name"], change)
     except ApiError as error:
-        # it works as it is; `doctor` names what it does not protect
         if error.status != _REFUSED:
             raise
+        # else it works as it is; `doctor` names what it does not protect
+        ensure_let_through(found, manifest)
 
 
 def _keep_additions(manifest: Manifest, found: Manifest) -> Manifest:

@@ -13,7 +13,8 @@ from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.manifests import JOB_ACCOUNT, STEP_ACCOUNT
 from zoo_runner.engines.kubernetes.names import Manifest, Names
-from zoo_runner.engines.kubernetes.namespace import POD_SECURITY, POLICY, build_policy, is_same_policy
+from zoo_runner.engines.kubernetes.namespace import POD_SECURITY
+from zoo_runner.engines.kubernetes.network_policies import POLICY, build_policy, is_same_policy
 from zoo_runner.model.errors import EngineError
 
 ADMISSION_POLICIES = ("zoo-runner-pods", "zoo-runner-account")

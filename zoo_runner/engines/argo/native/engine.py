@@ -6,6 +6,7 @@ A package that cannot be planned so is run by the engine argo, in one pod, and t
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.argo.engine import ArgoEngine
@@ -18,7 +19,7 @@ from zoo_runner.engines.kubernetes.api_addresses import find_api_addresses
 from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.errors import reaching
 from zoo_runner.engines.kubernetes.names import Manifest, Names
-from zoo_runner.engines.kubernetes.namespace import build_reporting_policy
+from zoo_runner.engines.kubernetes.network_policies import build_reporting_policy, ensure_permitted
 from zoo_runner.engines.kubernetes.preflight import resolve_images
 from zoo_runner.engines.pipeline import build_not_continuable
 from zoo_runner.engines.protocol import Check, Handle, JobSpec, Plan
@@ -75,21 +76,26 @@ class NativeEngine(ArgoEngine):
         """Add the NetworkPolicy of steps that do not ask for the network; only a cluster knows where its API is."""
         if not self._cluster.isolated:
             return plan
-        cluster = connect(self._cluster)
         with reaching():
-            addresses = find_api_addresses(cluster, self._cluster)
-        policy = build_reporting_policy(Names(**plan.handle.data["names"]), addresses)
+            policy = self._build_reporting_policy(connect(self._cluster), Names(**plan.handle.data["names"]))
         *before, last = plan.submission["tenant"]
         return replace(plan, submission={**plan.submission, "tenant": [*before, policy, last]})
 
     def _describe(self, cluster: Cluster, names: Names, pods: Sequence[Manifest]) -> Iterator[Check]:
         yield from super()._describe(cluster, names, pods)
         if self._cluster.isolated:
-            yield Check.run(
-                "network of steps",
-                lambda: f"the Kubernetes API alone: {', '.join(find_api_addresses(cluster, self._cluster))}",
-                "the addresses of the Kubernetes API are known",
-            )
+            look = partial(self._check_network, cluster, names)
+            yield Check.run("network of steps", look, "a NetworkPolicy lets them reach the Kubernetes API alone")
+
+    def _check_network(self, cluster: Cluster, names: Names) -> str:
+        """Check that the addresses of the API are known, and that there is, or may be, a policy with them."""
+        policy = self._build_reporting_policy(cluster, names)
+        ensure_permitted(cluster, [policy])
+        allowed = ", ".join(rule["to"][0]["ipBlock"]["cidr"] for rule in policy["spec"]["egress"])
+        return f"the Kubernetes API alone: {allowed}"
+
+    def _build_reporting_policy(self, cluster: Cluster, names: Names) -> Manifest:
+        return build_reporting_policy(names, find_api_addresses(cluster, self._cluster))
 
     def _mark_images(self, plan: Plan, report: Report) -> Plan:
         """Find out which names of images stand for others than in the run that a job continues."""
