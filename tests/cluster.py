@@ -45,6 +45,19 @@ def find_argo() -> None:
     require(crd.returncode == 0, "the cluster has no Argo Workflows: start one with `make argo`")
 
 
+def argo(site: Site, *words: str | Path) -> str:
+    """What the command line of Argo Workflows prints; raises where it fails."""
+    built = sorted(Path("~/.cache/zoo-runner/argo/bin").expanduser().glob("*/argo"))
+    program = shutil.which("argo") or next(map(str, built), "")
+    require(bool(program), "the program argo is missing: `make argo` builds it")
+    environ = {"KUBECONFIG": site.environ["KUBECONFIG"], "PATH": os.defpath, "HOME": str(site.folder)}
+    command = [program, *map(str, words)]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=120)
+    if done.returncode:
+        raise AssertionError(f"argo {' '.join(map(str, words))}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
 def _kubectl(kubeconfig: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     kubectl = shutil.which("kubectl")
     if kubectl is None:

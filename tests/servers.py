@@ -16,6 +16,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,40 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _Relay(BaseHTTPRequestHandler):
+    """Passes a request below `base_path` to `target`, and its answer back; no others."""
+
+    protocol_version = "HTTP/1.1"
+    base_path: str
+    target: str
+
+    def _pass_on(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        inner = self.path.removeprefix(self.base_path)
+        if inner == self.path:
+            self._answer(404, b"", {})
+            return
+        where = urlsplit(self.target)
+        connection = HTTPConnection(str(where.hostname), where.port)
+        headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+        connection.request(self.command, inner, body, headers)
+        with connection.getresponse() as answer:
+            self._answer(answer.status, answer.read(), {"Content-Type": answer.headers["Content-Type"] or "text/plain"})
+        connection.close()
+
+    do_GET = do_POST = do_PUT = do_DELETE = _pass_on
+
+    def _answer(self, status: int, content: bytes, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -174,17 +209,33 @@ def serve_files(folder: Path, tls: tuple[Path, Path] | None = None) -> Iterator[
     """Serve `folder` over HTTP, or over HTTPS with a certificate and its key (PEM files)."""
     files = FileServer(folder)
     server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"files": files}))
+    with _serve(server, tls) as files.url:
+        try:
+            yield files
+        finally:
+            files.ended.set()
+
+
+@contextmanager
+def serve_below(base_path: str, target: str, tls: tuple[Path, Path]) -> Iterator[str]:
+    """Serve what answers at the URL `target` over HTTPS below a path, as an ingress does; yield the address."""
+    server = _Server(("127.0.0.1", 0), type("Handler", (_Relay,), {"base_path": base_path, "target": target}))
+    with _serve(server, tls) as url:
+        yield url
+
+
+@contextmanager
+def _serve(server: _Server, tls: tuple[Path, Path] | None) -> Iterator[str]:
+    """Have a server answer while the block runs; yield its address."""
     if tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*tls)
         server.socket = context.wrap_socket(server.socket, server_side=True)
-    files.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield files
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
     finally:
-        files.ended.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -2,28 +2,29 @@
 
 import hashlib
 import json
-import shutil
 import signal
-import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
-from tests.cluster import ENVIRON, NAMESPACE, applied, find_argo, find_kubeconfig, join_cluster, kubectl
+from tests.cluster import ENVIRON, NAMESPACE, applied, argo, find_argo, find_kubeconfig, join_cluster, kubectl
+from tests.live.node_trees import ShownInOnePod, keep_tree
 from tests.live.test_calrissian import wait_until_gone
 from tests.live.test_engines_agree import PODMAN, run
 from tests.live.test_lost_callers import read_log
-from tests.require import require
-from tests.servers import S3Server
+from tests.servers import S3Server, make_certificate, serve_below
 from tests.site import Site
 from tests.steps import WAITS, let_go, write_package
 from tests.values import EXAMPLES, FAILING, ROOT
 from tests.waiting import wait_for
+from zoo_runner.engines.kubernetes.client import connect
+from zoo_runner.engines.kubernetes.names import build_names
+from zoo_runner.engines.kubernetes.namespace import prepare_tenant
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.events import EngineLine, Event, StepLines
@@ -68,10 +69,14 @@ def once(kind: type[Event], act: Callable[[], None]) -> Callable[[Event], None]:
 @pytest.mark.parametrize("case", CASES)
 def test_an_example_gives_what_the_local_engine_gives(case: str, site: Site, s3: S3Server) -> None:
     local = site.having(ZOO_RUNNER_ENGINE="local", ZOO_RUNNER_CONTAINERS="podman", **PODMAN)
+    engine = ShownInOnePod(site)
     with ThreadPoolExecutor(2) as pool:
-        ours, theirs = pool.map(lambda one: run(one, s3, case), (site, local))
+        theirs = pool.submit(run, local, s3, case)
+        ours = run(site, s3, case, engine)
     assert ours["files"]
-    assert ours == theirs
+    assert ours == theirs.result()
+    if case == CASES[0]:
+        keep_tree("echo on argo", engine.tree)
 
 
 def test_text_that_argo_would_replace_arrives_as_it_is(site: Site, s3: S3Server) -> None:
@@ -138,7 +143,7 @@ def test_the_nodes_are_those_that_a_person_looks_for_and_nothing_is_left(site: S
 
     story = site.run(job, on=once(StepLines, look))
     assert story.outcome.status is Status.SUCCESSFUL, story.outcome.diagnosis
-    assert {"stage-in", "run", "stage-out"} <= nodes
+    assert {"stage-in", "cwl", "run", "stage-out"} <= nodes
     assert story.outcome.usage[0].step == "work"
     wait_until_gone(site, job.id)
     assert kubectl(site, "get", "workflows", "-n", NAMESPACE, "-l", f"zoo-runner/job=job-{job.id}", "-o", "name") == ""
@@ -174,16 +179,12 @@ def test_a_job_whose_caller_was_killed_is_followed_by_another_process(site: Site
 
 
 def test_a_plan_is_what_argo_lint_accepts(site: Site, tmp_path: Path) -> None:
-    programs = sorted(Path("~/.cache/zoo-runner/argo/bin").expanduser().glob("*/argo"))
-    argo = shutil.which("argo") or next(map(str, programs), "")
-    require(bool(argo), "the program argo is missing: `make argo` builds it")
     printed = site.command("plan", "--format", "yaml", ECHO, "-i", f"message={HOSTILE}", "-o", "s3://results/plan")
     assert printed.returncode == 0, printed.stderr
     assert "workflow.name" not in printed.stdout
     plan = tmp_path / "plan.yaml"
     plan.write_text(printed.stdout)
-    linted = subprocess.run([argo, "lint", "--offline", plan], capture_output=True, text=True, check=False)
-    assert linted.returncode == 0, linted.stdout + linted.stderr
+    argo(site, "lint", "--offline", plan)
 
 
 def test_a_cap_on_jobs_makes_the_next_one_wait_for_its_turn(site: Site, tmp_path: Path) -> None:
@@ -253,11 +254,20 @@ def test_a_step_that_fails_is_reported_as_on_every_engine(site: Site) -> None:
     assert (diagnosis.step, diagnosis.code) == ("run", "step.exit-code")
 
 
+ARGO_SERVER = ENVIRON.get("ARGO_SERVER", "http://127.0.0.1:2746")
+BASE_PATH = "/tools/argo"
+
+
 @pytest.fixture
-def served(site: Site) -> Site:
-    """The same site, whose Workflows go through the Argo server."""
+def served(site: Site) -> Iterator[Site]:
+    """The same site, whose Workflows go through the Argo server: over TLS, with a CA of its own and a base path."""
     account = kubectl(site, "create", "token", "argo-user", "-n", "argo").strip()
-    return site.having(ARGO_SERVER=ENVIRON.get("ARGO_SERVER", "http://127.0.0.1:2746"), ARGO_TOKEN=f"Bearer {account}")
+    settings = site.configuration.kubernetes
+    prepare_tenant(connect(settings), build_names("served", settings, site.workspace), settings)
+    tls = make_certificate(site.folder)
+    with serve_below(BASE_PATH, ARGO_SERVER, tls) as url:
+        more = {"ARGO_SERVER": url, "ARGO_BASE_HREF": f"{BASE_PATH}/", "ARGO_CA_BUNDLE": str(tls[0])}
+        yield site.having(ARGO_TOKEN=f"Bearer {account}", **more)
 
 
 def test_a_job_goes_through_the_argo_server_with_a_token(served: Site) -> None:
@@ -281,3 +291,14 @@ def test_a_token_that_the_argo_server_refuses_is_reported(served: Site) -> None:
     assert diagnosis
     assert diagnosis.code == "engine.argo-login"
     assert "not-a-token" not in str(diagnosis)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("ARGO_CA_BUNDLE", ""), ("ARGO_BASE_HREF", "")], ids=["certificate", "base path"]
+)
+def test_a_server_of_another_certificate_or_path_gets_no_job(variable: str, value: str, served: Site) -> None:
+    job = accept(served, ECHO)
+    diagnosis = served.having(**{variable: value}).run(job).outcome.diagnosis
+    assert diagnosis
+    assert (diagnosis.code, diagnosis.level) == ("engine.argo-unreachable", Level.PLATFORM)
+    assert variable in diagnosis.remedy

@@ -175,7 +175,9 @@ def explain_refusal(error: ApiError, refused: Mapping[int, tuple[str, str]], lev
     `level`: of all but a server that does not answer.
     """
     found = error.diagnosis
-    code, remedy = refused.get(error.status, (found.code, found.remedy))
-    level = Level.PLATFORM if error.status == 0 else level
+    # the page of a proxy, as below a wrong path, is no answer of Argo
+    status = 0 if error.status == 404 and error.reason == "404" else error.status
+    code, remedy = refused.get(status, (found.code, found.remedy))
+    level = Level.PLATFORM if status == 0 else level
     cause = found.cause.removeprefix("Kubernetes: ")
     return EngineError(f"Argo: {cause}", remedy, evidence=found.evidence, level=level, code=code)
