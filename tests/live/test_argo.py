@@ -22,11 +22,13 @@ from tests.site import Site
 from tests.steps import WAITS, let_go, write_package
 from tests.values import EXAMPLES, FAILING, ROOT
 from tests.waiting import wait_for
+from zoo_runner.engines.argo.server import read_server_version
 from zoo_runner.engines.kubernetes.client import connect
 from zoo_runner.engines.kubernetes.names import build_names
 from zoo_runner.engines.kubernetes.namespace import prepare_tenant
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.diagnosis import Level
+from zoo_runner.model.errors import EngineError
 from zoo_runner.model.events import EngineLine, Event, StepLines
 from zoo_runner.model.job import Status
 
@@ -296,9 +298,12 @@ def test_a_token_that_the_argo_server_refuses_is_reported(served: Site) -> None:
 @pytest.mark.parametrize(
     ("variable", "value"), [("ARGO_CA_BUNDLE", ""), ("ARGO_BASE_HREF", "")], ids=["certificate", "base path"]
 )
-def test_a_server_of_another_certificate_or_path_gets_no_job(variable: str, value: str, served: Site) -> None:
-    job = accept(served, ECHO)
-    diagnosis = served.having(**{variable: value}).run(job).outcome.diagnosis
-    assert diagnosis
+def test_a_server_of_another_certificate_or_path_is_not_the_one_of_the_settings(
+    variable: str, value: str, served: Site
+) -> None:
+    assert read_server_version(served.configuration.argo)
+    with pytest.raises(EngineError) as found:
+        read_server_version(served.having(**{variable: value}).configuration.argo)
+    diagnosis = found.value.diagnosis
     assert (diagnosis.code, diagnosis.level) == ("engine.argo-unreachable", Level.PLATFORM)
     assert variable in diagnosis.remedy
