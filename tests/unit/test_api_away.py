@@ -44,6 +44,8 @@ class Api:
         asked = f"{method} {kind[1] if kind else path}"
         if refusal := self.refused.get(asked):
             return refusal[0], {"reason": "Refused", "message": refusal[1]}
+        if asked == "POST selfsubjectaccessreviews":
+            return 201, {"status": {"allowed": True}}
         if asked == "GET jobs" and "?" not in path:
             return 200, {"metadata": {"name": "job-j1", "uid": "u"}, "spec": {"suspend": self.suspend}}
         if method == "GET" and kind and kind[2]:
