@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,22 @@ def join_cluster(site: Site, kubeconfig: str, s3: S3Server, **more: str) -> Site
 def list_jobs(site: Site) -> set[str]:
     """Ids of the jobs that an installation keeps, among other names."""
     return {path.name for path in site.state.rglob("*") if path.is_dir()}
+
+
+def build_account(name: str, namespace: str, rules: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Build a service account with permissions in its namespace."""
+    group, meta = "rbac.authorization.k8s.io", {"name": name, "namespace": namespace}
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta},
+        {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": meta, "rules": rules},
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": meta,
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", **meta}],
+        },
+    ]
 
 
 @contextmanager

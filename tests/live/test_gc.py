@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import WORKSPACE, kubectl
+from tests.cluster import WORKSPACE, build_account, kubectl
 from tests.live.test_calrissian import list_objects, wait_until_gone
 from tests.site import Site
 from tests.values import EXAMPLES, FAILING
@@ -50,19 +50,7 @@ def collector(site: Site, tmp_path: Path) -> Site:
     """
     assert site.run(site.accept(EXAMPLES / "echo" / "echo.cwl", destination="s3://results/first")).outcome.results
     rules = [{"apiGroups": ["", "batch", "networking.k8s.io"], "resources": ["*"], "verbs": ["get", "list", "delete"]}]
-    meta = {"name": ACCOUNT, "namespace": NAMESPACE}
-    group = "rbac.authorization.k8s.io"
-    for manifest in (
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta},
-        {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": meta, "rules": rules},
-        {
-            "apiVersion": f"{group}/v1",
-            "kind": "RoleBinding",
-            "metadata": meta,
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": ACCOUNT},
-            "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}],
-        },
-    ):
+    for manifest in build_account(ACCOUNT, NAMESPACE, rules):
         apply(site, manifest, tmp_path)
     config = json.loads(kubectl(site, "config", "view", "--raw", "--flatten", "--minify", "-o", "json"))
     token = kubectl(site, "create", "token", ACCOUNT, "-n", NAMESPACE).strip()

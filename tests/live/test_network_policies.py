@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tests.cluster import applied, find_argo, kubectl
+from tests.cluster import applied, build_account, find_argo, kubectl
 from tests.site import Site
 from tests.values import EXAMPLES, ROOT
 from zoo_runner.model.job import Status
 
-_RBAC = "rbac.authorization.k8s.io"
 _KINDS = "workflows,jobs,pods,secrets,persistentvolumeclaims,roles,serviceaccounts"
 
 
@@ -22,23 +21,12 @@ def read_deployed(path: str) -> list[dict[str, Any]]:
     return list(YAML(typ="safe", pure=True).load_all((ROOT / "deploy" / path).read_text()))
 
 
-def build_account(name: str, namespace: str) -> list[dict[str, Any]]:
-    """The account of zoo-runner with all its permissions but those for NetworkPolicies, of which it has `get`."""
+def list_rules() -> list[dict[str, Any]]:
+    """All permissions of zoo-runner but those for NetworkPolicies, of which it has `get`."""
     documented = [*read_deployed("zoo/access.yaml")[0]["rules"], *read_deployed("argo/access.yaml")[0]["rules"]]
     rules = [{**rule, "verbs": ["get"]} if rule["resources"] == ["networkpolicies"] else rule for rule in documented]
     assert rules != documented
-    meta = {"name": name, "namespace": namespace}
-    return [
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta},
-        {"apiVersion": f"{_RBAC}/v1", "kind": "Role", "metadata": meta, "rules": rules},
-        {
-            "apiVersion": f"{_RBAC}/v1",
-            "kind": "RoleBinding",
-            "metadata": meta,
-            "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": name},
-            "subjects": [{"kind": "ServiceAccount", **meta}],
-        },
-    ]
+    return rules
 
 
 @pytest.fixture
@@ -47,7 +35,7 @@ def restricted(site: Site, tmp_path: Path) -> Iterator[Site]:
     find_argo()
     namespace, account = f"site-{uuid.uuid4().hex[:8]}", "zoo-runner"
     made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-    with applied(site, made, *build_account(account, namespace)):
+    with applied(site, made, *build_account(account, namespace, list_rules())):
         token = kubectl(site, "create", "token", account, "-n", namespace).strip()
         config = json.loads(kubectl(site, "config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
         config["users"][0]["user"] = {"token": token}

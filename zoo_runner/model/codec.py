@@ -84,8 +84,8 @@ _Read = Callable[[Any], Any]
 class _Plan:
     """How a dataclass is read: its members, what reads some of them, and those that have to be there.
 
-    `defaults` are the values of the others, but for those that are made anew. A class that does more than to set its
-    members has to be called.
+    `defaults` are the values of the others, except those of a factory. A class that does more than to set its members
+    has to be called.
     """
 
     names: frozenset[str]

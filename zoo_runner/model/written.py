@@ -63,7 +63,7 @@ def read_json(content: str | bytes) -> Any:
     return _DECODER.decode(text)
 
 
-# made once: that takes as long as to read a small document
+# created once: that takes as long as reading a small document
 _DECODER = json.JSONDecoder(parse_float=read_number)
 
 
