@@ -12,6 +12,8 @@ PYTEST_LIVE = $(BIN)/python -m pytest --numprocesses $(or $(WORKERS),3)
 ALONE = tests/live/test_calrissian_api.py
 export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# where it is set, each of the thousands of processes of tests and benches compiles all its modules again
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help check newest wheel demo test system-test test-unit test-contract test-live test-attacks test-long conformance lint format bench bench-cluster bench-argo bench-servers docs lock images \
         cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres keycloak opa helm deploy-images chart-images clients hera5 browser docs-site docs-env

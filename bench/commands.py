@@ -60,9 +60,9 @@ def _run(command: Command, folder: Path) -> tuple[float, float]:
 
 
 def build_environ(folder: Path) -> dict[str, str]:
-    """Build the environment of a user whose installation lies in this folder."""
+    """Build the environment of a user whose installation lies in this folder, with modules that are compiled once."""
     places = {f"ZOO_RUNNER_{name}": str(folder / name.lower()) for name in ("TEMP", "STATE", "SCRATCH", "CACHE")}
-    return {**os.environ, **places}  # noqa: TID251 as a user's shell hands it on
+    return {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **places}  # noqa: TID251 as a user's shell hands it on
 
 
 def read_processor_seconds() -> float:
