@@ -15,7 +15,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # where it is set, each of the thousands of processes of tests and benches compiles all its modules again
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help check newest wheel demo test system-test test-unit test-contract test-live test-attacks test-long conformance lint format bench bench-cluster bench-argo bench-servers docs lock images \
+.PHONY: help check newest wheel demo test system-test test-unit test-contract test-live test-attacks test-long conformance lint format bench bench-quick bench-trace bench-cluster bench-argo bench-servers docs lock images \
         cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres keycloak opa helm deploy-images chart-images clients hera5 browser docs-site docs-env
 
 help: ## list the targets
@@ -78,6 +78,12 @@ bench: env-dev bench-servers images postgres ## compare with similar tools (25 m
 
 bench-cluster: env-dev bench-servers cluster ## compare jobs on Kubernetes with a plain Calrissian Job and pycalrissian
 	@$(BIN)/python -m bench.cluster
+
+bench-quick: env-dev ## a few ratios to cwltool beside those recorded last (4 minutes); RECORD=1 adds a row to docs/bench-history.md
+	@$(BIN)/python -m bench.quick $(if $(RECORD),--record)
+
+bench-trace: env-dev bench-servers cluster ## where the time of one job goes, on this machine and on Kubernetes; writes docs/bench.md
+	@$(BIN)/python -m bench.trace
 
 bench-argo: env-dev bench-servers argo ## compare a job on Argo Workflows with `argo submit --watch` of the same container
 	@$(BIN)/python -m bench.argo

@@ -37,7 +37,7 @@ def main() -> int:
     parser.add_argument("--no-page", action="store_true", help="do not write docs/bench.md")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="zoo-runner-bench-") as folder:
-        times = measure(_build_commands(Path(folder)), Path(folder), given.rounds)
+        times = measure(build_commands(Path(folder)), Path(folder), given.rounds)
     table = _build_table(times)
     print(table)
     if not given.no_page:
@@ -46,7 +46,8 @@ def main() -> int:
     return 1 if "missed" in table else 0
 
 
-def _build_commands(folder: Path) -> list[Command]:
+def build_commands(folder: Path) -> list[Command]:
+    """Build what is compared: cwltool, ours with the package resolved and not, and the help."""
     programs = Path(sys.executable).parent
     ours = [str(programs / "zoo-runner"), "run", *ECHO, "--containers", "none", "--quiet", "--output"]
     resolved, first = LIMITS
@@ -108,7 +109,8 @@ Further measurements, each beside a peer: `python -m bench.api` (the HTTP server
 `python -m bench.authorisation` (what tokens and a policy add to a request, with 1,000 workspaces),
 `python -m bench.staging` (data in and out beside rclone), `python -m bench.isolation` (isolated beside trusted jobs),
 `python bench/kernel.py` (a service in ZOO's kernel), `python -m bench.zoo` (a service beside cwltool, also a tool that
-prints 200,000 lines), `python -m bench.cluster` (jobs on Kubernetes).
+prints 200,000 lines), `python -m bench.cluster` (jobs on Kubernetes),
+`python -m bench.trace` (where the time of a job goes).
 """
 
 

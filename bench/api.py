@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,14 +67,9 @@ def main() -> int:
 
 
 def _measure(folder: Path, rounds: int, jobs: int, viewers: int) -> Iterator[Row]:
-    environ = {
-        **build_environ(folder),
-        "ZOO_RUNNER_CONTAINERS": "none",
-        "ZOO_RUNNER_ISOLATION": "trusted",
-        "ZOO_RUNNER_RESULTS_FOLDER": str(folder / "results"),
-    }
+    environ = build_server_environ(folder)
     yield from _measure_start(environ, folder, rounds)
-    with _serving(environ, folder) as server:
+    with serving_echo(environ, folder) as server:
         yield _measure_deployments(server, rounds)
         yield _measure_execution(server, folder, rounds)
         for number in range(1, PROCESSES):
@@ -82,7 +77,7 @@ def _measure(folder: Path, rounds: int, jobs: int, viewers: int) -> Iterator[Row
         for read in measure_reads(server.url, folder, rounds):
             name = f"GET {read.path}, requests per second beside {read.peer}"
             yield Row(name, f"{read.rates}: {read.ratio:.2f} x", f"{read.limit} x", read.ratio >= read.limit)
-    with _serving({**environ, "ZOO_RUNNER_WORKERS": str(WORKERS)}, folder) as server:
+    with serving_echo({**environ, "ZOO_RUNNER_WORKERS": str(WORKERS)}, folder) as server:
         yield _measure_burst(server, folder, jobs)
         mib, ratio = measure_viewers(server, viewers, rounds)
         yield Row(f"memory of each of {viewers} viewers of one live log", f"{mib:.2f} MiB", "1 MiB", mib <= 1)
@@ -94,8 +89,19 @@ def _measure(folder: Path, rounds: int, jobs: int, viewers: int) -> Iterator[Row
         )
 
 
+def build_server_environ(folder: Path) -> dict[str, str]:
+    """Build the environment of a server that runs trusted packages without containers."""
+    return {
+        **build_environ(folder),
+        "ZOO_RUNNER_CONTAINERS": "none",
+        "ZOO_RUNNER_ISOLATION": "trusted",
+        "ZOO_RUNNER_RESULTS_FOLDER": str(folder / "results"),
+    }
+
+
 @contextmanager
-def _serving(environ: Mapping[str, str], folder: Path) -> Iterator[Server]:
+def serving_echo(environ: Mapping[str, str], folder: Path) -> Iterator[Server]:
+    """Start a server that has the echo package; it stops at the end."""
     with serving(environ, folder) as server:
         wait_for(lambda: server.request("GET", "/health").status == 200, LONGEST_SECONDS)
         if server.request("GET", "/processes/echo").status == 404:
@@ -135,16 +141,21 @@ def _deploy(server: Server, number: int) -> None:
 
 
 def _measure_execution(server: Server, folder: Path, rounds: int) -> Row:
+    ours, bare = time_executions(server, folder, rounds)
+    ratio = find_ratio(ours, bare)
+    text = f"{statistics.median(ours):.2f} s, cwltool {statistics.median(bare):.2f} s: {ratio:.2f} x"
+    return Row("POST execution until successful", text, "1.0 x", ratio <= 1.0)
+
+
+def time_executions(server: Server, folder: Path, rounds: int) -> tuple[Sequence[float], Sequence[float]]:
+    """Time executions of the echo package: seconds over HTTP, and of cwltool, in each round."""
     sides: dict[Callable[[Server, Path], None], list[float]] = {_execute: [], _run_bare: []}
     for number in range(rounds):
         for measure in sides if number % 2 else reversed(sides):
             started = perf_counter()
             measure(server, folder)
             sides[measure].append(perf_counter() - started)
-    ours, bare = sides[_execute], sides[_run_bare]
-    ratio = find_ratio(ours, bare)
-    text = f"{statistics.median(ours):.2f} s, cwltool {statistics.median(bare):.2f} s: {ratio:.2f} x"
-    return Row("POST execution until successful", text, "1.0 x", ratio <= 1.0)
+    return sides[_execute], sides[_run_bare]
 
 
 def _execute(server: Server, _: Path) -> None:

@@ -36,13 +36,14 @@ def iterate_lines(read: Callable[[], bytes], longest: int | None = None) -> Iter
 
 def _drop_returns(lines: bytes) -> bytes:
     """Drop the CR that ends a line of tools with CRLF; one within a line (a progress bar) stays."""
-    return lines.replace(b"\r\n", b"\n").removesuffix(b"\r")
+    return lines.replace(b"\r\n", b"\n").removesuffix(b"\r") if b"\r" in lines else lines
 
 
 def _split(whole: bytes, longest: int | None) -> list[str]:
-    if longest is None or len(whole) <= longest:
+    if longest is None or len(whole) <= longest or max(map(len, lines := whole.split(b"\n"))) <= longest:
+        # decoded at once: one by one takes three times as long
         return _decode(whole).split("\n")
-    return [_decode(part) for line in whole.split(b"\n") for part in _cut(line, longest)]
+    return [_decode(part) for line in lines for part in _cut(line, longest)]
 
 
 def _cut(line: bytes, longest: int) -> list[bytes]:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from zoo_runner.model.masking import MASK, Masker, find_secrets, holds_secret, mask_lines
+from zoo_runner.model import masking
+from zoo_runner.model.masking import MASK, Masker, find_secrets, holds_secret
 
 SECRET = "s3cr3t/Va+lue=="
 
@@ -180,19 +181,19 @@ def test_a_secret_of_several_lines_is_masked_in_a_log_that_is_written_line_by_li
 def test_lines_are_as_many_after_their_secrets_are_masked_together(lines: list[str], data: st.DataObject) -> None:
     chosen = data.draw(st.integers(0, len(lines) - 1))
     given_lines = [*lines[:chosen], f"{lines[chosen]} {SECRET}", *lines[chosen + 1 :]]
-    masked = mask_lines(given_lines, Masker([SECRET]).mask)
+    masked = Masker([SECRET]).mask_lines(given_lines)
     assert len(masked) == len(given_lines)
     assert SECRET not in masked[chosen]
 
 
 def test_lines_stay_apart_where_a_secret_has_several_of_them() -> None:
     masker = Masker(find_secrets({"PRIVATE_TOKEN": "line-one\nline-two\n"}))
-    assert mask_lines(["line-one", "line-two", ""], masker.mask) == [MASK, MASK, ""]
+    assert masker.mask_lines(["line-one", "line-two", ""]) == [MASK, MASK, ""]
 
 
 def test_lines_without_a_secret_are_the_same_object() -> None:
     lines = ["50% of 2540", "plain"]
-    assert mask_lines(lines, Masker([SECRET]).mask) is lines
+    assert Masker([SECRET]).mask_lines(lines) is lines
 
 
 def test_credentials_for_registries_are_masked_part_by_part() -> None:
@@ -388,8 +389,8 @@ def test_a_long_encoded_line_takes_time_in_proportion_to_its_length(piece: str) 
 )
 def test_lines_are_masked_together_as_each_is_alone(lines: list[str]) -> None:
     masker = Masker([SECRET])
-    assert list(mask_lines(lines, masker.mask)) == [masker.mask(line) for line in lines]
-    assert CANARY not in str(mask_lines(lines, masker.mask))
+    assert list(masker.mask_lines(lines)) == [masker.mask(line) for line in lines]
+    assert CANARY not in str(masker.mask_lines(lines))
 
 
 @pytest.mark.parametrize("given", [[[1, 2.5, None, [SECRET]]], {"a": [1, {"b": f"x{SECRET}"}]}, [True, SECRET]])
@@ -402,3 +403,9 @@ def test_a_secret_between_numbers_is_found_and_masked(given: Any) -> None:
 def test_where_there_is_no_secret_nothing_changes(given: Any) -> None:
     assert not holds_secret(given, [SECRET, "a"])
     assert Masker([SECRET]).mask_data(given) == given
+
+
+@given(st.data(), st.sampled_from(masking._FORMS))
+def test_what_a_form_fits_is_always_worth_a_look(data: st.DataObject, form: masking._Form) -> None:
+    text = data.draw(st.from_regex(form.pattern))
+    assert form.may_fit(text, text.casefold())

@@ -60,7 +60,7 @@ def test_each_text_in_a_secret_input_is_masked(tmp_path: Path) -> None:
 def test_a_secret_input_of_several_lines_is_masked_in_a_batch_of_lines(tmp_path: Path) -> None:
     masker = Masker(replace(build_job(tmp_path), order={"password": "canary-1\n  canary-2\n"}).secrets)
     event = StepLines("a", ("before", "canary-1", "  canary-2", "after"))
-    assert mask_event(event, masker.mask).lines == ("before", MASK, f"  {MASK}", "after")
+    assert mask_event(event, masker).lines == ("before", MASK, f"  {MASK}", "after")
 
 
 def test_a_step_gets_the_secret_inputs_that_its_command_names() -> None:

@@ -29,7 +29,7 @@ from zoo_runner.model.events import (
     StepReused,
     StepStarted,
 )
-from zoo_runner.model.masking import Masker, mask_lines
+from zoo_runner.model.masking import Masker
 from zoo_runner.model.printable import has_odd_characters, make_one_line
 from zoo_runner.model.workspace import MOST_LOG_BYTES
 from zoo_staging.progress import Transferred
@@ -279,7 +279,7 @@ class JobLog:
 
     def _clean_lines(self, lines: Sequence[str]) -> Sequence[str]:
         """Clean each line; almost always there is nothing to clean in all of them together."""
-        masked = mask_lines(lines, self.masker.mask)
+        masked = self.masker.mask_lines(lines)
         return [make_one_line(line) for line in masked] if has_odd_characters("\n".join(masked)) else masked
 
     def _append(self, path: Path, *lines: str) -> None:

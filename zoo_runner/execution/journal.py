@@ -43,7 +43,7 @@ class Journal:
         if self._is_over:
             return
         self.log(event)
-        masked = mask_event(event, self.log.masker.mask)
+        masked = mask_event(event, self.log.masker)
         with self._lock:
             self._try_to_store(masked)
         self._try_to_report(masked)

@@ -118,7 +118,7 @@ def _guard(log: JobLog, report: Report) -> Report:
         log(event)
         try:
             for display in displays:
-                display(mask_event(event, log.masker.mask))
+                display(mask_event(event, log.masker))
         except Exception as error:  # noqa: BLE001 a display, which may be gone
             displays.clear()
             log.write("job", f"progress is no longer shown: {type(error).__name__}: {error}")

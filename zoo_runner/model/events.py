@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
 from zoo_runner.model.diagnosis import Stage
-from zoo_runner.model.masking import mask_lines
+from zoo_runner.model.masking import Masker
 from zoo_staging.progress import Transferred
 
 
@@ -82,10 +82,18 @@ _LATEST_SECONDS = 1e11
 _WIRE: dict[str, type[Any]] = {kind.__name__: kind for kind in (StepStarted, StepLines, StepEnded, EngineLine)}
 
 
-def mask_event(event: Kind, mask: Callable[[str], str]) -> Kind:
-    """Return the event with its texts passed through `mask`; words of the model (stage, severity) stay."""
+def mask_event(event: Kind, masker: Masker) -> Kind:
+    """Return the event without secrets."""
     if isinstance(event, StepLines):
-        return replace(event, lines=tuple(mask_lines(event.lines, mask)))
+        return replace(event, lines=tuple(masker.mask_lines(event.lines)))
+    return mask_texts(event, masker.mask)
+
+
+def mask_texts(event: Kind, mask: Callable[[str], str]) -> Kind:
+    """Return an event other than `StepLines` with its texts passed through `mask`; words of the model stay.
+
+    These are stage and severity.
+    """
     texts = {name: value for name, value in asdict(event).items() if isinstance(value, str) and name not in _WORDS}
     masked: dict[str, Any] = {name: mask(text) for name, text in texts.items()}
     return replace(event, **masked)
@@ -95,6 +103,9 @@ def encode_event(event: StepStarted | StepLines | StepEnded | EngineLine) -> str
     """Write an event as one line of JSON."""
     # not `asdict`, which copies every line of a step
     values = {each.name: getattr(event, each.name) for each in fields(event)}
+    if isinstance(event, StepLines):
+        # one long text takes a third of the time of many short ones
+        values["lines"] = "\n".join(event.lines)
     return json.dumps({"event": type(event).__name__, **values})
 
 
@@ -105,7 +116,7 @@ def decode_event(line: str) -> Event | None:
         kind = _WIRE[values.pop("event")]
         event: Event = kind(**values)
         if isinstance(event, StepLines):
-            event = StepLines(event.step, tuple(event.lines))
+            event = StepLines(event.step, tuple(values["lines"].split("\n")))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return event if is_sound(event) else None

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,13 +22,18 @@ _SHORTEST_SECRET = 4
 
 @dataclass(frozen=True)
 class _Form:
-    """What looks like a secret: `pattern` fits only where one of `hints` is in the text in lower case.
+    """What looks like a secret: `pattern` fits only where one of `marks`, and of `hints` in lower case, is in the text.
 
-    To look for hints is ten times faster than the pattern.
+    To look for hints is ten times faster than the pattern, and for one character ten times faster again.
     """
 
+    marks: str
     hints: tuple[str, ...]
     pattern: "re.Pattern[str]"
+
+    def may_fit(self, text: str, folded: str) -> bool:
+        """Whether it is worth while to look at a text, which is there in lower case too."""
+        return any(mark in text for mark in self.marks) and any(hint in folded for hint in self.hints)
 
 
 # GDAL_HTTP_USERPWD and GDAL_HTTP_BEARER of GDAL; AccountKey of Azure's connection strings
@@ -37,10 +42,12 @@ _SETTINGS_OF_TOOLS = ("userpwd", "http_bearer", "accountkey", "account_key")
 _FORMS = (
     # parameters of a signed URL, without the URL
     _Form(
-        ("security-token=", "credential=", "signature=", "sig=", "jwt=", "auth=", "token="),
+        "=",
+        ("token=", "credential=", "signature=", "sig=", "jwt=", "auth="),
         re.compile(r"(?i)((?:X-Amz-(?:Security-Token|Credential)|signature|sig|jwt|auth|token)=)[^&\s\"'<>]+"),
     ),
     _Form(
+        ":=",
         ("authorization",),
         re.compile(
             r"(?i)(authorization[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?:(?:bearer|basic|digest|token|apikey)\s{1,8})?)"
@@ -48,7 +55,8 @@ _FORMS = (
         ),
     ),
     _Form(
-        (*("secret", "passw", "token", "apikey", "api_key", "api-key"), *_SETTINGS_OF_TOOLS),
+        ":=",
+        ("secret", "passw", "token", "apikey", "api_key", "api-key", *_SETTINGS_OF_TOOLS),
         re.compile(
             rf"(?i)((?:secret|passw(?:or)?d|token|api[_-]?key|{'|'.join(_SETTINGS_OF_TOOLS)})[a-z_-]{{0,40}}"
             r"(?:\\{0,4}[\"'])?\s{0,8}[:=]\s{0,8}(?:\\{0,4}[\"'])?)"
@@ -56,25 +64,32 @@ _FORMS = (
         ),
     ),
     _Form(
+        "-",
         ("--secret", "--passw", "--token", "--api"),
         re.compile(r"(?i)(--(?:secret|passw(?:or)?d|token|api[_-]?key)[a-z_-]{0,40}\s{1,8})[^\s\"'-][^\s\"']*"),
     ),
-    _Form(("cookie",), re.compile(r"(?i)(cookie[\"']?:\s{0,8}[\"']?)(?=[^\s=;,\"']{1,80}=)[^\r\n\"']+")),
+    _Form(":", ("cookie",), re.compile(r"(?i)(cookie[\"']?:\s{0,8}[\"']?)(?=[^\s=;,\"']{1,80}=)[^\r\n\"']+")),
     # elements of XML, entries of .netrc, users of curl
     _Form(
-        ("<password", "<secret", "<token", ":password>", ":secret>", ":token>"),
+        "<",
+        ("password", "secret", "token"),
         re.compile(r"(?i)(<(?:\w{1,40}:)?(?:password|secret|token)\w{0,40}(?:\s[^<>]{0,200})?>)[^<]+"),
     ),
     _Form(
+        "mM",
         ("machine",),
         re.compile(r"(?i)(\bmachine\s{1,8}\S{1,255}\s{1,8}login\s{1,8}\S{1,255}\s{1,8}password\s{1,8})\S+"),
     ),
-    _Form(("curl",), re.compile(r"(\bcurl\b[^\r\n]{0,200}?\s(?:-u|--user)[\s=]{0,8}[\"']?[^\s:\"']{1,255}:)[^\s\"']+")),
-    _Form(("private key",), re.compile(r"(-----BEGIN (?:[A-Z]{1,20} ){0,3}PRIVATE KEY-----)[^-]+")),
+    _Form(
+        ":",
+        ("curl",),
+        re.compile(r"(\bcurl\b[^\r\n]{0,200}?\s(?:-u|--user)[\s=]{0,8}[\"']?[^\s:\"']{1,255}:)[^\s\"']+"),
+    ),
+    _Form("-", ("private key",), re.compile(r"(-----BEGIN (?:[A-Z]{1,20} ){0,3}PRIVATE KEY-----)[^-]+")),
     # tokens of GitHub and GitLab begin with their kind
-    _Form(("gh", "glpat"), re.compile(r"(?<![\w-])()(?:gh[opsu]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,})")),
+    _Form("_-", ("gh", "glpat"), re.compile(r"(?<![\w-])()(?:gh[opsu]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,})")),
     # a JSON Web Token (RFC 7519): its header begins with {"
-    _Form(("eyj",), re.compile(r"(?<![\w-])()eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*")),
+    _Form(".", ("eyj",), re.compile(r"(?<![\w-])()eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*")),
 )
 # of what is escaped: in addresses, in strings of code and JSON, in HTML
 _ESCAPES = ("%", "\\", "&#")
@@ -229,15 +244,6 @@ def _list_units(character: str) -> Iterator[int]:
     return (int.from_bytes(content[at : at + 2], "big") for at in range(0, len(content), 2))
 
 
-def mask_lines(lines: Sequence[str], mask: Callable[[str], str]) -> Sequence[str]:
-    """Mask each line; most have nothing to mask, which one look at all of them shows.
-
-    Masked together, a line could take the beginning of the next one for its secret, and leave the secret.
-    """
-    text = "\n".join(lines)
-    return lines if mask(text) == text else [mask(line) for line in lines]
-
-
 class Masker:
     """Replaces known secrets in all their forms, and text that looks like a secret, in time linear in its length."""
 
@@ -246,6 +252,7 @@ class Masker:
         forms = {form for secret in self._secrets for form in list_forms(secret)}
         self._forms = sorted(forms, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, self._forms))) if self._forms else None
+        self._last: tuple[Sequence[str], Sequence[str]] = ((), ())
 
     def mask(self, text: str) -> str:
         """Return the text with every secret replaced by `*****`."""
@@ -256,9 +263,23 @@ class Masker:
         text = mask_addresses(text, MASK)
         folded = text.casefold()
         for form in _FORMS:
-            if any(hint in folded for hint in form.hints):
+            if form.may_fit(text, folded):
                 text = form.pattern.sub(rf"\g<1>{MASK}", text)
         return text
+
+    def mask_lines(self, lines: Sequence[str]) -> Sequence[str]:
+        """Mask each line; most have nothing to mask, which one look at all of them shows.
+
+        Masked together, a line could take the beginning of the next one for its secret, and leave the secret. A tuple
+        is remembered until the next call: the same lines go to the logs and to a display.
+        """
+        last, found = self._last
+        if last is lines and isinstance(lines, tuple):
+            return found
+        text = "\n".join(lines)
+        found = lines if self.mask(text) == text else [self.mask(line) for line in lines]
+        self._last = (lines, found)
+        return found
 
     @cached_property
     def _mixed(self) -> "re.Pattern[str] | None":

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from zoo_runner.model.diagnosis import Level, Stage
 from zoo_runner.model.errors import DismissedError, EngineError, JobBusyError, NotReachedError, RunnerError
-from zoo_runner.model.events import mask_event
+from zoo_runner.model.events import mask_texts
 from zoo_runner.model.job import Outcome, Results, Status
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.portable import make_text_portable
@@ -99,7 +99,7 @@ def mask_outcome(outcome: Outcome, masker: Masker) -> Outcome:
         outcome,
         results=outcome.results.masked(masker) if outcome.results else None,
         diagnosis=outcome.diagnosis.masked(write) if outcome.diagnosis else None,
-        usage=tuple(mask_event(step, write) for step in outcome.usage),
+        usage=tuple(mask_texts(step, write) for step in outcome.usage),
         published=write(outcome.published) if outcome.published else None,
-        reused=tuple(mask_event(step, write) for step in outcome.reused),
+        reused=tuple(mask_texts(step, write) for step in outcome.reused),
     )

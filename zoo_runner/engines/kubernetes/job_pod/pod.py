@@ -92,7 +92,7 @@ class PodOutput:
             case Handover():
                 return event
             case _:
-                return mask_event(event, self.masker.mask)
+                return mask_event(event, self.masker)
 
     def _is_due(self, event: Any) -> bool:
         now = time.monotonic()

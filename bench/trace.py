@@ -1,0 +1,122 @@
+"""Where the time of one job goes: each phase by the clock and in processor seconds, beside the same job of the peer.
+
+    python -m bench.trace [--case local] [--case kubernetes] [--rounds 5] [--no-page]
+
+local: `zoo-runner run` beside `cwltool --no-container`, both with examples/echo; phases end with lines that they print.
+kubernetes: a job beside a bare Calrissian Job; phases end with what the API reports of their pods. It needs the cluster
+of `make cluster`, whose node is this machine. Nothing else may run: processor seconds of the phases are those of the
+whole machine. Medians of the rounds. Writes its part of docs/bench.md.
+"""
+
+import statistics
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from bench.commands import describe_machine
+from bench.on_cluster import build_parser, installed, show
+from bench.peers import run_bare
+from bench.trace_local import CWLTOOL, ZOO_RUNNER, trace_command
+from bench.trace_pods import Trace, trace_pods
+from zoo_runner.engines.kubernetes.client import Cluster
+
+CASES = ("local", "kubernetes")
+TITLE = "Where the time goes"
+
+
+def main() -> int:
+    """Measure, print the tables, write them."""
+    parser = build_parser(__doc__)
+    parser.add_argument("--case", action="append", choices=CASES, help="only this; repeatable")
+    words = parser.parse_args()
+    cases = words.case or CASES
+    parts = []
+    if "local" in cases:
+        parts.append(_trace_local(words.rounds))
+    if "kubernetes" in cases:
+        parts.append(_trace_kubernetes(words.host, words.rounds))
+    return show("\n\n".join(parts), TITLE, None if words.no_page else lambda text: _build_part(text, words.rounds))
+
+
+def _trace_local(rounds: int) -> str:
+    sides: dict[str, list[Trace]] = {"`zoo-runner run`": [], "`cwltool --no-container`": []}
+    with tempfile.TemporaryDirectory(prefix="zoo-runner-bench-") as name:
+        # the first round compiles modules and reads the package
+        for number in range(rounds + 1):
+            for traces, command in zip(sides.values(), (ZOO_RUNNER, CWLTOOL), strict=True):
+                trace = trace_command(command, Path(name))
+                traces += [trace] if number else []
+    return _build_phases("a local job", sides)
+
+
+def _trace_kubernetes(host: str, rounds: int) -> str:
+    from bench.cluster import Ours
+
+    sides: dict[str, list[Trace]] = {"zoo-runner": [], "bare Job": []}
+    with installed(host) as (configuration, _):
+        cluster = Cluster(configuration.kubernetes)
+        ours = Ours(configuration, cluster)
+        runs = (lambda: ours.run(1), lambda: run_bare(cluster, configuration, 1))
+        for number in range(rounds + 1):
+            for traces, run in zip(sides.values(), runs, strict=True):
+                trace = trace_pods(run)
+                traces += [trace] if number else []
+        cluster.close()
+    phases = _build_phases("a job on Kubernetes", sides)
+    return f"{phases}\n\n{_build_programs(sides)}"
+
+
+def _build_phases(title: str, sides: Mapping[str, Sequence[Trace]]) -> str:
+    """Build the table of phases: seconds by the clock and of the processor, on each side."""
+    names = list(dict.fromkeys(phase for traces in sides.values() for trace in traces for phase in trace.phases))
+    head = " | ".join(f"{side}, s | processor, s" for side in sides)
+    lines = [f"| {title} | {head} |", f"|---|{'---|' * 2 * len(sides)}"]
+    for name in names:
+        cells = [_show_phase(traces, name) for traces in sides.values()]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    totals = [
+        f"{_median([sum(s for s, _ in trace.phases.values()) for trace in traces]):.2f} | "
+        f"{_median([sum(p for _, p in trace.phases.values()) for trace in traces]):.2f}"
+        for traces in sides.values()
+    ]
+    return "\n".join([*lines, f"| **all** | {' | '.join(totals)} |"])
+
+
+def _show_phase(traces: Sequence[Trace], name: str) -> str:
+    found = [trace.phases[name] for trace in traces if name in trace.phases]
+    if not found:
+        return " | "
+    return f"{_median([seconds for seconds, _ in found]):.2f} | {_median([used for _, used in found]):.2f}"
+
+
+def _build_programs(sides: Mapping[str, Sequence[Trace]]) -> str:
+    """Build the table of processor seconds of each program."""
+    names = list(dict.fromkeys(name for traces in sides.values() for trace in traces for name in trace.programs))
+    lines = [f"| processor seconds of | {' | '.join(sides)} |", f"|---|{'---|' * len(sides)}"]
+    for name in names:
+        cells = [_median([trace.programs.get(name, 0.0) for trace in traces]) for traces in sides.values()]
+        lines.append(f"| {name} | {' | '.join(f'{cell:.2f}' for cell in cells)} |")
+    return "\n".join(lines)
+
+
+def _median(values: Sequence[float]) -> float:
+    return statistics.median(values)
+
+
+def _build_part(table: str, rounds: int) -> str:
+    return f"""Written by `make bench-trace` on {datetime.now(timezone.utc):%Y-%m-%d}: {rounds} rounds, medians;
+{describe_machine()}.
+
+{table}
+
+A phase goes from the end of the one above to what its name says. Its processor seconds are those of the whole machine,
+whoever used them, and so include what other programs did meanwhile. On the cluster the programs are counted one by one:
+the containers by their control groups, the servers of Kubernetes by their processes. *Client*: the process that starts
+and follows the job. Containers that had ended before they could be read are missing from it.
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

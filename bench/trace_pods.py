@@ -1,0 +1,178 @@
+"""The phases of one job on the cluster, as the API reports its pods, and what each program used meanwhile."""
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench.on_cluster import KUBECONFIG
+
+_COUNTED = Path("/sys/fs/cgroup/cpuacct/kubepods")
+_SERVERS = ("kube-apiserver", "etcd", "kube-controller-manager", "kube-scheduler", "kubelet", "containerd")
+_LOOK_SECONDS = 0.02
+CREATED = "objects created, and let go"
+SCHEDULED = "volume bound, job pod on a node"
+STARTED = "first container of the job pod runs"
+STEP_CREATED = "pod of the step created: Python, Calrissian and the package loaded"
+STEP_STARTED = "the step runs"
+STEP_ENDED = "the step has ended"
+ENDED = "results and end"
+
+
+@dataclass
+class Trace:
+    """Seconds by the clock and of the processor of each phase, and processor seconds of each program."""
+
+    phases: dict[str, tuple[float, float]] = field(default_factory=dict)
+    programs: dict[str, float] = field(default_factory=dict)
+
+
+def read_busy_seconds() -> float:
+    """Read the processor seconds that this machine has used since it was started."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system + times.irq + times.softirq)
+
+
+def trace_pods(run: Callable[[], float]) -> Trace:
+    """Run one job, whose first pod is the job pod and whose second is the step, and measure its phases."""
+    containers = _Containers()
+    with _watching_pods(containers.notice) as pods, _sampling(containers):
+        servers, client = _read_servers(), time.process_time()
+        begun, used = time.monotonic(), read_busy_seconds()
+        took = run()
+        spent = time.process_time() - client
+    # the time is that of the run itself, which may clean up afterwards
+    ends = {**pods.find_ends(begun), ENDED: begun + took}
+    trace = Trace()
+    for name, end in sorted(ends.items(), key=lambda item: item[1]):
+        if end <= begun + took:
+            busy = pods.read_busy(end)
+            trace.phases[name] = (end - begun, busy - used)
+            begun, took, used = end, begun + took - end, busy
+    trace.programs = {"client": spent, **containers.seconds}
+    for name, seconds in _read_servers().items():
+        trace.programs[name] = seconds - servers[name]
+    return trace
+
+
+class _Pods:
+    """What the API reported of pods, in the order of their creation, each with the time at which it came."""
+
+    def __init__(self) -> None:
+        self._marks: dict[str, dict[str, float]] = {}
+        self._busy: list[tuple[float, float]] = []
+
+    def take(self, pod: Mapping[str, Any]) -> None:
+        now = time.monotonic()
+        self._busy.append((now, read_busy_seconds()))
+        marks = self._marks.setdefault(pod["metadata"]["name"], {})
+        marks.setdefault("created", now)
+        status = pod.get("status", {})
+        states = [one.get("state", {}) for one in status.get("containerStatuses") or []]
+        if pod["spec"].get("nodeName"):
+            marks.setdefault("scheduled", now)
+        if any("running" in state or "terminated" in state for state in states):
+            marks.setdefault("started", now)
+        if states and all("terminated" in state for state in states):
+            marks.setdefault("ended", now)
+
+    def find_ends(self, begun: float) -> Mapping[str, float]:
+        """Find when each phase ended."""
+        job, step = sorted(self._marks.values(), key=lambda marks: marks["created"])[:2]
+        named = [(CREATED, job, "created"), (SCHEDULED, job, "scheduled"), (STARTED, job, "started")]
+        named += [(STEP_CREATED, step, "created"), (STEP_STARTED, step, "started"), (STEP_ENDED, step, "ended")]
+        return {name: max(marks[mark], begun) for name, marks, mark in named if mark in marks}
+
+    def read_busy(self, moment: float) -> float:
+        """Read what the machine had used at a moment that was reported."""
+        return min(self._busy, key=lambda each: abs(each[0] - moment))[1]
+
+
+class _Containers:
+    """Processor seconds of the containers of all pods that were noticed."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._names: dict[str, str] = {}
+        self._order: dict[str, int] = {}
+
+    def notice(self, pod: Mapping[str, Any]) -> None:
+        """Learn the names of the containers of a pod."""
+        number = self._order.setdefault(pod["metadata"]["name"], len(self._order))
+        kind = "job pod" if number == 0 else "step pod"
+        for status in pod.get("status", {}).get("containerStatuses") or []:
+            if found := status.get("containerID"):
+                self._names[found.rpartition("/")[2]] = f"{kind}, container {status['name']}"
+
+    def look(self) -> None:
+        """Read what each container has used so far; one that has ended keeps what was read last."""
+        for container, name in list(self._names.items()):
+            for file in _COUNTED.glob(f"*/pod*/{container}/cpuacct.usage"):
+                try:
+                    self.seconds[name] = int(file.read_text()) / 1e9
+                except OSError:
+                    continue
+
+
+@contextmanager
+def _sampling(containers: _Containers) -> Iterator[None]:
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.wait(_LOOK_SECONDS):
+            containers.look()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def _watching_pods(notice: Callable[[Mapping[str, Any]], None]) -> Iterator[_Pods]:
+    """Read the pods of all namespaces as they change; those that are there already are left out."""
+    pods = _Pods()
+    words = ("get", "pods", "--all-namespaces", "--watch-only", "--output", "json")
+    command = ["kubectl", "--kubeconfig", str(KUBECONFIG), *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watch:
+
+        def read() -> None:
+            assert watch.stdout
+            lines: list[str] = []
+            for line in watch.stdout:
+                lines.append(line)
+                # an object ends with the only brace that stands at the begin of a line
+                if line.startswith("}"):
+                    pod = json.loads("".join(lines))
+                    lines.clear()
+                    notice(pod)
+                    pods.take(pod)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        try:
+            yield pods
+        finally:
+            watch.terminate()
+            reader.join()
+
+
+def _read_servers() -> Mapping[str, float]:
+    """Read the processor seconds of the programs of Kubernetes, with those of their children that have ended."""
+    found = dict.fromkeys(_SERVERS, 0.0)
+    for process in psutil.process_iter(["name", "cpu_times"]):
+        # the kernel cuts names to 15 characters
+        name = next((each for each in _SERVERS if each.startswith(process.info["name"] or "?")), None)
+        if name and (times := process.info["cpu_times"]):
+            found[name] += times.user + times.system + times.children_user + times.children_system
+    return found
