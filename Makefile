@@ -71,6 +71,7 @@ bench: env-dev bench-servers images postgres ## compare with similar tools (25 m
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.isolation
 	@$(BIN)/python -m bench.staging $(if $(FOLDER),--folder $(FOLDER))
+	@$(BIN)/python -m bench.items
 	@$(BIN)/python -m bench.api
 	@$(BIN)/python -m bench.job_list
 	@$(BIN)/python -m bench.drill

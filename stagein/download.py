@@ -1,6 +1,5 @@
 """Downloads one file: to a hidden name beside its target, verified, then renamed."""
 
-import asyncio
 import ctypes
 import errno
 import hashlib
@@ -8,6 +7,7 @@ import itertools
 import os
 import secrets
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +17,7 @@ from stagein.content_check import CHECKED_BYTES, find_foreign, has_signature, is
 from stagein.progress import Progress, Transfer
 from stagein.settings import StageInOptions
 from stagein.sources import Chunk, Content, SourceTable
+from stagein.streams import Streams
 from zoo_staging.errors import Kind, RetryableError, StagingError, merge_errors
 from zoo_staging.pool import RetryOptions, retry, run_pool
 from zoo_staging.ranges import ByteRange, ChangedError, NoRangesError, broken_off
@@ -43,7 +44,7 @@ class Downloader:
         self._sources = sources
         self._progress = progress
         self._waits = RetryOptions(options.retries, options.first_wait_seconds, options.longest_wait_seconds)
-        self._streams = asyncio.Semaphore(options.concurrency)
+        self._streams = Streams(options.concurrency, options.small_concurrency)
         self._workers = Workers()
         self._disk = ShortCalls(self._workers.run)
         self._folders: set[str] = set()
@@ -81,6 +82,9 @@ class Downloader:
         try:
             await self._land(partial, in_parts=in_parts)
             done = True
+        except RetryableError:
+            self._streams.note_trouble()
+            raise
         finally:
             if not done:
                 self._progress.add(transfer, -partial.size_bytes)
@@ -88,7 +92,8 @@ class Downloader:
 
     async def _land(self, partial: "PartialFile", *, in_parts: bool) -> None:
         transfer = partial.transfer
-        async with self._streams, self._sources.get(transfer.href).open(transfer.href) as content:
+        async with self._streams.open() as asked, self._sources.get(transfer.href).open(transfer.href) as content:
+            waited_seconds = time.monotonic() - asked
             size = _agree_on_size(transfer, content)
             self._rename(partial, content)
             if size is not None and content.size_bytes is None:
@@ -98,7 +103,9 @@ class Downloader:
             self._progress.expect(transfer, size)
             if size is not None and size <= SMALL_BYTES:
                 await self._bring_small(content, partial, size)
+                self._streams.note_small(waited_seconds)
                 return
+            self._streams.note_large()
             large = in_parts and content.validator is not None and size is not None and size >= LARGE_BYTES
             await self._workers.run(partial.open)
             if size is not None:
@@ -160,7 +167,7 @@ class Downloader:
         async def attempt() -> None:
             nonlocal offset
             source, rest = self._sources.get(partial.transfer.href), ByteRange(offset, part.end, part.validator)
-            async with self._streams, source.open(partial.transfer.href, rest) as content:
+            async with self._streams.open(), source.open(partial.transfer.href, rest) as content:
                 async for chunk in content.chunks:
                     if offset + len(chunk) > part.end:
                         raise NoRangesError(partial.transfer.href)

@@ -59,7 +59,7 @@ async def fetch_references(
         fetcher = Fetcher(sources, folder, options)
         staged, errors = await run_pool(
             [lambda reference=reference: fetcher.prepare(reference) for reference in references],  # type: ignore[misc]
-            options.concurrency,
+            options.documents_at_once,
         )
         if errors:
             raise merge_errors(errors)
@@ -129,7 +129,7 @@ class Fetcher:
             reference.href,
             self._read_once,
             max_items=self._options.max_items,
-            concurrency=self._options.concurrency,
+            concurrency=self._options.documents_at_once,
         )
         items = _select_items(found, options)
         build = partial(build_catalog_folder, found.source, items, found.collections, options)
@@ -146,7 +146,7 @@ class Fetcher:
             (folders if _looks_like_folder(asset) else files).append(asset)
         planned, errors = await run_pool(
             [lambda one=one: self._plan_folder_asset(one, place) for one in folders],  # type: ignore[misc]
-            self._options.concurrency,
+            self._options.documents_at_once,
         )
         if errors:
             raise merge_errors(errors)

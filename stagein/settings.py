@@ -172,6 +172,13 @@ class StageInOptions:
         "Folders that local inputs must lie in, separated as in PATH; unset: anywhere.",
     )
     concurrency: int = _setting("CONCURRENCY", 8, _parse_positive, "Streams at the same time.")
+    small_concurrency: int = _setting(
+        "SMALL_CONCURRENCY",
+        128,
+        _parse_positive,
+        "Streams at the same time while files have at most 1 MiB and the server takes 20 ms or more to answer: so many "
+        "are reached step by step, and half of them are left when it fails.",
+    )
     retries: int = _setting("RETRIES", 4, _parse_count, "How often to try again after a temporary failure.")
     first_wait_seconds: float = _setting(
         "FIRST_WAIT_SECONDS", 0.5, _parse_seconds, "Longest wait before the first new try; it doubles each time."
@@ -229,6 +236,16 @@ class StageInOptions:
         "Preferred addresses of assets that have alternates: names or schemes, in order, such as s3,https.",
     )
     proxies: Proxies = NO_PROXIES
+
+    @property
+    def most_streams(self) -> int:
+        """The most streams that there may be at once, of files of any size."""
+        return max(self.concurrency, self.small_concurrency)
+
+    @property
+    def documents_at_once(self) -> int:
+        """How many documents are read at once: a quarter of the small files, because they come all of a sudden."""
+        return max(self.concurrency, self.small_concurrency // 4)
 
 
 SETTINGS: tuple[Setting, ...] = (

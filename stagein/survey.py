@@ -64,7 +64,7 @@ async def _survey(references: Iterable[Reference], options: StageInOptions) -> S
     async with open_sources(options) as sources:
         fetcher = Fetcher(sources, Path("/"), options)
         actions = [partial(_look, fetcher, sources, reference, options) for reference in references]
-        parts, _ = await run_pool(actions, options.concurrency)
+        parts, _ = await run_pool(actions, options.documents_at_once)
     # several inputs may refer to one file: it is counted once
     sizes = _merge_sizes(item for part in parts for item in part.sizes.items())
     known = sum(sizes.values())
@@ -84,7 +84,7 @@ async def _look(fetcher: Fetcher, sources: SourceTable, reference: Reference, op
             staged = await fetcher.prepare(reference)
             check_files(len(staged.transfers), reference.href, options.max_files)
             asked = [one for one in staged.transfers if not (one.may_be_missing or one.is_side)][:MOST_ASKED]
-            sizes, errors = await run_pool([partial(_ask, sources, one) for one in asked], options.concurrency)
+            sizes, errors = await run_pool([partial(_ask, sources, one) for one in asked], options.documents_at_once)
             if errors:
                 raise errors[0]
     except StagingError as error:

@@ -178,7 +178,7 @@ class _Run:
     async def download_all(self, groups: Iterable[list[Transfer]]) -> None:
         _, errors = await run_pool(
             [lambda group=group: self._download(group) for group in groups],  # type: ignore[misc]
-            self.options.concurrency,
+            self.options.most_streams,
             settle_seconds=SETTLE_SECONDS,
         )
         if errors:

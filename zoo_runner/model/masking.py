@@ -87,7 +87,11 @@ _FORMS = (
     ),
     _Form("-", ("private key",), re.compile(r"(-----BEGIN (?:[A-Z]{1,20} ){0,3}PRIVATE KEY-----)[^-]+")),
     # tokens of GitHub and GitLab begin with their kind
-    _Form("_-", ("gh", "github_pat", "glpat"), re.compile(r"(?<![\w-])()(?:gh[opsu]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,})")),
+    _Form(
+        "_-",
+        ("gh", "github_pat", "glpat"),
+        re.compile(r"(?<![\w-])()(?:gh[opsu]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,})"),
+    ),
     # a JSON Web Token (RFC 7519): its header begins with {"
     _Form(".", ("eyj",), re.compile(r"(?<![\w-])()eyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*")),
 )

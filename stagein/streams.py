@@ -1,0 +1,70 @@
+"""How many streams are open at once: few while files are large, many while they are small."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+SLOW_ANSWER_SECONDS = 0.02
+"""A quicker answer comes from nearby: more requests would only take memory."""
+
+
+class Streams:
+    """A limit that begins at `least`, grows to `most` by one with each small file, and falls back with a large one.
+
+    Where a server takes its time, most of the time of small files is the wait for an answer, which many requests share;
+    large files share the network, and memory. A server that fails or asks for a pause gets half as many.
+    """
+
+    def __init__(self, least: int, most: int) -> None:
+        self.limit = least
+        self._least, self._most = least, max(least, most)
+        self._open = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[float]:
+        """Wait, in the order of the calls, until one more may be open; hold its place; give the moment of that."""
+        if self._open >= self.limit:
+            await self._wait()
+        else:
+            self._open += 1
+        try:
+            yield time.monotonic()
+        finally:
+            self._open -= 1
+            self._admit()
+
+    def note_small(self, waited_seconds: float) -> None:
+        """Note that a small file has arrived, and how long its server took to answer."""
+        if waited_seconds >= SLOW_ANSWER_SECONDS:
+            self.limit = min(self.limit + 1, self._most)
+            self._admit()
+
+    def note_large(self) -> None:
+        """Note that a file is large, or of unknown size."""
+        self.limit = self._least
+
+    def note_trouble(self) -> None:
+        """Note that a server failed, or asked for a pause."""
+        self.limit = max(self._least, self.limit // 2)
+
+    async def _wait(self) -> None:
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            # it may have been admitted at that very moment
+            if place.done() and not place.cancelled():
+                self._open -= 1
+                self._admit()
+            raise
+
+    def _admit(self) -> None:
+        while self._waiting and self._open < self.limit:
+            place = self._waiting.popleft()
+            if not place.done():
+                self._open += 1
+                place.set_result(None)
