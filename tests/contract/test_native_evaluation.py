@@ -7,6 +7,7 @@ shell.
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,14 +20,14 @@ from tests.site import Site
 from tests.steps import write_package
 from tests.values import ROOT
 from zoo_runner.engines.argo.native.dag import StepNode, build_dag, list_obstacles
-from zoo_runner.engines.argo.native.slots import OUTPUTS, Slot
+from zoo_runner.engines.argo.native.slots import OUTPUTS, Slot, name_script
 from zoo_runner.engines.argo.native.staging import write_run
 from zoo_runner.engines.pipeline import run_stage_in, run_stage_out
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.files import read_unlinked
 from zoo_runner.model.cancellation import Cancellation
 
-MODULE = "zoo_runner.engines.argo.native.evaluation"
+MODULE = "zoo_runner.engines.argo.native.evaluate"
 PATH = "/usr/local/bin:/usr/bin:/bin"
 # each for a reason of docs/argo.md
 ONE_POD = {"expression-entry", "expressions", "inplace", "secrets", "workdir"} & set(WORKING)
@@ -35,13 +36,14 @@ ONE_POD = {"expression-entry", "expressions", "inplace", "secrets", "workdir"} &
 class Pods:
     """What the pods of a Workflow do, in one folder; `earlier` are the runs that it continues."""
 
-    def __init__(self, site: Site, job: JobSpec, *earlier: Path) -> None:
+    def __init__(self, site: Site, job: JobSpec, *earlier: Path, jobs_per_pod: int = 1) -> None:
         self._site, self._job = site, job
         self.steps = build_dag(job.package)
         self.run = job.paths.scratch
         self.said: list[str] = []
         self.run.mkdir(parents=True)
-        write_run(job, run_stage_in(job, site.workspace.storage, lambda _: None, Cancellation()), earlier)
+        staged = run_stage_in(job, site.workspace.storage, lambda _: None, Cancellation())
+        write_run(job, staged, earlier, jobs_per_pod=jobs_per_pod)
 
     def evaluate(self, *words: str) -> bool:
         """Run one program of the evaluation; whether it succeeded."""
@@ -57,25 +59,29 @@ class Pods:
         return done.returncode == 0
 
     def choose(self) -> dict[str, str]:
-        """Find out which steps with one job need a pod."""
-        folder = self.run / "choices"
-        assert self.evaluate("reuse", str(folder)), self.said
+        """Find out what is known after stage-in: the pods of open steps, and which steps with one job need one."""
+        folder = self.run / f"choices-{time.monotonic_ns()}"
+        assert self.evaluate("begin", str(folder)), self.said
         return {path.name: path.read_text() for path in folder.iterdir()}
 
     def list_numbers(self, step: StepNode) -> list[int]:
-        """Find the jobs of a step."""
+        """Find the pods of a step."""
         if not step.is_open:
             return [0]
+        if not step.needs:
+            first: list[int] = json.loads(self.choose()[step.name])
+            return first
         assert self.evaluate("list", step.name, str(self.run / "numbers")), self.said
         numbers: list[int] = json.loads((self.run / "numbers").read_text())
         return numbers
 
     def run_job(self, step: StepNode, number: int) -> bool:
-        """Run a job of a step; whether it succeeded."""
-        slot = Slot(self.run, step.name, number)
+        """Run the jobs of a pod; whether they succeeded."""
+        script = name_script(str(self.run), step.name, str(number))
         if not self.evaluate("prepare", step.name, str(number)):
             return False
-        subprocess.run(["/bin/sh", slot.script], env={"PATH": PATH}, check=True, capture_output=True)
+        # nothing is cleaned: this is no container
+        subprocess.run(["/bin/sh", script], env={"PATH": PATH}, check=True, capture_output=True)
         return self.evaluate("collect", step.name, str(number))
 
     def run_all(self) -> Mapping[str, Any]:
@@ -131,7 +137,7 @@ def test_empty_folders_of_a_step_are_kept_where_the_settings_say_so(engine: str,
 
 
 def test_a_job_that_has_ended_is_not_run_again(site: Site, tmp_path: Path) -> None:
-    pods = Pods(site, site.accept(write_package(tmp_path, "date +%N; echo begun >> $HOME/../count")))
+    pods = Pods(site, site.accept(write_package(tmp_path, "date +%N; echo begun >> $HOME/../../count")))
     (step,) = pods.steps
     assert pods.run_job(step, 0)
     assert pods.run_job(step, 0)
@@ -342,3 +348,86 @@ def test_of_a_scattered_step_only_the_jobs_that_have_not_succeeded_run(site: Sit
     pods = Pods(site, accept(site, "scatter"), failed.run)
     assert pods.list_numbers(step) == numbers[1:]
     assert show(pods.run_all()) == json.loads((FEATURES / "scatter" / "expected.json").read_text())
+
+
+def write_many(folder: Path, script: str, number: int) -> Path:
+    """A package of so many jobs of a step that asks for little; each says its number `i`, which is its first word."""
+    tool = {
+        "class": "CommandLineTool",
+        "id": "one",
+        "requirements": [{"class": "ResourceRequirement", "coresMin": 0.1, "ramMin": 64}],
+        "baseCommand": ["sh", "-c", script],
+        "inputs": {"i": {"type": "int", "inputBinding": {}}},
+        "stdout": "said.txt",
+        "outputs": {"text": "stdout"},
+    }
+    inputs = {"i": {"type": "int[]", "default": list(range(number))}}
+    steps = {"many": {"run": "#one", "scatter": "i", "in": {"i": "i"}, "out": ["text"]}}
+    outputs = {"texts": {"type": "File[]", "outputSource": "many/text"}}
+    flow = {
+        "class": "Workflow",
+        "id": "flow",
+        "requirements": [{"class": "ScatterFeatureRequirement"}],
+        "inputs": inputs,
+        "steps": steps,
+        "outputs": outputs,
+    }
+    folder.mkdir(exist_ok=True)
+    path = folder / "flow.cwl"
+    path.write_text(json.dumps({"cwlVersion": "v1.2", "$graph": [flow, tool]}))
+    return path
+
+
+def start_many(site: Site, folder: Path, script: str, number: int, *earlier: Pods) -> Pods:
+    job = site.accept(f"{write_many(folder, script, number)}#flow")
+    return Pods(site, job, *(one.run for one in earlier), jobs_per_pod=10)
+
+
+def read_texts(pods: Pods) -> list[str]:
+    assert pods.evaluate("finish"), pods.said
+    outputs = json.loads(read_unlinked(pods.run / OUTPUTS))
+    return [Path(one["location"].removeprefix("file://")).read_text() for one in outputs["texts"]]
+
+
+def test_small_jobs_share_pods_and_each_has_its_own_folders_outputs_and_events(site: Site, tmp_path: Path) -> None:
+    pods = start_many(site, tmp_path / "a", "echo $0 in $(ls | wc -l) files; echo log $0 >&2", 12)
+    (step,) = pods.steps
+    numbers = pods.list_numbers(step)
+    assert numbers == [0, 2, 4, 5, 6, 7, 8, 9, 10, 11]
+    assert all(pods.run_job(step, number) for number in numbers), pods.said
+    assert read_texts(pods) == [f"{number} in 1 files\n" for number in range(12)]
+    logs = [line for line in pods.said if "log" in line and not line.startswith("{")]
+    assert sorted(logs) == sorted(f"[many{f'_{number + 1}' if number else ''}] log {number}" for number in range(12))
+    events = [json.loads(line) for line in pods.said if line.startswith("{")]
+    order = [(one["event"], one["step"]) for one in events if one["event"] in ("StepStarted", "StepEnded")][:4]
+    assert order == [("StepStarted", "many"), ("StepEnded", "many"), ("StepStarted", "many_2"), ("StepEnded", "many_2")]
+
+
+def test_of_a_shared_pod_the_jobs_before_the_one_that_failed_are_not_run_again(site: Site, tmp_path: Path) -> None:
+    failed = start_many(site, tmp_path / "a", "[ $0 != 3 ] || exit 7; echo $0", 24)
+    (step,) = failed.steps
+    numbers = failed.list_numbers(step)
+    assert numbers[:3] == [0, 3, 6]
+    assert failed.run_job(step, 0)
+    assert not failed.run_job(step, 3)
+    assert "engine warning: [job many_4] exited with status: 7" in failed.said
+    # a pod that is started again after it was lost runs what has not ended
+    assert not failed.run_job(step, 3)
+    pods = start_many(site, tmp_path / "b", "[ $0 != 3 ] || exit 7; echo $0", 24, failed)
+    assert pods.list_numbers(step)[0] == 3
+    reused = [json.loads(line)["step"] for line in pods.said if '"StepReused"' in line]
+    assert reused == ["many", "many_2", "many_3"]
+
+
+def test_a_shared_pod_that_is_started_again_runs_only_what_has_not_ended(site: Site, tmp_path: Path) -> None:
+    script = "echo $0; echo $0 >> $HOME/../../runs; [ $0 = 0 -o -e $HOME/../go ] || exit 1"
+    pods = start_many(site, tmp_path / "a", script, 20)
+    (step,) = pods.steps
+    pods.list_numbers(step)
+    assert not pods.run_job(step, 0)
+    first = Slot(pods.run, step.name, 0, 0)
+    kept = {path: path.read_bytes() for path in first.out.iterdir()}
+    (first.out.parent / "go").touch()
+    assert pods.run_job(step, 0), pods.said
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert (pods.run / "out" / "runs").read_text() == "0\n1\n1\n"

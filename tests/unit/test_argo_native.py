@@ -19,7 +19,8 @@ from zoo_runner.engines.argo.native.follower import is_stage
 from zoo_runner.engines.argo.native.nodes import NODE_ANNOTATION
 from zoo_runner.engines.argo.native.pods import find_container_failure
 from zoo_runner.engines.argo.native.printed import Printed, read_exit_code
-from zoo_runner.engines.argo.native.script import build_tool_script
+from zoo_runner.engines.argo.native.script import build_pod_script, build_tool_script
+from zoo_runner.engines.argo.native.sharing import count_sharing, share_pods
 from zoo_runner.engines.argo.native.slots import Slot, SlotJob
 from zoo_runner.engines.argo.native.workflow import build_native_workflow
 from zoo_runner.engines.kubernetes.manifests import CONFINED, NETWORK_LABEL
@@ -101,9 +102,9 @@ def test_what_evaluates_or_runs_a_package_has_neither_credentials_nor_token_nor_
 def test_a_tool_reads_the_run_and_writes_to_its_own_slot_only() -> None:
     tool = get_containers(build(OPEN), "step-many")["tool"]
     writable = {one["mountPath"] for one in tool["volumeMounts"] if not one.get("readOnly")}
-    slot = "step-many-{{inputs.parameters.number}}"
-    assert writable == {f"/job/run/out/{slot}", f"/job/run/tmp/{slot}"}
-    assert tool["command"] == ["/bin/sh", f"/job/run/slots/{slot}.sh"]
+    pod = "step-many-{{inputs.parameters.number}}"
+    assert writable == {f"/job/run/out/{pod}", f"/job/run/tmp/{pod}"}
+    assert tool["command"] == ["/bin/sh", f"/job/run/slots/{pod}/all.sh", "in-container"]
 
 
 def test_only_the_nodes_that_stage_have_the_secret_of_the_job() -> None:
@@ -181,10 +182,11 @@ def test_nodes_have_different_names_whatever_the_names_of_steps() -> None:
         step("main", "crop", scatter="#main/crop/a"),
         step("main", "crop-list", "crop/out"),
         step("main", "list-crop", "crop/out"),
+        step("main", "cut", "crop/out", scatter="#main/cut/a"),
         source="crop-list/out",
     )
     manifest = build(package_of(main))
-    expected = {"stage-in", "step-crop", "list-crop", "step-crop-list", "step-list-crop", "stage-out"}
+    expected = {"stage-in", "step-crop", "step-crop-list", "step-list-crop", "list-cut", "step-cut", "stage-out"}
     assert sorted(one["name"] for one in get_template(manifest, "job")["dag"]["tasks"]) == sorted(expected)
     assert sorted(one["name"] for one in manifest["spec"]["templates"]) == sorted({*expected, "job", "keep-logs"})
 
@@ -212,6 +214,52 @@ def test_of_a_job_that_continues_another_a_step_has_a_pod_only_where_stage_in_fi
     assert {name for name, one in containers.items() if "envFrom" in one} == {"stage-in"}
     assert {one["subPath"] for one in containers["main"]["volumeMounts"]} >= {"again-1/run", "run"}
     assert Workflow.model_validate(manifest).model_dump(mode="json", by_alias=True, exclude_none=True) == manifest
+
+
+def test_the_jobs_of_a_scattered_step_that_needs_no_other_are_found_in_the_pod_of_stage_in() -> None:
+    package = package_of(workflow("main", step("main", "many", scatter="#main/many/a"), source="many/out"))
+    manifest = build(package)
+    task = get_tasks(manifest)["step-many"]
+    assert task["dependencies"] == ["stage-in"]
+    assert task["withParam"] == "{{tasks.stage-in.outputs.parameters.step-many}}"
+    template = get_template(manifest, "stage-in")
+    assert [one["name"] for one in template["outputs"]["parameters"]] == ["step-many"]
+    containers = get_containers(manifest, "stage-in")
+    assert {name for name, one in containers.items() if "envFrom" in one} == {"stage-in"}
+    assert containers["main"]["dependencies"] == ["stage-in"]
+    assert Workflow.model_validate(manifest).model_dump(mode="json", by_alias=True, exclude_none=True) == manifest
+
+
+@pytest.mark.parametrize(
+    ("jobs", "most", "sizes"),
+    [
+        (0, 10, []),
+        (3, 10, [1] * 3),
+        (10, 10, [1] * 10),
+        (12, 10, [2, 2, *[1] * 8]),
+        (100, 10, [10] * 10),
+        (105, 10, [10] * 6 + [9] * 5),
+        (500, 10, [10] * 50),
+        (25, 1, [1] * 25),
+    ],
+)
+def test_jobs_share_pods_where_there_are_many(jobs: int, most: int, sizes: list[int]) -> None:
+    pods = share_pods(range(jobs), most)
+    assert [len(numbers) for numbers in pods] == sizes
+    assert [number for numbers in pods for number in numbers] == list(range(jobs))
+
+
+@pytest.mark.parametrize(("cores", "ram", "most"), [(0.1, 256, 10), (0, 0, 10), (0.2, 16, 1), (0.01, 257, 1)])
+def test_only_jobs_that_ask_for_little_share_a_pod(cores: float, ram: float, most: int) -> None:
+    assert count_sharing(cores, ram, 10) == most
+
+
+def test_between_two_jobs_of_a_pod_what_the_first_has_left_is_removed() -> None:
+    slots = [Slot(Path("/job/run"), "step-a", 0, place) for place in range(3)]
+    *_, first, clean, second, again, third, end = build_pod_script(slots).splitlines()
+    assert first == "/bin/sh /job/run/slots/step-a-0/0.sh"
+    assert clean == again == "clean"
+    assert [second, third, end] == [f"/bin/sh /job/run/slots/step-a-0/{place}.sh" for place in (1, 2)] + ["exit 0"]
 
 
 def test_a_slot_remembers_its_job(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from zoo_runner.model.errors import SettingsError
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _TEMPLATE = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?|[a-z0-9][-a-z0-9.]*\*|\*")
+# a pod of more has no results for long, and loses more where it is lost
+_MOST_JOBS_PER_POD = 100
 _SEMAPHORE = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[-._a-zA-Z0-9]+")
 
 
@@ -41,6 +43,12 @@ class ArgoSettings:
         "ZOO_RUNNER_ARGO_SEMAPHORE",
         None,
         "ConfigMap and key in the jobs' namespace, as <name>/<key>, with the number of jobs that run at a time.",
+    )
+    jobs_per_pod: int = _setting(
+        "ZOO_RUNNER_ARGO_JOBS_PER_POD",
+        10,
+        "How many jobs of a scattered step may share a pod of argo-native, one after the other, where the step asks for"
+        " at most 0.1 cores and 256 MiB, and has more than 10 jobs. 1: each job has a pod.",
     )
     templates: tuple[str, ...] = _setting(
         "ZOO_RUNNER_ARGO_TEMPLATES",
@@ -109,6 +117,12 @@ def _read_semaphore(text: str) -> str:
     return text
 
 
+def _read_jobs_per_pod(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST_JOBS_PER_POD:
+        raise ValueError(f"must be a number from 1 to {_MOST_JOBS_PER_POD}")
+    return int(text)
+
+
 def _read_templates(text: str) -> tuple[str, ...]:
     names = tuple(filter(None, re.split(r"[,\s]+", text)))
     if wrong := [name for name in names if not _TEMPLATE.fullmatch(name)]:
@@ -127,6 +141,7 @@ _READERS: dict[str, Any] = {
     "base_path": _read_base_path,
     "token": _read_token,
     "semaphore": _read_semaphore,
+    "jobs_per_pod": _read_jobs_per_pod,
     "templates": _read_templates,
     "template_namespace": _read_name,
     "template_account": _read_name,

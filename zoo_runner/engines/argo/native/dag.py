@@ -6,7 +6,7 @@ its turn. An ExpressionTool is no node; whoever needs its outputs evaluates it.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -98,6 +98,11 @@ def build_dag(package: Package) -> tuple[StepNode, ...]:
     always = package.document.get("cwlVersion") == "v1.0"
     nodes = (_build_node(leaf, names, _reduce(leaf.needs, before)) for leaf in leaves)
     return tuple(replace(node, network=always or node.network) for node in nodes)
+
+
+def list_first(steps: Iterable[StepNode]) -> list[str]:
+    """List the open steps whose jobs are known once the inputs are there: they need no other step."""
+    return [step.name for step in steps if step.is_open and not step.needs]
 
 
 def identify_tools(

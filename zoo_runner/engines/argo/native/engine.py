@@ -13,7 +13,7 @@ from zoo_runner.engines.argo.engine import ArgoEngine
 from zoo_runner.engines.argo.native.dag import build_dag, list_obstacles
 from zoo_runner.engines.argo.native.follower import StepsFollower
 from zoo_runner.engines.argo.native.images import list_movable, mark_images, read_first
-from zoo_runner.engines.argo.native.nodes import MARKS
+from zoo_runner.engines.argo.native.nodes import JOBS_PER_POD, MARKS
 from zoo_runner.engines.argo.native.workflow import build_native_workflow
 from zoo_runner.engines.kubernetes.api_addresses import find_api_addresses
 from zoo_runner.engines.kubernetes.client import Cluster, connect
@@ -45,7 +45,9 @@ class NativeEngine(ArgoEngine):
         """Do the same; where steps cannot have pods of their own, return the plan of the engine argo, with reasons."""
         reasons = self._list_reasons(job)
         if not reasons:
-            return super().plan(job)
+            plan = super().plan(job)
+            steps = {**plan.submission["steps"], JOBS_PER_POD: self._argo.jobs_per_pod}
+            return replace(plan, submission={**plan.submission, "steps": steps})
         if job.continues:
             raise build_not_continuable(job.continues, f"the package now needs one pod for the whole job: {reasons[0]}")
         plan = self._one_pod.plan(job)

@@ -1,11 +1,11 @@
 """Evaluates a package up to one of its steps, in a container without credentials, token and network.
 
-python -m zoo_runner.engines.argo.native.evaluation RUN …    RUN is the folder of the run; the rest is one of
-    list NODE FILE         write the numbers of the jobs of a step
-    prepare NODE NUMBER    stage the inputs of a job, write its script
-    collect NODE NUMBER    report what it prints, find its outputs
+python -m zoo_runner.engines.argo.native.evaluate RUN …    RUN is the folder of the run; the rest is one of
+    begin FOLDER           write what is known after stage-in: pods of open steps, reused steps
+    list NODE FILE         write the numbers of the pods of a step
+    prepare NODE NUMBER    stage the inputs of the jobs of a pod, write their scripts
+    collect NODE NUMBER    report what they print, find their outputs
     finish                 find the outputs of the package
-    reuse FOLDER           write which steps of a job that continues another need a pod
 
 cwltool goes through the workflow; jobs that have ended give the outputs that are stored for them. So scatter,
 conditions, merging of links and expressions are cwltool's own, as on every other engine. Events are lines on stdout,
@@ -16,11 +16,9 @@ import json
 import math
 import os
 import shutil
-import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,12 +32,16 @@ from cwltool.process import Process, shortname, uniquename
 from schema_salad.exceptions import SchemaSaladException
 
 from zoo_runner.engines.argo.native.nodes import NEEDED, REUSED
+from zoo_runner.engines.argo.native.script import build_pod_script
+from zoo_runner.engines.argo.native.sharing import share_pods
 from zoo_runner.engines.argo.native.slots import (
     EVENTS,
     OUTPUTS,
     SPEC,
     Slot,
     SlotJob,
+    list_slots,
+    name_script,
 )
 from zoo_runner.engines.argo.native.stepjob import JobContext, NumberedMapper, StepJob
 from zoo_runner.engines.cwl_process.javascript_process import filter_calls
@@ -161,19 +163,33 @@ class Evaluation:
         self._boundary = read_boundary(self._spec)
         self._finished = Finished(run, {Path(folder): job for folder, job in self._spec["earlier"].items()})
 
-    def list_jobs(self, node: str) -> list[int]:
-        """Give each job of a step its slot; return the numbers of those that have not ended."""
-        path = self._spec["nodes"][node]
-        jobs = [job for job in self._replay().found if job.tool.path == path]
-        for number, job in enumerate(jobs):
-            Slot(self._run, node, number).keep(SlotJob(job.key, job.name, job.order))
-        return [number for number, job in enumerate(jobs) if not self._is_finished(job)]
+    def begin(self) -> dict[str, str]:
+        """Return what is known of steps before any has run: numbers of pods as JSON, or whether there is one.
 
-    def choose_pods(self) -> dict[str, str]:
-        """Return for each step with one job whether it needs a pod: not where an earlier run has its outputs."""
-        found = {job.tool.path: job for job in self._replay().found}
-        jobs = {node: found.get(self._spec["nodes"][node]) for node in self._spec["single"]}
-        return {node: REUSED if job and self._is_finished(job) else NEEDED for node, job in jobs.items()}
+        A step with one job needs no pod where an earlier run has its outputs.
+        """
+        found = self._replay().found
+        numbers = {node: json.dumps(self._give_slots(node, found)) for node in self._spec["first"]}
+        ends = {job.tool.path: job for job in found}
+        jobs = {node: ends.get(self._spec["nodes"][node]) for node in self._spec["single"]}
+        return numbers | {node: REUSED if job and self._is_finished(job) else NEEDED for node, job in jobs.items()}
+
+    def list_pods(self, node: str) -> list[int]:
+        """Give the jobs of a step their slots; return the numbers of their pods."""
+        return self._give_slots(node, self._replay().found)
+
+    def _give_slots(self, node: str, found: Sequence["_Found"]) -> list[int]:
+        """Give the jobs of a step that have not ended their slots; a pod has the number of its first job."""
+        jobs = [job for job in found if job.tool.path == self._spec["nodes"][node]]
+        if node in self._spec["single"]:
+            pods = [[number] for number in range(len(jobs))]
+        else:
+            left = [number for number, job in enumerate(jobs) if not self._is_finished(job)]
+            pods = share_pods(left, self._spec["sharing"][node])
+        for numbers in pods:
+            for place, job in enumerate(jobs[number] for number in numbers):
+                Slot(self._run, node, numbers[0], place).keep(SlotJob(job.key, job.name, job.order))
+        return [numbers[0] for numbers in pods]
 
     def _is_finished(self, job: _Found) -> bool:
         """Whether a job has ended; one of an earlier run is reported."""
@@ -183,10 +199,22 @@ class Evaluation:
         return result is not None
 
     def prepare(self, node: str, number: int) -> None:
-        """Stage the inputs of a job and write its script."""
-        slot = Slot(self._run, node, number)
-        if slot.read() is None:
-            self.list_jobs(node)
+        """Stage the inputs of the jobs of a pod and write their scripts."""
+        if Slot(self._run, node, number).read() is None:
+            self.list_pods(node)
+        slots = self._list_slots(node, number)
+        with evaluating_safely(self._spec):
+            for slot in slots:
+                self._prepare_job(slot)
+        Path(name_script(str(self._run), node, str(number))).write_text(build_pod_script(slots))
+
+    def _list_slots(self, node: str, number: int) -> list[Slot]:
+        slots = list(list_slots(self._run, node, number))
+        if not slots:
+            raise WorkflowException(f"the step {node} has no job {number}: what it needs is not there")
+        return slots
+
+    def _prepare_job(self, slot: Slot) -> None:
         given = _read(slot)
         if self._finished.find(given.key) is not None:
             # the slot has the outputs that its result names
@@ -194,22 +222,23 @@ class Evaluation:
             slot.script.write_text("exit 0\n")
             return
         context = self._build_context(slot)
-        with evaluating_safely(self._spec):
-            job = self._build_job(node, given, context)
-            job.ensure_unchanged(slot)
-            _empty(slot)
-            job.run(context)
+        job = self._build_job(slot.node, given, context)
+        job.ensure_unchanged(slot)
+        _empty(slot)
+        job.run(context)
 
     def collect(self, node: str, number: int) -> None:
-        """Report what a job prints, until it has ended, and store its outputs."""
-        slot = Slot(self._run, node, number)
+        """Report what the jobs of a pod print, until all have ended or one has failed, and store their outputs."""
+        with evaluating_safely(self._spec):
+            for slot in self._list_slots(node, number):
+                self._collect_job(slot)
+
+    def _collect_job(self, slot: Slot) -> None:
         given = _read(slot)
         if self._finished.find(given.key) is not None:
             return
         context = self._build_context(slot)
-        with evaluating_safely(self._spec):
-            succeeded = self._build_job(node, given, context).collect(given, context)
-        if not succeeded:
+        if not self._build_job(slot.node, given, context).collect(given, context):
             raise _Failed
 
     def finish(self) -> None:
@@ -261,8 +290,7 @@ class Evaluation:
 
 def _read(slot: Slot) -> SlotJob:
     job = slot.read()
-    if job is None:
-        raise WorkflowException(f"the step {slot.node} has no job {slot.number}: what it needs is not there")
+    assert job
     return job
 
 
@@ -295,12 +323,12 @@ def evaluate(run: Path, what: str, names: list[str], emit: Emit) -> None:
     """Do one thing; raises what cwltool raises, and `_Failed`."""
     evaluation = Evaluation(run, emit)
     match what, names:
-        case "reuse", [folder]:
+        case "begin", [folder]:
             Path(folder).mkdir()
-            for node, choice in evaluation.choose_pods().items():
-                Path(folder, node).write_text(choice, encoding="utf-8")
+            for node, known in evaluation.begin().items():
+                Path(folder, node).write_text(known, encoding="utf-8")
         case "list", [node, file]:
-            write_json(Path(file), evaluation.list_jobs(node))
+            write_json(Path(file), evaluation.list_pods(node))
         case "prepare", [node, number]:
             evaluation.prepare(node, int(number))
         case "collect", [node, number]:
@@ -327,11 +355,3 @@ def main(run: Path, what: str, *names: str) -> int:
         emit(EngineLine("error", f"internal error of cwltool: {type(error).__name__}: {error}"))
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    _code = main(Path(sys.argv[1]), *sys.argv[2:])
-    with suppress(OSError):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(_code)

@@ -1,13 +1,19 @@
 """Names of the containers of a step's pod, and how a pod says which node it is."""
 
 PREPARE, TOOL, COLLECT = "prepare", "tool", "collect"
-LIST, FINISH, REUSE = "list", "finish", "reuse"
+LIST, FINISH, BEGIN = "list", "finish", "begin"
 NUMBERS_FILE = "/tmp/numbers.json"
 """Where Argo reads for which jobs of a step it starts pods."""
 CHOICES_FOLDER = "/tmp/choices"
-"""Where Argo reads which steps of a job that continues another need a pod: a file for each, with one of these words."""
+"""Where Argo reads, after stage-in, what is known of the steps: a file for each.
+
+It has the numbers of the pods of an open step that needs no other, or, where the job continues another, one of the
+words below for a step with one job: whether it needs a pod.
+"""
 NEEDED, REUSED = "needed", "reused"
 NODE_ANNOTATION = "zoo-runner/node"
+JOBS_PER_POD = "jobs_per_pod"
+"""How many jobs of a small step may share a pod, in what stage-in is told of the steps."""
 MARKS = "marks"
 """What a job that continues another says of the images of its steps (`images`)."""
 

@@ -1,4 +1,4 @@
-"""The shell script that runs the program of a step in its own image; pure.
+"""The shell scripts that run the program of a step in its own image, once or for several jobs; pure.
 
 It ends with 0, because Argo starts no container after one that failed, and stops those beside it: the exit code is in
 a file. What the program prints goes to a file on the volume, from which `collect` reports it line by line, and at the
@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 from zoo_runner.engines.argo.native.slots import Slot
+
+IN_CONTAINER = "in-container"
+"""The argument with which the script of a pod is told that it is alone in its container."""
 
 
 def build_tool_script(
@@ -39,15 +42,42 @@ def build_tool_script(
 
 # Only what every shell has: an image may have nothing else. `exit` comes last, and whole: `collect` waits for it.
 _RUNNING = """\
+count() {{
+  cd /sys/fs/cgroup && {{ read -r name cpu < cpu.stat || read -r cpu < cpuacct/cpuacct.usage; }} && echo "$cpu"
+}}
+before=$(count 2> /dev/null)
 : > {began}
 (run) > {log} 2>&1 < /dev/null
 code=$?
 (cd /sys/fs/cgroup && {{
   read -r peak < memory.peak || read -r peak < memory/memory.max_usage_in_bytes
   read -r name cpu < cpu.stat && unit=us || {{ read -r cpu < cpuacct/cpuacct.usage && unit=ns; }}
-  echo "used: peak_bytes=$peak cpu_$unit=$cpu" > {used}
+  echo "used: peak_bytes=$peak cpu_$unit=$((cpu - before))" > {used}
 }}) 2> /dev/null
 cat {log} 2> /dev/null
 echo "$code." > {code}
 exit 0
 """
+
+
+def build_pod_script(slots: Iterable[Slot]) -> str:
+    """Build the script of a pod: it runs its jobs one after the other, whatever their exit codes.
+
+    Between two of them it removes what a program has left in its container: processes, and temporary files, which
+    another may take for its own. In a container of its own alone: elsewhere these are those of others.
+    """
+    runs = [f"/bin/sh {shlex.quote(str(slot.script))}" for slot in slots]
+    return "\n".join([_CLEANING, "\nclean\n".join(runs), "exit 0", ""])
+
+
+# The processes of a container are those that a signal to all reaches, if Argo's executor is its first one. An image
+# without `rm` keeps the files.
+_CLEANING = f"""\
+first=$PPID own=$1
+clean() {{
+  [ "$own" = {IN_CONTAINER} ] || return
+  [ "$first" != 1 ] || kill -s KILL -- -1
+  for folder in /tmp /var/tmp /dev/shm; do
+    (cd "$folder" && rm -rf -- * .[!.]* ..?*)
+  done
+}} > /dev/null 2>&1"""

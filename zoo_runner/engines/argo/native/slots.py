@@ -1,11 +1,11 @@
-"""Where the jobs of steps are on the volume: a job has a slot, which its pod mounts.
+"""Where the jobs of steps are on the volume: a job has a slot, in the folders that its pod mounts.
 
-A tool may write to `out` and `private` of its own slot, and reads everything else of the run, and of the runs that it
-continues. Whether a job has ended is found by its content (`cwl_process/reuse`).
+A tool may write to `out` and `private` of the slots of its pod, and reads everything else of the run, and of the runs
+that it continues. Whether a job has ended is found by its content (`cwl_process/reuse`).
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ SPEC = "native.json"
 """What stage-in wrote for the evaluation, in the folder of the run."""
 EVENTS = "events"
 """The folder in which each program of the evaluation keeps its events, as lines of a pod's log."""
+SCRIPTS = "slots"
+"""The folder with what each job is, and what runs it."""
 OUT, PRIVATE, STAGED = "out", "tmp", "tmp/staged"
 """The folders of all slots: outputs, what belongs to the execution, and inputs, which are read only."""
 
@@ -35,16 +37,17 @@ class SlotJob:
 
 @dataclass(frozen=True)
 class Slot:
-    """The place of one job: the node of its step and a number."""
+    """The place of one job: the node of its step, the number of its pod, and its place among the jobs of that."""
 
     run: Path
     node: str
     number: int
+    place: int = 0
 
     @property
     def name(self) -> str:
         """The name of its folders."""
-        return name_slot(self.node, str(self.number))
+        return f"{name_pod(self.node, str(self.number))}/{self.place}"
 
     @property
     def out(self) -> Path:
@@ -68,8 +71,8 @@ class Slot:
 
     @property
     def script(self) -> Path:
-        """What the tool's container runs; the tool cannot change it."""
-        return self.run / "slots" / f"{self.name}.sh"
+        """What runs the tool; the tool cannot change it."""
+        return self.run / SCRIPTS / f"{self.name}.sh"
 
     @property
     def exit_code(self) -> Path:
@@ -93,7 +96,7 @@ class Slot:
 
     @property
     def _job(self) -> Path:
-        return self.run / "slots" / f"{self.name}.json"
+        return self.run / SCRIPTS / f"{self.name}.json"
 
     def read(self) -> SlotJob | None:
         """Read which job has the slot; None where it is not known yet."""
@@ -118,7 +121,7 @@ class Slot:
 
     @property
     def _inputs(self) -> Path:
-        return self.run / "slots" / f"{self.name}-inputs.json"
+        return self.run / SCRIPTS / f"{self.name}-inputs.json"
 
     def create(self) -> None:
         """Create the folders."""
@@ -126,6 +129,19 @@ class Slot:
             folder.mkdir(parents=True, exist_ok=True)
 
 
-def name_slot(node: str, number: str) -> str:
-    """Name the slot of a job; `number` may be a parameter of Argo's."""
+def name_pod(node: str, number: str) -> str:
+    """Name the folders of a pod; `number` may be a parameter of Argo's."""
     return f"{node}-{number}"
+
+
+def name_script(run: str, node: str, number: str) -> str:
+    """Name the script that runs the jobs of a pod; `number` may be a parameter of Argo's."""
+    return f"{run}/{SCRIPTS}/{name_pod(node, number)}/all.sh"
+
+
+def list_slots(run: Path, node: str, number: int) -> Iterator[Slot]:
+    """List the slots of a pod that have jobs, in their order."""
+    place = 0
+    while (slot := Slot(run, node, number, place)).read() is not None:
+        yield slot
+        place += 1

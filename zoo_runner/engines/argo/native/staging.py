@@ -13,8 +13,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from zoo_runner.engines.argo.job_pod import Node, Nodes, keep_logs, main, stage_in, stage_out
-from zoo_runner.engines.argo.native.dag import build_dag, identify_tools
-from zoo_runner.engines.argo.native.nodes import MARKS
+from zoo_runner.engines.argo.native.dag import build_dag, identify_tools, list_first
+from zoo_runner.engines.argo.native.nodes import JOBS_PER_POD, MARKS
+from zoo_runner.engines.argo.native.sharing import count_sharing
 from zoo_runner.engines.argo.native.slots import EVENTS, OUTPUTS, SPEC, Slot
 from zoo_runner.engines.argo.nodes import KEEP_LOGS, STAGE_IN, STAGE_OUT
 from zoo_runner.engines.cwl_process.diagnose import Findings, diagnose_execution
@@ -43,7 +44,15 @@ def start(node: Node) -> LastLine:
     name = node.job.paths.scratch.name
     earlier = [Path(folder, name) for folder in list_earlier_folders(node.volume.generation)]
     steps = node.steps
-    write_run(node.job, staged, earlier, steps.get("image"), steps.get("environ", {}), steps.get(MARKS, {}))
+    write_run(
+        node.job,
+        staged,
+        earlier,
+        steps.get("image"),
+        steps.get("environ", {}),
+        steps.get(MARKS, {}),
+        steps.get(JOBS_PER_POD, 1),
+    )
     node.report(StageStarted(Stage.EXECUTE, f"{node.job.workflow_id} ({node.job.package.cwl_version})"))
     return last
 
@@ -55,11 +64,13 @@ def write_run(
     image: str | None = None,
     variables: Mapping[str, str] = MappingProxyType({}),
     marks: Mapping[str, str] = MappingProxyType({}),
+    jobs_per_pod: int = 1,
 ) -> None:
     """Write package, order and folders; the kubelet would create a folder that it mounts as root.
 
     `earlier` are the runs that this one continues, the latest first, `image` that of tools that name none,
-    `variables` what the site gives all tools, `marks` those of images that have changed.
+    `variables` what the site gives all tools, `marks` those of images that have changed, `jobs_per_pod` how many jobs
+    of a small step may share a pod.
     """
     run, steps = job.paths.scratch, build_dag(job.package)
     # of a job that failed in stage-in there is none
@@ -70,6 +81,10 @@ def write_run(
         **prepare(replace(job, package=package), runs),
         "nodes": {step.name: step.path for step in steps},
         "single": [step.name for step in steps if not step.is_open],
+        "first": list_first(steps),
+        "sharing": {
+            step.name: count_sharing(step.cores[0], step.ram[0], jobs_per_pod) for step in steps if step.is_open
+        },
         "identities": identify_tools(package, image, variables, marks),
         "log_bytes": job.log_bytes,
         "job": job.id,

@@ -80,11 +80,18 @@ class StepJob(CommandLineJob):
             stderr=self.stderr,
         )
         context.slot.script.write_text(script)
-        context.emit(StepStarted(self.name, " ".join(words), time.time()))
+        if not context.slot.place:
+            self._report_start(context)
+
+    def _report_start(self, context: JobContext) -> None:
+        context.emit(StepStarted(self.name, " ".join(map(str, self.command_line)), time.time()))
 
     def collect(self, given: SlotJob, context: JobContext) -> bool:
         """Report what the program prints until it has ended; store the outputs, and return whether there are any."""
         slot = context.slot
+        if slot.place:
+            # the one before it in its pod has just ended
+            self._report_start(context)
         for lines in Printed(slot, context.log_bytes).read():
             context.emit(StepLines(self.name, tuple(lines)))
         code = read_exit_code(slot)

@@ -3,8 +3,9 @@
 The pod of a step has three containers. `prepare` evaluates the package up to the step, stages the inputs of a job and
 writes its script; `tool` runs it in the image of the package; `collect` reports what it prints and finds its outputs.
 None of them has a Secret, a token or the bundle. How many jobs a scattered or conditional step has, is known when it is
-its turn: `list-…` finds it, and Argo starts a pod for each. Of the package, names of steps and images are in the
-Workflow, both checked (`dag`).
+its turn: `list-…` finds it, or the pod of stage-in where the step needs no other, and Argo starts their pods, one for
+each job or for some of them (`sharing`). Of the package, names of steps and images are in the Workflow, both checked
+(`dag`).
 """
 
 import math
@@ -12,8 +13,9 @@ from collections.abc import Sequence
 
 from zoo_runner.config.argo import ArgoSettings
 from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
-from zoo_runner.engines.argo.native.dag import StepNode
+from zoo_runner.engines.argo.native.dag import StepNode, list_first
 from zoo_runner.engines.argo.native.nodes import (
+    BEGIN,
     CHOICES_FOLDER,
     COLLECT,
     FINISH,
@@ -22,11 +24,11 @@ from zoo_runner.engines.argo.native.nodes import (
     NODE_ANNOTATION,
     NUMBERS_FILE,
     PREPARE,
-    REUSE,
     TOOL,
     name_list,
 )
-from zoo_runner.engines.argo.native.slots import OUT, PRIVATE, name_slot
+from zoo_runner.engines.argo.native.script import IN_CONTAINER
+from zoo_runner.engines.argo.native.slots import OUT, PRIVATE, name_pod, name_script
 from zoo_runner.engines.argo.nodes import KEEP_LOGS, STAGE_IN, STAGE_OUT
 from zoo_runner.engines.argo.workflow import (
     build_container,
@@ -53,7 +55,7 @@ from zoo_runner.engines.kubernetes.names import Manifest, Names
 from zoo_runner.engines.kubernetes.owners import STEP_ANNOTATION
 
 _STAGING = "zoo_runner.engines.argo.native.staging"
-_EVALUATION = ("/opt/calrissian/bin/python", "-m", "zoo_runner.engines.argo.native.evaluation")
+_EVALUATION = ("/opt/calrissian/bin/python", "-m", "zoo_runner.engines.argo.native.evaluate")
 _NUMBER = "{{inputs.parameters.number}}"
 # as for the steps of the other engines on a cluster
 _MOST_PODS = 200
@@ -120,11 +122,15 @@ def _build_tasks(step: StepNode, generation: int) -> list[Manifest]:
         if generation:
             task["when"] = f"{{{{tasks.{STAGE_IN}.outputs.parameters.{step.name}}}}} == {NEEDED}"
         return [{**task, "dependencies": before, "arguments": _give("0")}]
+    task["arguments"] = _give("{{item}}")
+    if not step.needs:
+        numbers = f"{{{{tasks.{STAGE_IN}.outputs.parameters.{step.name}}}}}"
+        return [{**task, "dependencies": before, "withParam": numbers}]
     listing = name_list(step.name)
     numbers = f"{{{{tasks.{listing}.outputs.parameters.numbers}}}}"
     return [
         {"name": listing, "template": listing, "dependencies": before},
-        {**task, "dependencies": [listing], "withParam": numbers, "arguments": _give("{{item}}")},
+        {**task, "dependencies": [listing], "withParam": numbers},
     ]
 
 
@@ -133,10 +139,12 @@ def _give(number: str) -> Manifest:
 
 
 def _build_stage_in(names: Names, cluster: KubernetesSettings, steps: Sequence[StepNode]) -> Manifest:
-    """Build the pod that stages in; that of a job which continues another then finds the steps that need no pod."""
+    """Build the pod that stages in, and then finds what is known of the steps: their pods, or that they need none."""
     program = _name_staging(names.generation)
     template: Manifest = {"name": STAGE_IN, "retryStrategy": build_retry(cluster)}
-    if not names.generation:
+    told = [step.name for step in steps if not step.is_open] if names.generation else []
+    told += list_first(steps)
+    if not told:
         container = build_single_container(STAGE_IN, names, cluster, program)
         return _annotate(STAGE_IN, {**template, "container": container})
     stage_in = {
@@ -145,16 +153,12 @@ def _build_stage_in(names: Names, cluster: KubernetesSettings, steps: Sequence[S
         "resources": build_resources(cluster),
     }
     # Argo takes parameters from the container with this name
-    choose = {
-        **_build_evaluation("main", cluster, names.generation, [REUSE, CHOICES_FOLDER]),
+    begin = {
+        **_build_evaluation("main", cluster, names.generation, [BEGIN, CHOICES_FOLDER]),
         "dependencies": [STAGE_IN],
     }
-    choices = [
-        {"name": step.name, "valueFrom": {"path": f"{CHOICES_FOLDER}/{step.name}"}}
-        for step in steps
-        if not step.is_open
-    ]
-    containers = {"containers": [stage_in, choose], "volumeMounts": build_shared_mounts(cluster)}
+    choices = [{"name": name, "valueFrom": {"path": f"{CHOICES_FOLDER}/{name}"}} for name in told]
+    containers = {"containers": [stage_in, begin], "volumeMounts": build_shared_mounts(cluster)}
     return _annotate(STAGE_IN, {**template, "containerSet": containers, "outputs": {"parameters": choices}})
 
 
@@ -174,7 +178,7 @@ def _build_stage_out(names: Names, cluster: KubernetesSettings) -> Manifest:
 
 
 def _build_step(step: StepNode, cluster: KubernetesSettings, generation: int) -> list[Manifest]:
-    """Build the template of a step's pods, and for an open one that of the pod that finds its jobs."""
+    """Build the template of a step's pods, and where another pod has to find its jobs, the template of that."""
     prepare, collect = (
         _build_evaluation(name, cluster, generation, [name, step.name, _NUMBER]) for name in (PREPARE, COLLECT)
     )
@@ -190,7 +194,7 @@ def _build_step(step: StepNode, cluster: KubernetesSettings, generation: int) ->
         "containerSet": {"containers": containers, "volumeMounts": build_mounts(cluster)},
     }
     found = [_place(_annotate(step.name, template, step), NETWORK_ALLOWED if step.network else NETWORK_API)]
-    if step.is_open:
+    if step.is_open and step.needs:
         found.append(_build_list(step, cluster, generation))
     return found
 
@@ -248,14 +252,14 @@ def _build_mount(place: str) -> Manifest:
 
 
 def _build_tool(step: StepNode, cluster: KubernetesSettings, generation: int) -> Manifest:
-    """Build the container of the package's image: it reads this run and earlier ones, and writes to its own slot."""
-    run, slot = _name_run(generation), name_slot(step.name, _NUMBER)
+    """Build the container of the package's image: it reads this run and earlier ones, and writes to its own slots."""
+    run, pod = _name_run(generation), name_pod(step.name, _NUMBER)
     mounts = _build_folder_mounts([name_job_folder(generation), *list_earlier_folders(generation)], read_only=True)
-    mounts += [_build_mount(f"{run}/{folder}/{slot}") for folder in (OUT, PRIVATE)]
+    mounts += [_build_mount(f"{run}/{folder}/{pod}") for folder in (OUT, PRIVATE)]
     return {
         "name": TOOL,
         "image": step.image or cluster.step_image,
-        "command": ["/bin/sh", f"{run}/slots/{slot}.sh"],
+        "command": ["/bin/sh", name_script(run, step.name, _NUMBER), IN_CONTAINER],
         "env": [{"name": name, "value": text} for name, text in sorted(cluster.step_variables.items())],
         "resources": _build_amounts(step),
         "securityContext": dict(CONFINED),
