@@ -3,12 +3,13 @@
     python -m bench.argo [--case echo] [--case scatter] [--pods 100] [--rounds 5] [--no-page]
 
 echo: one step, on the engine argo, beside the same container that `argo submit --watch` runs; and how long anything is
-left of a job that is cancelled while its step runs. scatter: so many trivial steps, each a pod, on argo-native; beside
+left of a job that is cancelled while its step runs. scatter: so many trivial steps on argo-native; beside
 a hand-written Workflow with as many pods of three containers (`withItems`), and beside the engine argo.
 
 Needs Argo Workflows on a cluster (`make argo`), with warm images, and the program argo (PATH, or what `make argo`
 built); the results store is started here, where pods reach it (--host). Each round runs all sides once, in turning
-order; figures are medians. Scatters and cancellations have a fifth of the rounds. Writes its part of docs/bench.md.
+order; figures are medians. The trivial steps ask for so little that on argo-native several share a pod, as they do
+unless ZOO_RUNNER_ARGO_JOBS_PER_POD says otherwise. Scatters and cancellations have a fifth of the rounds. Writes its part of docs/bench.md.
 """
 
 import json
@@ -248,7 +249,9 @@ def _build_part(table: str, rounds: int) -> str:
 
 *zoo-runner*: from the call until the results document and the logs are here and the deletion of everything else is
 requested. *`argo submit`*, *`withItems`*: a Workflow with the image and command of the package's step, from the start
-of `argo submit --watch` to its end; it stores no results.
+of `argo submit --watch` to its end; it stores no results. On argo-native, 10 of the steps of a scatter share a pod,
+which is the default for steps that ask for as little
+([argo.md](argo.md#one-pod-for-each-step-the-engine-argo-native)).
 """
 
 

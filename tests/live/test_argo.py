@@ -89,7 +89,10 @@ def test_text_that_argo_would_replace_arrives_as_it_is(site: Site, s3: S3Server)
     assert (s3.folder / href.removeprefix("s3://")).read_text() == f"{HOSTILE}\n"
 
 
-def test_five_mebibytes_of_such_text_reach_a_step_as_they_are(site: Site, s3: S3Server, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ["argo", "argo-native"])
+def test_five_mebibytes_of_such_text_reach_a_step_as_they_are(
+    engine: str, site: Site, s3: S3Server, tmp_path: Path
+) -> None:
     text = f"{HOSTILE}\n" * (5 * 2**20 // len(f"{HOSTILE}\n".encode()) + 1)
     package = write_package(tmp_path, "sha256sum < $0")
     document = json.loads(package.read_text())
@@ -99,8 +102,8 @@ def test_five_mebibytes_of_such_text_reach_a_step_as_they_are(site: Site, s3: S3
     package.write_text(json.dumps(document))
     order = tmp_path / "job.json"
     order.write_text(json.dumps({"x": {"class": "File", "basename": "x.txt", "contents": text}}))
-    job = site.accept(package, order, destination="s3://results/argo")
-    story = site.run(job)
+    chosen = site.having(ZOO_RUNNER_ENGINE=engine)
+    story = chosen.run(chosen.accept(package, order, destination="s3://results/argo"))
     assert story.outcome.status is Status.SUCCESSFUL, story.outcome.diagnosis
     assert story.outcome.results
     digest = hashlib.sha256(text.encode()).hexdigest()

@@ -240,6 +240,15 @@ def test_a_job_is_cancelled_from_another_process_and_its_pods_go(site: Site) -> 
     wait_until_gone(site, job.id)
 
 
+def test_a_job_over_its_time_limit_is_stopped_and_its_pods_go(site: Site, tmp_path: Path) -> None:
+    limited = site.having(ZOO_RUNNER_TIME_LIMIT="20")
+    job = accept(limited, write_package(tmp_path, "echo begun >&2; sleep 300"))
+    diagnosis = limited.run(job).outcome.diagnosis
+    assert diagnosis
+    assert (diagnosis.code, diagnosis.level) == ("job.time-limit", Level.USER), diagnosis
+    remove_kept(site, job.id)
+
+
 @pytest.mark.long
 def test_a_job_whose_caller_was_killed_is_followed_by_another_process(site: Site, tmp_path: Path) -> None:
     package, job_id = write_package(tmp_path, WAITS), f"native-{int(time.time())}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import ENVIRON, find_kubeconfig
+from tests.cluster import ENVIRON, find_kubeconfig, list_jobs
 from tests.live.test_argo import accept
 from tests.live.test_argo_native import read_text, site, write_three  # noqa: F401 a fixture
 from tests.require import require
@@ -104,3 +104,49 @@ def test_a_server_continues_a_failed_job(site: Site, tmp_path: Path, s3: S3Serve
         assert gone.json["diagnosis"]["code"] == "job.nothing-kept"
     (text,) = (s3.folder / "results" / "served").rglob("out.txt")
     assert text.read_text().split() == ["first", "second", "third"]
+
+
+def retry_by_command(installation: Site, job_id: str, *words: str) -> tuple[str, list[str]]:
+    """Continue a failed job by the command; return where the file is that it gives, and which steps were reused."""
+    done = installation.command("retry", job_id, *words, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    return said["results"]["text"]["href"].removeprefix("s3://"), [one["step"] for one in said["reused"]]
+
+
+def test_a_command_continues_a_failed_job_with_another_input(
+    site: Site,  # noqa: F811 the fixture
+    tmp_path: Path,
+    s3: S3Server,
+    started_jobs: set[str],
+) -> None:
+    path = write_three(tmp_path, "[ $1 = good ] || exit 5; cat $0; echo $1")
+    document = json.loads(path.read_text())
+    flow, *_, third = document["$graph"]
+    third["inputs"]["word"] = {"type": "string", "inputBinding": {"position": 2}}
+    flow["inputs"], flow["steps"]["third"]["in"]["word"] = {"word": "string"}, "word"
+    path.write_text(json.dumps(document))
+    job = accept(site, path, "word=bad")
+    failed = site.run(job).outcome.diagnosis
+    assert failed
+    assert (failed.code, failed.step) == ("step.exit-code", "third")
+    href, reused = retry_by_command(site, job.id, "-i", "word=good")
+    assert reused == ["first", "second"]
+    assert (s3.folder / href).read_text() == "first\nsecond\ngood\n"
+    started_jobs |= list_jobs(site)
+
+
+def test_a_command_continues_a_job_whose_step_had_too_little_memory(
+    site: Site,  # noqa: F811 the fixture
+    tmp_path: Path,
+    s3: S3Server,
+    started_jobs: set[str],
+) -> None:
+    job = accept(site, write_three(tmp_path, "head -c 200m /dev/zero | tail > /dev/null && cat $0 && echo third"))
+    failed = site.run(job).outcome.diagnosis
+    assert failed
+    assert (failed.code, failed.step) == ("step.out-of-memory", "third")
+    href, reused = retry_by_command(site, job.id, "--memory", "third=512Mi")
+    assert reused == ["first", "second"]
+    assert (s3.folder / href).read_text() == "first\nsecond\nthird\n"
+    started_jobs |= list_jobs(site)
