@@ -3,13 +3,13 @@
     python -m bench.argo [--case echo] [--case scatter] [--pods 100] [--rounds 5] [--no-page]
 
 echo: one step, on the engine argo, beside the same container that `argo submit --watch` runs; and how long anything is
-left of a job that is cancelled while its step runs. scatter: so many trivial steps on argo-native; beside
-a hand-written Workflow with as many pods of three containers (`withItems`), and beside the engine argo.
+left of a job that is cancelled while its step runs. scatter: so many trivial steps on argo-native, which ask for so
+little that several share a pod (ZOO_RUNNER_ARGO_JOBS_PER_POD); beside a hand-written Workflow with as many pods of three
+containers (`withItems`), and beside the engine argo.
 
 Needs Argo Workflows on a cluster (`make argo`), with warm images, and the program argo (PATH, or what `make argo`
 built); the results store is started here, where pods reach it (--host). Each round runs all sides once, in turning
-order; figures are medians. The trivial steps ask for so little that on argo-native several share a pod, as they do
-unless ZOO_RUNNER_ARGO_JOBS_PER_POD says otherwise. Scatters and cancellations have a fifth of the rounds. Writes its part of docs/bench.md.
+order; figures are medians. Scatters and cancellations have a fifth of the rounds. Writes its part of docs/bench.md.
 """
 
 import json
