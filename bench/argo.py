@@ -4,8 +4,8 @@
 
 echo: one step, on the engine argo, beside the same container that `argo submit --watch` runs; and how long anything is
 left of a job that is cancelled while its step runs. scatter: so many trivial steps on argo-native, which ask for so
-little that several share a pod (ZOO_RUNNER_ARGO_JOBS_PER_POD); beside a hand-written Workflow with as many pods of three
-containers (`withItems`), and beside the engine argo.
+little that several share a pod (ZOO_RUNNER_ARGO_JOBS_PER_POD); beside a hand-written Workflow with as many pods of
+three containers (`withItems`), and beside the engine argo.
 
 Needs Argo Workflows on a cluster (`make argo`), with warm images, and the program argo (PATH, or what `make argo`
 built); the results store is started here, where pods reach it (--host). Each round runs all sides once, in turning

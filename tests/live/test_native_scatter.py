@@ -74,7 +74,7 @@ def read_numbers(story: Story, s3: S3Server) -> list[int]:
     return [int(line) for line in (s3.folder / href.removeprefix("s3://")).read_text().split()]
 
 
-def test_jobs_that_share_a_pod_find_nothing_of_each_other_and_each_is_told(
+def test_jobs_that_share_a_pod_find_nothing_of_each_other_and_each_has_its_log(
     site: Site,  # noqa: F811 the fixture
     tmp_path: Path,
     s3: S3Server,

@@ -13,7 +13,7 @@ words below for a step with one job: whether it needs a pod.
 NEEDED, REUSED = "needed", "reused"
 NODE_ANNOTATION = "zoo-runner/node"
 JOBS_PER_POD = "jobs_per_pod"
-"""How many jobs of a small step may share a pod, in what stage-in is told of the steps."""
+"""How many jobs of a small step may share a pod, in the settings of steps that stage-in reads."""
 MARKS = "marks"
 """What a job that continues another says of the images of its steps (`images`)."""
 

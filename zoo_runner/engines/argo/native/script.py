@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from zoo_runner.engines.argo.native.slots import Slot
 
 IN_CONTAINER = "in-container"
-"""The argument with which the script of a pod is told that it is alone in its container."""
+"""The argument with which the script of a pod learns that it is alone in its container."""
 
 
 def build_tool_script(

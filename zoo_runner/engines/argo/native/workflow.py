@@ -142,9 +142,9 @@ def _build_stage_in(names: Names, cluster: KubernetesSettings, steps: Sequence[S
     """Build the pod that stages in, and then finds what is known of the steps: their pods, or that they need none."""
     program = _name_staging(names.generation)
     template: Manifest = {"name": STAGE_IN, "retryStrategy": build_retry(cluster)}
-    told = [step.name for step in steps if not step.is_open] if names.generation else []
-    told += list_first(steps)
-    if not told:
+    known = [step.name for step in steps if not step.is_open] if names.generation else []
+    known += list_first(steps)
+    if not known:
         container = build_single_container(STAGE_IN, names, cluster, program)
         return _annotate(STAGE_IN, {**template, "container": container})
     stage_in = {
@@ -157,7 +157,7 @@ def _build_stage_in(names: Names, cluster: KubernetesSettings, steps: Sequence[S
         **_build_evaluation("main", cluster, names.generation, [BEGIN, CHOICES_FOLDER]),
         "dependencies": [STAGE_IN],
     }
-    choices = [{"name": name, "valueFrom": {"path": f"{CHOICES_FOLDER}/{name}"}} for name in told]
+    choices = [{"name": name, "valueFrom": {"path": f"{CHOICES_FOLDER}/{name}"}} for name in known]
     containers = {"containers": [stage_in, begin], "volumeMounts": build_shared_mounts(cluster)}
     return _annotate(STAGE_IN, {**template, "containerSet": containers, "outputs": {"parameters": choices}})
 
