@@ -179,6 +179,17 @@ def test_an_attempt_that_was_lost_leaves_nothing_for_the_next(site: Site, tmp_pa
     assert not (Slot(pods.run, step.name, 0).out / "half").exists()
 
 
+@pytest.mark.parametrize("folder", ["out", "tmp"])
+def test_a_step_that_puts_a_link_in_the_place_of_its_folder_fails(folder: str, site: Site, tmp_path: Path) -> None:
+    own = '"$HOME"' if folder == "out" else '"${TMPDIR%/tmp}"'
+    script = f"set -e; own={own}; mv $own $own-1; ln -s $own-1 $own; echo done"
+    pods = Pods(site, site.accept(write_package(tmp_path, script)))
+    (step,) = pods.steps
+    assert not pods.run_job(step, 0)
+    (line,) = [line for line in pods.said if "in the place of its folder" in line]
+    assert f"/{folder}/step-work-0/0" in line
+
+
 def start_changing(site: Site, folder: Path, script: str = "echo more >> data.txt") -> Pods:
     """A package of one step, which has its input in its working folder."""
     package = write_package(folder, script)

@@ -123,6 +123,10 @@ class Slot:
     def _inputs(self) -> Path:
         return self.run / SCRIPTS / f"{self.name}-inputs.json"
 
+    def find_replaced(self) -> Path | None:
+        """Find a folder in whose place a tool has put something else, such as a link to where only others may write."""
+        return next((one for one in (self.out, self.private) if one.is_symlink() or one.is_file()), None)
+
     def create(self) -> None:
         """Create the folders."""
         for folder in (self.out, self.private, self.staged, self._job.parent):

@@ -47,7 +47,7 @@ class StepJob(CommandLineJob):
 
     def ensure_unchanged(self, slot: Slot) -> None:
         """Raise `WorkflowException` where an attempt that was lost changed its inputs, which others have too."""
-        if changes := describe_changes(self.name, slot.read_inputs()):
+        if changes := describe_changes(self.name, slot.read_inputs()) or _describe_replaced(self.name, slot):
             error = WorkflowException(changes)
             self._log_failure(error)
             raise error
@@ -115,7 +115,8 @@ class StepJob(CommandLineJob):
         return True
 
     def _find_outputs(self, code: int, context: JobContext) -> Any:
-        if changes := describe_changes(self.name, context.slot.read_inputs()):
+        slot = context.slot
+        if changes := describe_changes(self.name, slot.read_inputs()) or _describe_replaced(self.name, slot):
             raise WorkflowException(changes)
         self._setup(context)
         if self.generatemapper is not None:
@@ -133,6 +134,11 @@ class StepJob(CommandLineJob):
     def _log_failure(self, error: BaseException) -> None:
         cwltool_logger.error("[job %s] Job error:\n%s", self.name, error)
         cwltool_logger.warning("[job %s] completed permanentFail", self.name)
+
+
+def _describe_replaced(step: str, slot: Slot) -> str | None:
+    replaced = slot.find_replaced()
+    return f"[job {step}] has put something else in the place of its folder {replaced}" if replaced else None
 
 
 def _read_text(path: Path) -> str:
