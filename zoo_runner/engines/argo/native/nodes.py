@@ -5,7 +5,7 @@ LIST, FINISH, BEGIN = "list", "finish", "begin"
 NUMBERS_FILE = "/tmp/numbers.json"
 """Where Argo reads for which jobs of a step it starts pods."""
 CHOICES_FOLDER = "/tmp/choices"
-"""Where Argo reads, after stage-in, what is known of the steps: a file for each.
+"""Where Argo reads what is clear of the steps once the inputs are there: a file for each.
 
 It has the numbers of the pods of an open step that needs no other, or, where the job continues another, one of the
 words below for a step with one job: whether it needs a pod.
