@@ -98,6 +98,20 @@ def test_an_interpreter_is_found_when_the_program_is_not_one() -> None:
     assert said.stdout.decode().strip() == str(tuple(sys.version_info[:2]))
 
 
+def test_inside_another_program_the_first_python_of_the_path_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "python3"
+    other.write_text("#!/bin/sh\n")
+    other.chmod(0o755)
+    # what an embedded interpreter says of itself
+    monkeypatch.setattr(sys, "executable", str(other))
+    monkeypatch.setattr(sys, "_base_executable", str(other))
+    found = find_python(load_settings({}))
+    said = subprocess.run([found, "-c", "import sys; print(sys.prefix)"], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == sys.prefix
+
+
 def test_the_interpreter_that_the_operator_names_wins_and_must_be_one() -> None:
     assert find_python(load_settings({"ZOO_RUNNER_PYTHON": sys.executable})) == sys.executable
     with pytest.raises(SettingsError, match="ZOO_RUNNER_PYTHON='/nowhere/python3'"):

@@ -15,8 +15,8 @@ _PYTHON = re.compile(r"python(\d+(\.\d+)?)?$")
 def find_python(settings: Settings) -> str:
     """Return the path of a Python that has the packages of this one.
 
-    First the setting ZOO_RUNNER_PYTHON, then those in `sys`, then the installation's own. Raises
-    `SettingsError`.
+    First the setting ZOO_RUNNER_PYTHON, then those in `sys`, then the installation's own; inside another program those
+    in `sys` come last. Raises `SettingsError`.
     """
     if settings.python:
         if _runs(settings.python):
@@ -37,8 +37,25 @@ def find_python(settings: Settings) -> str:
 
 
 def _candidates() -> Iterator[str]:
-    yield sys.executable
-    yield getattr(sys, "_base_executable", "")
+    named = (sys.executable, getattr(sys, "_base_executable", ""))
+    # inside another program these are the first `python3` of PATH, which may be of another version
+    if _is_running(sys.executable):
+        yield from named
+        yield from _list_installed()
+    else:
+        yield from _list_installed()
+        yield from named
+
+
+def _is_running(path: str | None) -> bool:
+    """Whether this process runs that program."""
+    try:
+        return os.path.samefile(path or "", "/proc/self/exe")
+    except OSError:
+        return False
+
+
+def _list_installed() -> Iterator[str]:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     for prefix in (sys.prefix, sys.base_prefix):
         for name in (f"python{version}", "python3"):

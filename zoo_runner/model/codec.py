@@ -121,7 +121,8 @@ def _find_reader(hint: Any) -> _Read | None:
     if get_origin(hint) is tuple:
         read = _find_reader(get_args(hint)[0])
         return tuple if read is None else partial(_read_items, read)
-    if not isinstance(hint, type):
+    # Python 3.10 takes `dict[str, str]` for a type
+    if get_origin(hint) is not None or not isinstance(hint, type):
         return None
     if is_dataclass(hint):
         return partial(from_plain, hint)
