@@ -23,7 +23,7 @@ from tests.waiting import wait_for
 from zoo_runner.model import clock
 from zoo_runner.model.job import Status
 from zoo_runner.store.files import FileStore
-from zoo_runner.testing import KernelCrash, KernelDouble, MissingInput, SubmittedJob
+from zoo_runner.testing import KernelCrash, KernelDouble, MissingInput, RefusedPackage, SubmittedJob
 from zoo_runner.testing.kernel import PASSWORD, TOKEN
 from zoo_runner.testing.worker import AFTER, BEFORE
 
@@ -644,6 +644,21 @@ def test_a_record_that_is_damaged_at_the_end_does_not_change_how_the_job_ended(
     assert run_echo(kernel).findings["returned"] == 3
 
 
+def test_a_store_that_fails_does_not_hide_why_the_job_failed(make_handler: Callable[[str], KernelDouble]) -> None:
+    kernel = make_handler("""
+        def pre_execution_hook(self):
+            from zoo_runner.zoo.conf import load_site_configuration, read_site
+            state = load_site_configuration(self.conf, os.environ, read_site(self.conf)).workspace.folders.state
+            state.mkdir(parents=True, exist_ok=True)
+            (state / ".packages").write_text("")
+            raise RuntimeError("bucket missing")
+        """)
+    job = run_echo(kernel)
+    assert "bucket missing" in job.message
+    assert "Code: engine.hook." in job.message
+    assert "warning: " in job.error_log
+
+
 def test_nobody_dismisses_the_job_of_another_workspace(make_kernel: MakeKernel) -> None:
     kernel = make_kernel("fake-waiting", ZOO_RUNNER_DISMISS_CHECK="0.1")
     kernel.deploy("alice", ECHO, "echo")
@@ -750,6 +765,18 @@ def test_a_process_beside_ours_cannot_pass_for_a_module(fake: KernelDouble) -> N
 
 
 # --- 15, 16, 19, 20
+
+
+@pytest.mark.parametrize("kind", [["File", "Directory"], "Any", {"type": "array", "items": ["int", "string"]}], ids=str)
+def test_a_package_with_a_type_that_the_kernel_cannot_describe_is_refused(
+    make_kernel: MakeKernel, tmp_path: Path, kind: Any
+) -> None:
+    package = tmp_path / "either.cwl"
+    package.write_text(ECHO.read_text().replace("type: string", f"type: {json.dumps(kind)}"))
+    kernel = make_kernel()
+    with pytest.raises(RefusedPackage, match="message"):
+        kernel.deploy("alice", package, "echo")
+    assert not (kernel.services / "alice" / "echo").exists()
 
 
 def test_the_kernel_refuses_what_no_service_is_asked(make_kernel: MakeKernel) -> None:

@@ -3,17 +3,15 @@
 import gzip
 import json
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster import JOB_IMAGE
 from tests.live.artifact_repository import artifact_repository
+from tests.live.counting_template import INPUTS, SCENE, TEMPLATE, applied
 from tests.live.hera_site import ACCOUNT, NAMESPACE, SERVER, HeraSite, make_hera_site
 from tests.servers import S3Server
 from tests.serving import serving
@@ -24,70 +22,6 @@ from zoo_runner.model.events import Event, StepLines
 from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.job import Status
 from zoo_runner.testing import KernelDouble
-
-TEMPLATE = """
-apiVersion: argoproj.io/v1alpha1
-kind: WorkflowTemplate
-metadata:
-  name: NAME
-  annotations:
-    workflows.argoproj.io/title: Count
-    zoo-runner/types: "{total: int, folder: Directory, ended: string}"
-spec:
-  entrypoint: all
-  onExit: leave
-  artifactRepositoryRef: {configMap: STORE, key: repository}
-  arguments:
-    parameters:
-    - {name: scene, description: Scene to count}
-    - {name: number, value: "3"}
-    - {name: bands, value: '["B04", "B08"]'}
-    - {name: mode, enum: [fast, wait, fail], value: fast}
-  templates:
-  - name: all
-    dag:
-      tasks:
-      - name: count
-        template: count
-        arguments:
-          parameters: [{name: bands, value: "{{workflow.parameters.bands}}"}]
-    outputs:
-      parameters: [{name: total, valueFrom: {parameter: "{{tasks.count.outputs.parameters.total}}"}}]
-      artifacts:
-      - {name: map, from: "{{tasks.count.outputs.artifacts.map}}"}
-      - {name: folder, from: "{{tasks.count.outputs.artifacts.folder}}"}
-  - name: count
-    inputs: {parameters: [{name: bands}]}
-    container:
-      image: IMAGE
-      command: [sh, -c]
-      args:
-      - |
-        echo "counting $0 with $1"
-        case "$3" in
-          fail) echo "no band 9"; exit 3;;
-          wait) while :; do sleep 0.2; done;;
-        esac
-        mkdir /tmp/folder
-        echo "$0" >/tmp/map.txt
-        echo inside >/tmp/folder/inside.txt
-        echo $(($2 * 2)) >/tmp/total
-      - "{{workflow.parameters.scene}}"
-      - "{{inputs.parameters.bands}}"
-      - "{{workflow.parameters.number}}"
-      - "{{workflow.parameters.mode}}"
-    outputs:
-      parameters: [{name: total, valueFrom: {path: /tmp/total}}]
-      artifacts:
-      - {name: map, path: /tmp/map.txt, archive: {none: {}}}
-      - {name: folder, path: /tmp/folder}
-  - name: leave
-    container: {image: IMAGE, command: [sh, -c, "echo {{workflow.status}} >/tmp/ended"]}
-    outputs: {parameters: [{name: ended, valueFrom: {path: /tmp/ended}}]}
-"""
-SCENE = "S2A 'x\" ${HOME} }} ü"
-INPUTS = {"scene": SCENE, "number": 21, "bands": ["{{workflow.name}}"]}
-
 
 FILES = """
 apiVersion: argoproj.io/v1alpha1
@@ -130,14 +64,6 @@ def repository(scientist: HeraSite, tmp_path_factory: pytest.TempPathFactory) ->
     """An artifact repository, and the ConfigMap that names it; the bucket is a place for results too."""
     with artifact_repository(scientist, tmp_path_factory.mktemp("store") / "s3") as found:
         yield found
-
-
-@contextmanager
-def applied(scientist: HeraSite, text: str, store: str) -> Iterator[str]:
-    """Have a template; its name."""
-    name = f"count-{time.time_ns()}"
-    with scientist.applied(text.replace("NAME", name).replace("STORE", store).replace("IMAGE", JOB_IMAGE)):
-        yield name
 
 
 @pytest.fixture(scope="module")

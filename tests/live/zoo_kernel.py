@@ -13,6 +13,7 @@ SERVICES = os.environ.get("ZOO_SERVICES_FOLDER")  # noqa: TID251
 RESULTS = os.environ.get("ZOO_RESULTS_FOLDER")  # noqa: TID251
 BUCKET_ADDRESS = os.environ.get("ZOO_BUCKET_ADDRESS")  # noqa: TID251
 LOG_MAX_MIB = int(os.environ.get("ZOO_LOG_MAX_MIB", 64))  # noqa: TID251
+ARGO_TEMPLATES = os.environ.get("ZOO_ARGO_TEMPLATES")  # noqa: TID251
 WORKERS = int(os.environ.get("ZOO_WORKERS", 0))  # noqa: TID251
 
 MARKS = [

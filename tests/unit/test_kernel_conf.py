@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from zoo_runner.config.argo import ARGO_SETTINGS
+from zoo_runner.config.settings import SETTINGS
+from zoo_runner.config.workspace import WORKSPACE_SETTINGS
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.zoo.conf import (
     build_temp_url,
@@ -103,6 +106,21 @@ def test_the_settings_of_every_store_come_from_the_section_and_from_the_handler(
     assert environ["https_proxy"] == "http://p"
     assert environ["GOOGLE_APPLICATION_CREDENTIALS"] == "/keys/g.json"
     assert "HOME" not in environ
+
+
+def test_the_section_has_the_settings_of_argo_under_short_and_full_names() -> None:
+    conf = make_conf(zoo_runner={"argo_templates": "count-*", "ARGO_SERVER": "argo.example:2746"})
+    argo = load_site_configuration(conf, {}, read_site(conf)).argo
+    assert (argo.templates, argo.server) == (("count-*",), "https://argo.example:2746")
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, WORKSPACE_SETTINGS, ARGO_SETTINGS], ids=["all", "workspace", "argo"])
+def test_the_section_knows_every_documented_setting(settings: Any) -> None:
+    names = [one.metadata["variable"] for one in settings]
+    section = {name.removeprefix("ZOO_RUNNER_").lower(): "" for name in names if name.startswith("ZOO_RUNNER_")}
+    assert section
+    conf = make_conf(zoo_runner=section)
+    assert load_site_configuration(conf, {}, read_site(conf)).settings.confined
 
 
 def test_an_unknown_key_of_the_section_is_named_with_those_that_there_are() -> None:

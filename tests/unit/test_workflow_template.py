@@ -18,7 +18,7 @@ from zoo_runner.engines import choose_engine
 from zoo_runner.engines.argo.template import source
 from zoo_runner.engines.argo.template.archive import Budget
 from zoo_runner.engines.argo.template.engine import TemplateEngine
-from zoo_runner.engines.argo.template.follower import name_step
+from zoo_runner.engines.argo.template.follower import add_words, name_step
 from zoo_runner.engines.argo.template.outputs import (
     FoundArtifact,
     build_output_object,
@@ -30,6 +30,7 @@ from zoo_runner.engines.kubernetes.names import Names
 from zoo_runner.engines.kubernetes.owners import find_owner
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.inputs.joborder import read_execute_request
+from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.errors import EngineError, InputError, PackageError, RunnerError, SettingsError, ToolError
 from zoo_runner.model.package import Package
 from zoo_runner.package.describe import build_description
@@ -566,3 +567,16 @@ def test_a_pod_is_named_by_its_node_and_its_failures_are_those_of_the_template()
     owner = find_owner(pod)
     assert owner.name == "node 'loop(0:../../x)' of the WorkflowTemplate ndvi"
     assert owner.is_foreign
+
+
+def test_an_artifact_without_a_type_has_one_that_a_zoo_kernel_deploys() -> None:
+    outputs = build_document({**TEMPLATE, "metadata": {"name": "ndvi"}})["$graph"][0]["outputs"]
+    assert (outputs["map"]["type"], outputs["log"]["type"]) == ("Directory", "Directory?")
+
+
+def test_an_exit_code_comes_with_the_last_words_of_its_step() -> None:
+    found = Diagnosis(Stage.EXECUTE, Level.USER, "exit code 3", "Look.", code="step.exit-code")
+    told = add_words(found, "count", ("reads", "no band 9", " "))
+    assert (told.cause, "count" in told.remedy) == ("exit code 3: no band 9", True)
+    assert add_words(found, "count", ()) == found
+    assert add_words(replace(found, code="step.out-of-memory"), "count", ("no band 9",)).cause == "exit code 3"

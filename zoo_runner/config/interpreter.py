@@ -50,7 +50,7 @@ def _candidates() -> Iterator[str]:
 def _is_running(path: str | None) -> bool:
     """Whether this process runs that program."""
     try:
-        return os.path.samefile(path or "", "/proc/self/exe")
+        return Path(path or "/").samefile("/proc/self/exe")
     except OSError:
         return False
 

@@ -31,7 +31,8 @@ _LOCATIONS = frozenset(
     ("s3", "gcs", "azure", "oss", "hdfs", "artifactory", "http", "git", "raw", "plugin", "from", "fromExpression")
 )
 _ARTIFACT_TYPES = ("File", "File?", "Directory", "Directory?")
-_ANY_ARTIFACT = ["File", "Directory"]
+# nobody knows before it is there whether an artifact is a file or a folder, and a ZOO kernel deploys no union of types
+_ANY_ARTIFACT = "Directory"
 
 
 @dataclass(frozen=True)
@@ -300,8 +301,8 @@ class _Reader:
                 yield Source("parameter", self._check_name(one, key)), "string?" if optional else "string"
         for one in outputs.get("artifacts") or ():
             if key in one:
-                may_lack = optional or one.get("optional")
-                yield Source("artifact", self._check_name(one, key)), [*(["null"] if may_lack else []), *_ANY_ARTIFACT]
+                wanted = _make_optional(_ANY_ARTIFACT) if optional or one.get("optional") else _ANY_ARTIFACT
+                yield Source("artifact", self._check_name(one, key)), wanted
 
     def _find(self, name: str) -> Mapping[str, Any] | None:
         return next((one for one in self._spec.get("templates") or () if name and one.get("name") == name), None)

@@ -10,6 +10,6 @@ lists what would crash a real kernel or damage a response.
 """
 
 from zoo_runner.testing.kernel import KernelDouble, SubmittedJob
-from zoo_runner.testing.requests import KernelCrash, MissingInput, build_kernel_inputs
+from zoo_runner.testing.requests import KernelCrash, MissingInput, RefusedPackage, build_kernel_inputs
 
-__all__ = ["KernelCrash", "KernelDouble", "MissingInput", "SubmittedJob", "build_kernel_inputs"]
+__all__ = ["KernelCrash", "KernelDouble", "MissingInput", "RefusedPackage", "SubmittedJob", "build_kernel_inputs"]

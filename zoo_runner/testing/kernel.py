@@ -17,10 +17,22 @@ from zoo_runner.config.extras import extra
 from zoo_runner.config.settings import load_settings
 from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.package import Package
-from zoo_runner.package.cwltypes import DirectoryType, FileType, holds, parse_outputs
+from zoo_runner.package.cwltypes import (
+    AnyType,
+    Array,
+    CwlType,
+    DirectoryType,
+    FileType,
+    Parameter,
+    Union,
+    holds,
+    parse_inputs,
+    parse_outputs,
+    without_null,
+)
 from zoo_runner.package.loading import load_package
 from zoo_runner.service_template import TEMPLATE
-from zoo_runner.testing.requests import Surroundings, build_kernel_inputs
+from zoo_runner.testing.requests import RefusedPackage, Surroundings, build_kernel_inputs
 
 _WORKER = Path(__file__).with_name("worker.py")
 PASSWORD = "canary-database-password"
@@ -117,7 +129,7 @@ class KernelDouble:
     def deploy(self, user: str, cwl: str | Path, workflow_id: str, warm: bool = True) -> Path:
         """Deploy a package: render the template, write the rewritten CWL beside it; return the service's folder.
 
-        `warm`: the package is resolved already, as if a job of it had run before.
+        `warm`: the package is resolved already, as if a job of it had run before. Raises `RefusedPackage`.
         """
         template = self._template or TEMPLATE
         target = self.services / user
@@ -130,7 +142,11 @@ class KernelDouble:
         _rewrite(Path(cwl), package)
         cache = self.services / ".zoo-runner" / user / "cache" if warm else self._jobs / "described"
         settings = load_settings({"ZOO_RUNNER_CACHE": str(cache)})
-        self._packages[user, workflow_id] = load_package(f"{package}#{workflow_id}", settings)
+        loaded = load_package(f"{package}#{workflow_id}", settings)
+        if unknown := [one.name for one in _list_parameters(loaded) if not _is_described(one.type)]:
+            shutil.rmtree(package.parent)
+            raise RefusedPackage(f"the kernel has no description of the type of {unknown[0]!r}")
+        self._packages[user, workflow_id] = loaded
         return package.parent
 
     def submit(
@@ -274,6 +290,18 @@ def _describe_output(is_complex: bool, name: str, request: Mapping[str, Any]) ->
     if is_complex:
         return entry | {"mimeType": "application/json", "dataFormat": "stac-collection", "ecoding": "utf-8", "": "1"}
     return entry | {"dataType": "string"}
+
+
+def _list_parameters(package: Package) -> tuple[Parameter, ...]:
+    return (*parse_inputs(package, package.process), *parse_outputs(package))
+
+
+def _is_described(cwl_type: CwlType) -> bool:
+    """Whether a kernel's deploy service has a description for a type: it has none for unions and `Any`."""
+    kind = without_null(cwl_type)
+    if isinstance(kind, Array):
+        return _is_described(kind.items)
+    return not isinstance(kind, Union | AnyType)
 
 
 def _rewrite(source: Path, target: Path) -> None:

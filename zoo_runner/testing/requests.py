@@ -43,6 +43,10 @@ class MissingInput(Exception):
     """The kernel refuses the request: MissingParameterValue."""
 
 
+class RefusedPackage(Exception):
+    """The kernel refuses the package with 400: its deploy service cannot describe a type."""
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """Where a kernel stores downloads and values."""

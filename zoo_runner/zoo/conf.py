@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from zoo_runner.config.argo import ARGO_SETTINGS
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.kubernetes import KUBERNETES_SETTINGS
 from zoo_runner.config.service import load_service_configuration
@@ -247,11 +248,11 @@ def _read_section(conf: Conf) -> dict[str, str]:
     section = get_section(conf, SECTION)
     if not section:
         return {}
-    known = {setting.metadata["variable"] for setting in (*SETTINGS, *WORKSPACE_SETTINGS)}
+    known = {setting.metadata["variable"] for setting in (*SETTINGS, *WORKSPACE_SETTINGS, *ARGO_SETTINGS)}
     known |= {setting.metadata["variables"][0] for setting in KUBERNETES_SETTINGS}
     values = {}
     for key, value in section.items():
-        name = key if _is_setting(key) else f"ZOO_RUNNER_{key.upper()}"
+        name = key if _is_setting(key) or key in known else f"ZOO_RUNNER_{key.upper()}"
         if name.startswith("ZOO_RUNNER_") and name not in known:
             names = ", ".join(sorted(name[11:].lower() for name in known if name.startswith("ZOO_RUNNER_")))
             raise SettingsError(

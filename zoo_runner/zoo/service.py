@@ -8,11 +8,13 @@ import os
 import shutil
 import sys
 import threading
+import traceback
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from hashlib import sha256
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn, Protocol, cast
 
@@ -29,7 +31,7 @@ from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import InputError, JobExistsError, RunnerError, SettingsError
 from zoo_runner.model.job import Job, Outcome, Results
 from zoo_runner.model.masking import Masker
-from zoo_runner.model.outcomes import build_defect, catch_outcome
+from zoo_runner.model.outcomes import DEFECT, build_defect, catch_outcome
 from zoo_runner.model.package import Package
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.extensions import find_secret_inputs
@@ -330,9 +332,20 @@ class _Call:
         outcome = catch_outcome(lambda: _raise(known), self._masker, str(self._paths.job_log), trace.write_text)
         if outcome.diagnosis:
             self._log.write_failure(outcome.diagnosis)
-        record_outcome(self._store, self._job, outcome)
+        self._record(outcome, trace)
         self._link_logs()
         return self._with_log(outcome.diagnosis)
+
+    def _record(self, outcome: Outcome, trace: Path) -> None:
+        """Store how the job ended; where that fails, the caller still learns how it ended."""
+        try:
+            record_outcome(self._store, self._job, outcome)
+        except Exception as error:  # noqa: BLE001 the end of the job: a store that fails must not hide why the job did
+            known = error if isinstance(error, RunnerError) else build_defect(error)
+            self._log.write("job", f"warning: how the job ended could not be stored: {known.diagnosis.cause}")
+            if known.diagnosis.code == DEFECT:
+                with suppress(OSError):
+                    trace.write_text(self._masker.mask("".join(traceback.format_exception(error))))
 
     def _build_fallback(self) -> Job:
         """Make the record of a job that ended before it was accepted."""

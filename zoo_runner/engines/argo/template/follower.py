@@ -1,6 +1,7 @@
 """Follows the Workflow of a template: each of its pods is a step, whose log is that of its containers."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ from zoo_runner.engines.kubernetes.pods import find_start_failure
 from zoo_runner.engines.kubernetes.root import ClusterJob
 from zoo_runner.engines.kubernetes.watch import WatchFailed
 from zoo_runner.model import clock
+from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import ToolError
 from zoo_runner.model.events import Report, StepEnded, StepLines, StepStarted
 from zoo_runner.model.job import Outcome, Status
@@ -108,9 +110,17 @@ class TemplateFollower(WorkflowFollower):
         # Argo knows the exit code, and the log why
         if isinstance(end, ToolError) and self._failed_step:
             said = tuple(self._last_lines.get(self._failed_step, ()))
-            found = end.diagnosis
+            found = add_words(end.diagnosis, self._failed_step, said)
             end.diagnosis = replace(found, evidence=(*found.evidence, *said), step=found.step or self._failed_step)
         super()._end(end)
+
+
+def add_words(found: Diagnosis, step: str, said: Sequence[str]) -> Diagnosis:
+    """Add to an exit code the last words of its step, which say why, for callers who reach neither Argo nor the cluster."""
+    words = next((line.strip() for line in reversed(said) if line.strip()), "")
+    if found.code != "step.exit-code" or not words:
+        return found
+    return replace(found, cause=f"{found.cause}: {words}", remedy=f"Read the log of the step {step}.")
 
 
 def list_programs(pod: Manifest) -> list[str]:
