@@ -18,7 +18,7 @@ from zoo_runner.engines import choose_engine
 from zoo_runner.engines.argo.template import source
 from zoo_runner.engines.argo.template.archive import Budget
 from zoo_runner.engines.argo.template.engine import TemplateEngine
-from zoo_runner.engines.argo.template.follower import add_words, name_step
+from zoo_runner.engines.argo.template.follower import add_last_line, name_step
 from zoo_runner.engines.argo.template.outputs import (
     FoundArtifact,
     build_output_object,
@@ -574,9 +574,9 @@ def test_an_artifact_without_a_type_has_one_that_a_zoo_kernel_deploys() -> None:
     assert (outputs["map"]["type"], outputs["log"]["type"]) == ("Directory", "Directory?")
 
 
-def test_an_exit_code_comes_with_the_last_words_of_its_step() -> None:
+def test_an_exit_code_comes_with_the_last_line_of_its_step() -> None:
     found = Diagnosis(Stage.EXECUTE, Level.USER, "exit code 3", "Look.", code="step.exit-code")
-    told = add_words(found, "count", ("reads", "no band 9", " "))
-    assert (told.cause, "count" in told.remedy) == ("exit code 3: no band 9", True)
-    assert add_words(found, "count", ()) == found
-    assert add_words(replace(found, code="step.out-of-memory"), "count", ("no band 9",)).cause == "exit code 3"
+    longer = add_last_line(found, "count", ("reads", "no band 9", " "))
+    assert (longer.cause, "count" in longer.remedy) == ("exit code 3: no band 9", True)
+    assert add_last_line(found, "count", ()) == found
+    assert add_last_line(replace(found, code="step.out-of-memory"), "count", ("no band 9",)).cause == "exit code 3"

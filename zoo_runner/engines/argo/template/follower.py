@@ -110,17 +110,17 @@ class TemplateFollower(WorkflowFollower):
         # Argo knows the exit code, and the log why
         if isinstance(end, ToolError) and self._failed_step:
             said = tuple(self._last_lines.get(self._failed_step, ()))
-            found = add_words(end.diagnosis, self._failed_step, said)
+            found = add_last_line(end.diagnosis, self._failed_step, said)
             end.diagnosis = replace(found, evidence=(*found.evidence, *said), step=found.step or self._failed_step)
         super()._end(end)
 
 
-def add_words(found: Diagnosis, step: str, said: Sequence[str]) -> Diagnosis:
-    """Add to an exit code the last words of its step, which say why, for callers who reach neither Argo nor the cluster."""
-    words = next((line.strip() for line in reversed(said) if line.strip()), "")
-    if found.code != "step.exit-code" or not words:
+def add_last_line(found: Diagnosis, step: str, said: Sequence[str]) -> Diagnosis:
+    """Add to an exit code the last line of its step, which says why, for callers who reach neither Argo nor the cluster."""
+    last = next((line.strip() for line in reversed(said) if line.strip()), "")
+    if found.code != "step.exit-code" or not last:
         return found
-    return replace(found, cause=f"{found.cause}: {words}", remedy=f"Read the log of the step {step}.")
+    return replace(found, cause=f"{found.cause}: {last}", remedy=f"Read the log of the step {step}.")
 
 
 def list_programs(pod: Manifest) -> list[str]:
