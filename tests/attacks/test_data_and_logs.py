@@ -21,6 +21,7 @@ from tests.unit.stagein.items import build_item
 from zoo_runner.cli.show import print_message
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.execution.job_log import JobLog
+from zoo_runner.model.colours import HUES, ColouredLine, make_coloured_line
 from zoo_runner.model.events import EngineLine, Event, StepLines, StepStarted
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.workspace import Folders
@@ -250,6 +251,8 @@ PRINTED = {
     "the other direction": "a\u202egnp.exe\u2066x\u2069",
     "NUL": "a\0b",
     "no Unicode": "a\udcffb",
+    "colours": "\x1b[31;44mred\x1b[m",
+    "colours without end": "\x1b[31m\x1b[38;5;" + "1;" * 10_000 + "m\x1b[" + "9" * 10_000 + "mx",
 }
 ODD = {*map(chr, (*range(9), *range(11, 32), *range(127, 160), 0x2028, 0x2029, *range(0x202A, 0x202F), 0x2066, 0x2069))}
 
@@ -272,6 +275,16 @@ def test_nothing_that_is_printed_controls_the_reader_of_a_log(what: str, tmp_pat
     assert ODD.isdisjoint(content)
     # whoever printed it is named in each line
     assert not [line for line in paths.job_log.read_text().splitlines() if line.startswith("2026-01-01")]
+
+
+def test_colours_hide_nothing_from_who_reads_a_page(tmp_path: Path) -> None:
+    attempts = ("8", "30;40", "37;47", "31;41", "38;5;16;48;5;16", "38;2;9;9;9;48;2;9;9;9", "7;8", "2;90;100")
+    lines = [make_coloured_line(f"\x1b[{codes}mFAILED\x1b[0m") for codes in attempts]
+    assert set(map(str, lines)) == {"FAILED"}
+    shown = {run.style.list_classes() for line in lines if isinstance(line, ColouredLine) for run in line.runs}
+    # a ground has an ink of its own, which can be read
+    assert {one for one in shown if "ground" in one and "ink" in one} == set()
+    assert shown <= {"", *(f"{kind}-{hue}" for kind in ("ink", "ground") for hue in HUES)}
 
 
 @pytest.mark.parametrize("what", PRINTED)

@@ -63,6 +63,13 @@ def test_inputs_are_edited_and_the_failure_is_explained_with_its_log(seen: dict[
     assert "ValueError" in failed["cause"]
 
 
+def test_a_log_has_the_colours_that_its_program_printed_and_other_places_have_none(seen: dict[str, Any]) -> None:
+    failed = seen["fail"]
+    assert (failed["coloured"], failed["ink"]) == (["ValueError"], "rgb(179, 38, 30)")
+    assert "ValueError: part 2" in failed["evidence"]
+    assert "[1;31m" not in failed["cause"] + failed["evidence"]
+
+
 def test_what_does_not_fit_is_shown_beside_its_field(seen: dict[str, Any]) -> None:
     (label,) = seen["refused"]["wrong"]
     assert label.startswith("Most clouds")

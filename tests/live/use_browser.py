@@ -110,6 +110,9 @@ def edit_and_fail(visit: Visit, address: str) -> dict[str, Any]:
         "cause": page.locator(".panel .cause").inner_text(),
         "log": page.locator("#log-title code").inner_text(),
         "failed bars": page.locator(".timeline rect.step.failed").count(),
+        "evidence": page.locator(".panel pre").first.inner_text(),
+        "coloured": page.locator("#log .ink-red.bold").all_inner_texts(),
+        "ink": page.locator("#log .ink-red.bold").first.evaluate("(one) => getComputedStyle(one).color"),
         "address": page.url,
     }
 

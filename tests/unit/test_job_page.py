@@ -9,11 +9,13 @@ import pytest
 from tests.contract.stores import PACKAGE, build_job
 from tests.markup import EVIL, Page
 from tests.unit.messages import Check
-from tests.values import small_package
+from tests.values import job_paths, small_package
+from zoo_runner.execution.job_log import JobLog
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.errors import InputError
-from zoo_runner.model.events import EngineLine, StepEnded, StepStarted
+from zoo_runner.model.events import EngineLine, Event, StepEnded, StepLines, StepStarted
 from zoo_runner.model.job import Job, Outcome, Status
+from zoo_runner.model.masking import Masker
 from zoo_runner.model.package import Package
 from zoo_runner.model.problems import Problem
 from zoo_runner.server.api import Api, Call
@@ -209,3 +211,61 @@ def test_changes_that_do_not_fit_are_refused(api: Api, tmp_path: Path, changes: 
     with pytest.raises(InputError) as caught:
         retry_job(api, call(), job.id, changes)
     assert caught.value.diagnosis.code == code
+
+
+def test_each_attempt_of_a_step_has_its_part_of_the_log(api: Api, tmp_path: Path) -> None:
+    job = create(api, tmp_path, started="2026-01-01T00:00:02.000Z", status=Status.RUNNING)
+    paths = replace(job_paths(folder=tmp_path, job_id=job.id), workflow_id="w")
+    events: list[Event] = [
+        *(StepStarted("clip", "clip.py", BEGIN), StepLines("clip", ("first try", "\x1b[31mlost\x1b[0m"))),
+        *(StepStarted("clip", "clip.py", BEGIN + 5), StepLines("clip", ("second try",))),
+        StepEnded("clip", BEGIN, BEGIN + 9, 0, None, None),
+    ]
+    with JobLog(paths, Masker()) as log:
+        for event in events:
+            log(event)
+    job = api.store.jobs.update(replace(job, log=str(paths.job_log), log_folder=str(paths.log_folder)))
+    api.store.events.append(job.id, [event for event in events if not isinstance(event, StepLines)])
+    wanted = {
+        "": ["$ clip.py", "first try", "lost", "$ clip.py", "second try", "ends: exit code 0 (9.00 s)"],
+        "1": ["$ clip.py", "first try", "lost"],
+        "2": ["$ clip.py", "second try", "ends: exit code 0 (9.00 s)"],
+    }
+    wanted |= {odd: wanted[""] for odd in ("3", "0", "-1", "x", "9" * 40)}
+    for attempt, lines in wanted.items():
+        view, page = show(api, job, call(log="clip.log", attempt=attempt))
+        assert view.log is not None
+        assert ["".join(part.text for part in line.parts) for line in view.log.window.lines] == lines, attempt
+        assert (view.log.attempts, view.log.attempt) == (2, int(attempt) if attempt in ("1", "2") else None)
+        addresses = Page(page).list_addresses()
+        assert [f"?f=html&log=clip.log&attempt={number}#log-title" in addresses for number in (1, 2, 3)] == [
+            *(True, True),
+            False,
+        ]
+    view, page = show(api, job, call(log="clip.log", attempt="1", find="TRY"))
+    assert view.log is not None
+    assert [line.place for line in view.log.window.lines] == [10]
+    assert view.log.window.size == len("\n".join([*wanted["1"], ""]))
+    assert "attempt=1#log-title" in page
+
+
+def test_what_a_program_printed_in_colours_has_classes_and_stays_text(api: Api, tmp_path: Path) -> None:
+    job = create(api, tmp_path, started="2026-01-01T00:00:02.000Z", status=Status.RUNNING)
+    paths = replace(job_paths(folder=tmp_path, job_id=job.id), workflow_id="w")
+    with JobLog(paths, Masker()) as log:
+        log(StepLines("clip", (f"\x1b[1;31m{EVIL}\x1b[0m", "ERROR plain", "\x1b[33mERROR\x1b[m of é ", "x" * 9000)))
+        log(StepLines("clip", ("\x1b[44m" + "y" * 9000,)))
+    job = api.store.jobs.update(replace(job, log=str(paths.job_log), log_folder=str(paths.log_folder)))
+    for name in ("clip.log", "job.log"):
+        view, text = show(api, job, call(log=name))
+        page = Page(text)
+        page.ensure_safe()
+        assert EVIL in page.text
+        classes = [one.get("class") for one in page.list_all("span")]
+        assert [one for one in classes if one and one.startswith(("ink", "ground"))] == [
+            *("ink-red bold", "ink-yellow", "ground-blue"),
+        ]
+        assert view.log is not None
+        assert [line.kind for line in view.log.window.lines] == ["", "error", "", "", ""]
+        view, text = show(api, job, call(log=name, find="script"))
+        assert [one.get("class") for one in Page(text).list_all("mark")] == [None, "ink-red bold", "ink-red bold"]

@@ -9,7 +9,7 @@ from zoo_runner.server.pages.log_window import MOST_LINES, WINDOW_BYTES, LogWind
 
 
 def list_texts(window: LogWindow) -> list[str]:
-    return ["".join(text for text, _ in line.parts) for line in window.lines]
+    return ["".join(part.text for part in line.parts) for line in window.lines]
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_lines_with_a_text_are_found_in_the_whole_log_and_marked(log: Path) -> N
     log.write_text("Start\nan Error here, an error there\n" + "noise\n" * 50_000 + "ERROR\n")
     window = find_lines(log, "error")
     assert list_texts(window) == ["an Error here, an error there", "ERROR"]
-    assert [text for text, is_found in window.lines[0].parts if is_found] == ["Error", "error"]
+    assert [part.text for part in window.lines[0].parts if part.is_found] == ["Error", "error"]
     assert (window.searched_from, window.is_full) == (0, False)
 
 

@@ -16,7 +16,7 @@ from zoo_runner.server.pages.assets import load_assets
 from zoo_runner.server.pages.frame import build_frame
 from zoo_runner.server.pages.job_list_page import JobListPage, build_filters
 from zoo_runner.server.pages.job_page import read_job_page
-from zoo_runner.server.pages.log_window import WINDOW_BYTES, read_window
+from zoo_runner.server.pages.log_window import WINDOW_BYTES, Part, read_window
 from zoo_runner.server.pages.maps import MapView, build_job_shapes
 from zoo_runner.server.pages.rendering import render
 from zoo_runner.store.protocol import JobQuery
@@ -93,4 +93,4 @@ def test_of_a_log_of_200_mb_the_part_that_is_shown_is_read_alone(tmp_path: Path,
     window = read_window(log, before)
     assert count_read() - already < 2 * WINDOW_BYTES
     assert window.size > 200 << 20
-    assert before or window.lines[-1].parts == (("the last line", False),)
+    assert before or window.lines[-1].parts == (Part("the last line"),)

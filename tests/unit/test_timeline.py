@@ -74,9 +74,25 @@ def test_each_attempt_of_a_step_has_a_bar() -> None:
         StepEnded("clip", BEGIN + 40, BEGIN + 50, 0, None, None),
     ]
     rows = build(build_job(Status.RUNNING), *events).rows[1:]
-    assert [(row.bar.attempt, row.bar.state, row.bar.exit_code) for row in rows] == [
-        (1, "failed", 1),
-        (2, "succeeded", 0),
+    assert [(row.bar.attempt, row.bar.attempts, row.bar.state, row.bar.exit_code) for row in rows] == [
+        (1, 2, "failed", 1),
+        (2, 2, "succeeded", 0),
+    ]
+
+
+def test_an_attempt_that_was_lost_ends_where_the_next_begins() -> None:
+    events: list[Event] = [
+        StepStarted("clip", "clip.py", BEGIN + 20),
+        StepStarted("other", "other.py", BEGIN + 20),
+        StepStarted("clip", "clip.py", BEGIN + 40),
+        # the time of all attempts
+        StepEnded("clip", BEGIN + 20, BEGIN + 50, 0, None, None),
+    ]
+    rows = build(build_job(Status.RUNNING), *events).rows[1:]
+    assert [(row.bar.name, row.bar.attempt, row.bar.attempts, row.bar.state, row.duration) for row in rows] == [
+        ("clip", 1, 2, "stopped", "20 s"),
+        ("other", 1, 1, "running", "1 min 20 s"),
+        ("clip", 2, 2, "succeeded", "10 s"),
     ]
 
 

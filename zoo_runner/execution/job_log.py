@@ -15,8 +15,10 @@ from typing import Any
 
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.execution.log_files import LOG_FILES, link_names
+from zoo_runner.execution.log_notes import LogNotes
 from zoo_runner.execution.written_lines import WrittenLines, read_written
 from zoo_runner.files import write_anew
+from zoo_runner.model.colours import make_coloured_line
 from zoo_runner.model.diagnosis import Diagnosis, Stage
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.events import (
@@ -73,7 +75,7 @@ class JobLog:
         self._usage_written = -1
         self._reused: dict[StepReused, None] = {}
         self._published: str | None = None
-        self._written = WrittenLines()
+        self._written, self._notes = WrittenLines(), LogNotes()
         self._files_done: dict[str, int] = {Stage.STAGE_IN: 0, Stage.STAGE_OUT: 0}
         _make_folder(paths.log_folder, 0o777, "ZOO_RUNNER_TEMP")
         _make_folder(paths.record, 0o700, "ZOO_RUNNER_STATE")
@@ -136,7 +138,7 @@ class JobLog:
     def _(self, event: StepStarted) -> None:
         command = self._clean(event.command)
         self._printed[event.step] = Printed()
-        self._write_step(event.step, [f"begins: {command}"], [f"$ {command}"])
+        self._write_step(event.step, [f"begins: {command}"], [f"$ {command}"], is_attempt=True)
 
     @_write_event.register
     def _(self, event: StepLines) -> None:
@@ -255,11 +257,18 @@ class JobLog:
         if log := self._stage_log(stage):
             self._append(log, *self._written.take_new(log, [self._clean(text)]))
 
-    def _write_step(self, step: str, lines: Sequence[str], own_lines: Sequence[str] | None = None) -> None:
+    def _write_step(
+        self, step: str, lines: Sequence[str], own_lines: Sequence[str] | None = None, *, is_attempt: bool = False
+    ) -> None:
         """Add lines of a step, clean ones, to the job log and to its own, where they may have other words."""
         own = self.paths.step_log(step)
         self._write_clean(step, self._written.take_new(step, lines))
-        self._append(own, *self._written.take_new(own, lines if own_lines is None else own_lines))
+        new = self._written.take_new(own, lines if own_lines is None else own_lines)
+        with contextlib.suppress(OSError):
+            if is_attempt and new:
+                self._notes.keep_attempt(own)
+            self._notes.keep_colours(own, self.paths.log_folder, new)
+        self._append(own, *new)
 
     def _write_clean(self, source: str, lines: Sequence[str]) -> None:
         if not lines:
@@ -269,6 +278,8 @@ class JobLog:
         start = f"{_iso(datetime.now(timezone.utc).timestamp())} [{self._sources[source]}] "
         stamped = start + f"\n{start}".join(lines)
         linked = link_names(self.paths.job_log, self.paths.kept_log)
+        with contextlib.suppress(OSError):
+            self._notes.keep_colours(self.paths.job_log, self.paths.log_folder, lines, len(start))
         self._append(self.paths.job_log, stamped)
         if not linked:
             self._append(self.paths.kept_log, stamped)
@@ -280,7 +291,13 @@ class JobLog:
     def _clean_lines(self, lines: Sequence[str]) -> Sequence[str]:
         """Clean each line; almost always there is nothing to clean in all of them together."""
         masked = self.masker.mask_lines(lines)
-        return [make_one_line(line) for line in masked] if has_odd_characters("\n".join(masked)) else masked
+        return [self._keep_colours(line) for line in masked] if has_odd_characters("\n".join(masked)) else masked
+
+    def _keep_colours(self, line: str) -> str:
+        clean = make_coloured_line(line)
+        # a secret may have been printed in several colours
+        masked = clean if clean == line else self.masker.mask(clean)
+        return clean if masked == clean else masked
 
     def _append(self, path: Path, *lines: str) -> None:
         # a log that cannot be written (its disk is full, somebody took its folder) must not end the job

@@ -25,8 +25,17 @@ class LogFiles:
 
     def append(self, path: Path, *lines: str) -> None:
         """Add lines at once; raises `OSError` where the file cannot be written."""
+        self.append_text(path, "\n".join((*lines, "")))
+
+    def append_text(self, path: Path, text: str) -> None:
+        """Add text at once, as it is; raises `OSError` where the file cannot be written."""
         with self._lock:
-            os.write(self._find(path), "\n".join((*lines, "")).encode("utf-8", "backslashreplace"))
+            os.write(self._find(path), text.encode("utf-8", "backslashreplace"))
+
+    def measure(self, path: Path) -> int:
+        """Return where in a file will be what is added next; raises `OSError` where it cannot be written."""
+        with self._lock:
+            return os.fstat(self._find(path)).st_size
 
     def close(self, *places: Path) -> None:
         """Close the files that lie at or below these places; what is appended later is opened again."""

@@ -35,6 +35,7 @@ class ProgressTracker:
     def __init__(self, steps: int) -> None:
         self._steps = max(steps, 1)
         self._ended = self._started = 0
+        self._running: set[str] = set()
         self._percent = 0
         self._step: str | None = None
         self._part = -1
@@ -48,10 +49,13 @@ class ProgressTracker:
             case Transferred():
                 return self._note_transfer(event)
             case StepStarted():
-                self._started += 1
+                # a step whose attempt was lost begins again
+                self._started += event.step not in self._running
+                self._running.add(event.step)
                 self._step = event.step
                 return self.reach(self._step_percent(), f"step {event.step} runs ({self._count()})")
             case StepEnded():
+                self._running.discard(event.step)
                 self._ended += 1
                 self._step = None if self._step == event.step else self._step
                 ended = "could not start" if event.exit_code is None else f"ended with exit code {event.exit_code}"

@@ -12,6 +12,7 @@ from zoo_runner.model.events import mask_texts
 from zoo_runner.model.job import Outcome, Results, Status
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.portable import make_text_portable
+from zoo_runner.model.printable import make_lines
 
 DEFECT = RunnerError.default_code
 """The code of an error that nobody foresaw."""
@@ -37,9 +38,10 @@ def catch_outcome(
 
 
 def build_failure(error: RunnerError, masker: Masker | None = None, log: str | None = None) -> Outcome:
-    """Return the outcome of a job that ended with an error."""
+    """Return the outcome of a job that ended with an error; what it quotes has no colours of terminals."""
     status = Status.DISMISSED if isinstance(error, DismissedError) else Status.FAILED
-    diagnosis = error.diagnosis.masked(masker.mask) if masker else error.diagnosis
+    mask = masker.mask if masker else str
+    diagnosis = error.diagnosis.masked(lambda text: make_lines(mask(text)))
     return Outcome(status, diagnosis=replace(diagnosis, log=log), exit_code=error.exit_code)
 
 

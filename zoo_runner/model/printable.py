@@ -2,8 +2,9 @@
 
 import re
 
-# colours and cursor movements of terminals (ECMA-48)
-_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
+TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?")
+"""Colours and cursor movements of terminals (ECMA-48)."""
+
 # what would not stay on its line, or turns the order of what follows (Unicode Standard Annex 9, explicit directions)
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _ODD = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -22,7 +23,7 @@ def has_odd_characters(text: str) -> bool:
 
 def make_one_line(text: str) -> str:
     """Keep a text from forging lines, and from controlling the terminal of its reader."""
-    return _CONTROL.sub(" ", _TERMINAL.sub("", text))
+    return _CONTROL.sub(" ", TERMINAL.sub("", text))
 
 
 def make_lines(text: str) -> str:

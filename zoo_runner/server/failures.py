@@ -4,7 +4,7 @@ from dataclasses import replace
 from urllib.parse import urlencode
 
 from zoo_runner.model.codes import CODES
-from zoo_runner.model.job import Status
+from zoo_runner.model.job import Job, Status
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import FailureCause, FailureList
 from zoo_runner.server.jobs import narrow_query
@@ -19,11 +19,9 @@ def list_failures(api: Api, call: Call, query: JobQuery) -> FailureList:
     """List the causes of the jobs that failed, of those that a query selects."""
     narrowed = narrow_query(replace(query, statuses=(Status.FAILED,), skip=0, cursor=None), call)
     counted = api.store.jobs.count_causes(narrowed, _MOST_CAUSES) if narrowed else []
-    found = [
-        _describe(api, call, narrowed, cause, count, newest, with_example=number < _MOST_EXAMPLES)
-        for number, (cause, count, newest) in enumerate(counted)
-        if narrowed
-    ]
+    first = [cause for cause, _, _ in counted[:_MOST_EXAMPLES]]
+    examples = api.store.jobs.find_newest(narrowed, first) if narrowed else {}
+    found = [_describe(call, cause, count, newest, examples.get(cause)) for cause, count, newest in counted]
     return {
         "failures": found,
         "numberTotal": sum(count for _, count, _ in counted),
@@ -31,9 +29,7 @@ def list_failures(api: Api, call: Call, query: JobQuery) -> FailureList:
     }
 
 
-def _describe(
-    api: Api, call: Call, query: JobQuery, cause: Cause, count: int, newest: str, *, with_example: bool
-) -> FailureCause:
+def _describe(call: Call, cause: Cause, count: int, newest: str, example: Job | None) -> FailureCause:
     code = CODES.get(cause.code)
     kept = [(name, value) for name, value in call.query if name not in _OWN and value]
     words = [
@@ -51,9 +47,6 @@ def _describe(
     }
     if cause.step:
         described["step"] = cause.step
-    if with_example:
-        newest_one = replace(query, codes=(cause.code,), steps=(cause.step,), limit=1)
-        for job in api.store.jobs.find(newest_one).jobs:
-            if job.outcome and job.outcome.diagnosis:
-                described["cause"] = job.outcome.diagnosis.cause
+    if example and example.outcome and example.outcome.diagnosis:
+        described["cause"] = example.outcome.diagnosis.cause
     return described

@@ -46,7 +46,7 @@ $graph:
       ResourceRequirement: {coresMin: 1, ramMin: 256}
     baseCommand: [sh, -c]
     arguments:
-      - 'echo "computing $1 for $0 s"; i=0; while [ $i -lt 40 ]; do i=`expr $i + 1`; echo "row $i of 40 done"; sleep 0.0$0; done; echo "WARNING: 3 pixels have no value" >&2; echo "$1,$0" > part.csv'
+      - 'echo "computing $1 for $0 s"; i=0; while [ $i -lt 40 ]; do i=`expr $i + 1`; printf "\033[2mrow $i of 40\033[22m \033[32mdone\033[0m\n"; sleep 0.0$0; done; printf "\033[30;43m WARNING \033[0m \033[33m3 pixels have no value\033[0m\n" >&2; echo "$1,$0" > part.csv'
       - $(inputs.seconds)
       - $(inputs.index)
     inputs: {seconds: int, index: {type: {type: enum, symbols: [ndvi, evi, savi]}}}
@@ -57,7 +57,7 @@ $graph:
       ResourceRequirement: {coresMin: 2, ramMin: 512}
     baseCommand: [sh, -c]
     arguments:
-      - 'echo "joining $# parts"; if [ "$0" = fail-true ]; then echo "Traceback (most recent call last):" >&2; echo "  File \"join.py\", line 12, in main" >&2; echo "ValueError: part 2 has no column ndvi" >&2; exit 3; fi; cat "$@" > table.csv; sleep 1'
+      - 'echo "joining $# parts"; if [ "$0" = fail-true ]; then echo "Traceback (most recent call last):" >&2; echo "  File \"join.py\", line 12, in main" >&2; printf "\033[1;31mValueError\033[0m: part 2 has no column ndvi\n" >&2; exit 3; fi; cat "$@" > table.csv; sleep 1'
       - fail-$(inputs.fail)
       - $(inputs.parts)
     inputs: {parts: "File[]", fail: boolean}

@@ -1,12 +1,15 @@
 """What the page of a job shows beside its status: why, when, its logs, its inputs, and what can be done."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from shlex import quote
 from time import time
 from typing import Any
+from urllib.parse import urlencode
 
 from zoo_runner.config.folders import STAGE_LOGS
+from zoo_runner.execution.log_notes import locate_colours, read_attempts
 from zoo_runner.model import clock
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.errors import RunnerError
@@ -17,7 +20,7 @@ from zoo_runner.server import unstarted
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.logs import JOB_LOG, list_names, locate_log
 from zoo_runner.server.pages.limit_form import RaisedLimit, suggest_limit, write_command
-from zoo_runner.server.pages.log_window import LogWindow, find_lines, read_window
+from zoo_runner.server.pages.log_window import LogWindow, colour, find_lines, read_window
 from zoo_runner.server.pages.timeline import QUEUE, Request, Timeline, build_timeline, find_requests
 from zoo_runner.store.protocol import JobQuery
 
@@ -44,13 +47,22 @@ class Action:
 
 @dataclass(frozen=True)
 class ShownLog:
-    """The log that a page shows, those that it could show, and what was searched for in it."""
+    """The log that a page shows, those that it could show, and what was searched for in it.
+
+    `attempts` is how often its step was begun, `attempt` the one that is shown; None: all of them.
+    """
 
     name: str
     names: tuple[str, ...]
     window: LogWindow
     href: str
     searched: str = ""
+    attempts: int = 1
+    attempt: int | None = None
+
+    def build_query(self, attempt: int | None = None) -> str:
+        """Build the query of an address that shows this log again, or one attempt."""
+        return urlencode({"f": "html", "log": self.name} | ({"attempt": attempt} if attempt else {}))
 
 
 @dataclass(frozen=True)
@@ -168,13 +180,22 @@ def _read_log(job: Job, call: Call, name: str, names: tuple[str, ...], asked: Ma
         # it was removed
         return None
     path, searched = locate_log(job, name), asked.get("find", "")[:200]
-    before = asked.get("before", "")
-    read: Callable[[], LogWindow] = (
-        (lambda: find_lines(path, searched))
+    begins = [0, *read_attempts(path)]
+    attempt = _read_number(asked.get("attempt"))
+    attempt = attempt if attempt and 1 < len(begins) >= attempt else None
+    begin, end = (begins[attempt - 1], [*begins, None][attempt]) if attempt else (0, None)
+    window = (
+        find_lines(path, searched, begin, end)
         if searched
-        else (lambda: read_window(path, int(before) if before.isdecimal() and len(before) < 19 else None))
+        else read_window(path, _read_number(asked.get("before")), begin, end)
     )
-    return ShownLog(name, names or (name,), read(), call.link("jobs", job.id, "logs", name), searched)
+    shown = colour(window, locate_colours(path, Path(job.log_folder)))
+    href = call.link("jobs", job.id, "logs", name)
+    return ShownLog(name, names or (name,), shown, href, searched, len(begins), attempt)
+
+
+def _read_number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 19 else None
 
 
 def list_actions(job: Job, call: Call) -> tuple[Action, ...]:

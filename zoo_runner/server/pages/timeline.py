@@ -26,6 +26,7 @@ class Bar:
 
     `kind` is queue, stage or step, `state` one of waiting, running, succeeded, failed, reused, stopped. `cores` and
     `memory_mib` are what its step asks for, `cpu_seconds` and `peak_memory_mib` what it used; None: not known.
+    `attempt` is the number of this attempt of the step, of `attempts`.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Bar:
     ended: float | None = None
     about: str = ""
     attempt: int = 1
+    attempts: int = 1
     exit_code: int | None = None
     cpu_seconds: float | None = None
     peak_memory_mib: float | None = None
@@ -122,6 +124,7 @@ def _list_steps(job: Job, events: Iterable[Event]) -> list[Bar]:
     for event in events:
         match event:
             case StepStarted():
+                _stop(steps, event)
                 attempt = 1 + sum(step.name == event.step for step in steps)
                 steps.append(Bar(event.step, "step", "running", event.started, None, event.command, attempt))
             case StepEnded():
@@ -133,7 +136,15 @@ def _list_steps(job: Job, events: Iterable[Event]) -> list[Bar]:
         # whatever had not ended by then was ended with the job
         ended = clock.to_seconds(job.finished) if job.finished else None
         steps = [replace(step, state="stopped", ended=ended) if step.state == "running" else step for step in steps]
-    return steps
+    attempts = {step.name: step.attempt for step in steps}
+    return [replace(step, attempts=attempts[step.name]) for step in steps]
+
+
+def _stop(steps: list[Bar], event: StepStarted) -> None:
+    """Stop an attempt that was lost: the step begins again, and nothing says how the attempt ended."""
+    for number, step in enumerate(steps):
+        if step.name == event.step and step.state == "running":
+            steps[number] = replace(step, state="stopped", ended=event.started)
 
 
 def _end_step(steps: list[Bar], event: StepEnded) -> None:
@@ -147,7 +158,8 @@ def _end_step(steps: list[Bar], event: StepEnded) -> None:
     steps[number] = replace(
         steps[number],
         state=state,
-        started=event.started,
+        # of a step that was begun again, an engine may report the time of all attempts
+        started=event.started if steps[number].attempt == 1 else max(event.started, steps[number].started),
         ended=event.ended,
         exit_code=event.exit_code,
         cpu_seconds=event.cpu_seconds,

@@ -99,6 +99,7 @@ class StepRunner:
                     return ending, pod
                 left -= 1
                 self._emit(EngineLine("warning", f"{error}; starting it again ({left} more times at most)"))
+                self._emit(StepStarted(request.step, request.command, time.time()))
 
     def _attempt(self, step: str, manifest: Manifest) -> tuple[Ending, Manifest]:
         name = manifest["metadata"]["name"]
