@@ -105,7 +105,7 @@ above the number of cores means that other programs ran at the same time: the se
 ratios less so, because both sides wait.
 
 Further measurements, each beside a peer: `python -m bench.api` (the HTTP server beside cwltool, pygeoapi and wraptile),
-`python -m bench.job_list` (lists of 100,000 jobs on both databases),
+`python -m bench.job_list` (lists of 100,000 jobs on both databases), `python -m bench.pages` (pages in a browser),
 `python -m bench.authorisation` (what tokens and a policy add to a request, with 1,000 workspaces),
 `python -m bench.staging` (data in and out beside rclone), `python -m bench.isolation` (isolated beside trusted jobs),
 `python bench/kernel.py` (a service in ZOO's kernel), `python -m bench.zoo` (a service beside cwltool, also a tool that

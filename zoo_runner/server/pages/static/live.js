@@ -1,5 +1,5 @@
-// Shows the end of a log, and keeps the page of a job up to date. Events of the job say that there is something new; the server renders it, and the
-// parts that changed are replaced. What a person reads or has opened stays where it is.
+// Shows the end of a log, and keeps the page of a job up to date. Events of the job say that there is something new;
+// the server renders it, and the parts that changed are replaced. What a person reads or has opened stays where it is.
 const LEAST_PAUSE_MS = 700;
 const EVENTS = ["status", "log", "StageStarted", "StepStarted", "StepEnded", "StepReused", "EngineLine", "Transferred", "Published"];
 const shown = new Map([...document.querySelectorAll("[data-live]")].map((part) => [part.id, part.innerHTML]));
