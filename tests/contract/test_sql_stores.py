@@ -449,8 +449,8 @@ def test_jobs_are_counted_by_why_they_ended(store: SqlStore) -> None:
     assert store.jobs.count_causes(JobQuery(workspace="ws", codes=("job.lost",)), 10)[0][0] == Cause("job.lost", "")
     assert len(store.jobs.count_causes(JobQuery(), 1)) == 1
     clip, gone = Cause("step.failed", "clip"), Cause("job.lost", "")
-    newest = store.jobs.find_newest(JobQuery(workspace="ws"), [clip, gone, Cause("job.lost", "clip")])
-    assert {cause: job.id for cause, job in newest.items()} == {clip: "job-2", gone: "job-5"}
+    found = store.jobs.find_newest(JobQuery(workspace="ws"), [clip, gone, Cause("job.lost", "clip")])
+    assert {cause: job.id for cause, job in found.items()} == {clip: "job-2", gone: "job-5"}
     assert store.jobs.find_newest(JobQuery(), [clip])[clip].id == "job-4"
     assert store.jobs.find_newest(JobQuery(), []) == {}
 

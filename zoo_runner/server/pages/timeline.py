@@ -15,7 +15,7 @@ from zoo_runner.server.pages.words import show_duration
 QUEUE, STAGE_IN, STAGE_OUT = "queue", "stage-in", "stage-out"
 _TICKS = 4
 _ROUND = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
-_LEAST_PERCENT = 0.4
+_LEAST_PERCENT, _LEAST_CORES = 0.4, 0.01
 # what engines add to the name of a step that runs several times
 _NUMBER = re.compile(r"_\d+$")
 
@@ -210,8 +210,9 @@ def _place(bar: Bar, first: float, span: float, now: float) -> Row:
 
 
 def _show_cpu(bar: Bar, seconds: float) -> str:
-    used = f"{bar.cpu_seconds / seconds:.2g}" if bar.cpu_seconds is not None and seconds > 0 else None
-    return _show_share(used, f"{bar.cores:g}" if bar.cores is not None else None, "cores")
+    used = bar.cpu_seconds / seconds if bar.cpu_seconds is not None and seconds > 0 else None
+    shown = None if used is None else f"{used:.2g}" if used >= _LEAST_CORES else f"< {_LEAST_CORES}"
+    return _show_share(shown, f"{bar.cores:g}" if bar.cores is not None else None, "cores")
 
 
 def _show_memory(bar: Bar) -> str:

@@ -121,7 +121,9 @@ function addLines(map) {
     lines.clearLayers();
     const seen = map.getBounds();
     const width = seen.getEast() - seen.getWest();
-    const step = NICE_STEPS.find((one) => width / one >= 4) ?? NICE_STEPS.at(-1);
+    // in a narrow window there is room for few of the words beside them
+    const most = map.getSize().x / 70;
+    const step = NICE_STEPS.find((one) => width / one >= Math.min(4, most / 2)) ?? NICE_STEPS.at(-1);
     const [west, east, south, north] = [Math.max(seen.getWest(), -180), Math.min(seen.getEast(), 180), Math.max(seen.getSouth(), -90), Math.min(seen.getNorth(), 90)];
     for (let at = Math.ceil(west / step) * step; at <= east; at += step) addLine(lines, [[south, at], [north, at]], [south, at], showDegrees(at, "W", "E"), "below");
     for (let at = Math.ceil(south / step) * step; at <= north; at += step) addLine(lines, [[at, west], [at, east]], [at, west], showDegrees(at, "S", "N"), "beside");
@@ -149,5 +151,7 @@ function addInset(box, map) {
   const inset = L.map(place, { crs: L.CRS.EPSG4326, ...still }).fitBounds(WORLD, { animate: false });
   const here = L.rectangle(map.getBounds(), { interactive: false, className: "here" }).addTo(inset);
   map.on("moveend", () => here.setBounds(map.getBounds()));
+  // narrow windows hide it, and windows are turned
+  map.on("resize", () => inset.invalidateSize().fitBounds(WORLD, { animate: false }));
   return inset;
 }
