@@ -182,7 +182,8 @@ def test_each_attempt_begins_in_the_same_folder(work: Path, monkeypatch: pytest.
         seen.append(list_all(folder))
         add(folder)
 
-    assert len(run(work, [look_and_add] * 3, monkeypatch)) == 2
+    events = run(work, [look_and_add] * 3, monkeypatch)
+    assert [type(event).__name__ for event in events] == ["EngineLine", "StepStarted"] * 2
     assert seen[0] == seen[1] == seen[2]
     assert (work / "half.tif").exists(), "those of the attempt that succeeded stay"
 
