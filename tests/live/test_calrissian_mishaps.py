@@ -162,14 +162,36 @@ def test_a_step_on_a_node_that_is_drained_is_started_again(site: Site, tmp_path:
     assert any("starting it again" in e.text for e in story.events if isinstance(e, EngineLine))
 
 
-def test_a_step_that_finds_no_place_for_too_long(site: Site, tmp_path: Path) -> None:
-    """It asks for all that the node has, which the job pod has a little of already."""
+def count_cores(site: Site) -> int:
     nodes = json.loads(kubectl(site, "get", "nodes", "-o", "json"))["items"]
-    cores = max(int(node["status"]["allocatable"]["cpu"]) for node in nodes)
-    hasty = site.having(ZOO_RUNNER_PENDING_SECONDS="3", DEFAULT_MAX_CORES=str(cores))
+    return max(int(node["status"]["allocatable"]["cpu"]) for node in nodes)
+
+
+def test_a_step_that_only_fits_its_node_without_the_pod_of_the_job(site: Site, tmp_path: Path) -> None:
+    cores = count_cores(site)
     package = write_package(tmp_path, "true", coresMin=cores, coresMax=cores)
+    large = site.having(DEFAULT_MAX_CORES=str(cores))
+    found = fail(large, package, reported="Unschedulable")
+    assert (found.code, found.level, found.step) == ("cluster.unschedulable", Level.USER, "work")
+    assert "0.01 cores" in found.cause, "what the pod of the job keeps"
+
+
+def test_a_step_that_finds_no_place_for_too_long(site: Site, tmp_path: Path) -> None:
+    """Two at once ask for more than half of the node each."""
+    cores = count_cores(site)
+    hasty = site.having(ZOO_RUNNER_PENDING_SECONDS="3", DEFAULT_MAX_CORES=str(2 * cores))
+    share = round(0.6 * cores, 1)
+    package = write_package(tmp_path, "sleep 300", coresMin=share, coresMax=share)
+    document = json.loads(package.read_text())
+    flow, tool = document["$graph"]
+    tool["inputs"] = {"number": "int"}
+    flow["requirements"] = [{"class": "ScatterFeatureRequirement"}]
+    flow["inputs"] = {"numbers": {"type": "int[]", "default": [1, 2]}}
+    flow["outputs"]["text"]["type"] = "File[]"
+    flow["steps"]["work"].update({"scatter": "number", "in": {"number": "numbers"}})
+    package.write_text(json.dumps(document))
     found = fail(hasty, package, row="not scheduled in time", reported="Unschedulable", waits_seconds=3)
-    assert (found.level, found.step) == (Level.PLATFORM, "work")
+    assert found.level is Level.PLATFORM
 
 
 def remove_accounts(site: Site, *names: str) -> None:

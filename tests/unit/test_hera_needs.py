@@ -30,7 +30,7 @@ WORKFLOW = {
         ],
     },
 }
-NODE = {"metadata": {}, "status": {"allocatable": {"cpu": "2", "memory": "4Gi"}}}
+NODE = {"metadata": {"name": "node"}, "status": {"allocatable": {"cpu": "2", "memory": "4Gi"}}}
 
 
 def test_images_volumes_and_objects_are_listed_without_those_that_parameters_decide() -> None:

@@ -34,7 +34,7 @@ def waiting(reason: str, message: str = "") -> dict[str, Any]:
 
 
 def build_node(cpu: str, memory: str, **labels: str) -> Manifest:
-    return {"metadata": {"labels": labels}, "status": {"allocatable": {"cpu": cpu, "memory": memory}}}
+    return {"metadata": {"name": f"node-{cpu}", "labels": labels}, "status": {"allocatable": {"cpu": cpu, "memory": memory}}}
 
 
 @pytest.mark.parametrize(
@@ -129,6 +129,15 @@ def test_a_step_that_fits_no_node_is_reported_with_what_it_asks_for_and_the_larg
     error = judge_unschedulable(build_pod(), "Insufficient cpu", [build_node("1", "8Gi"), build_node("1500m", "4Gi")])
     facts = ("step 'crop'", "2 cores", "512 MiB", "1.5 cores", "4096 MiB")
     check(error, "cluster.unschedulable", *facts)
+
+
+def test_a_step_that_only_fits_a_node_without_the_pod_of_its_job_is_not_waited_for(check: Check) -> None:
+    requests = {"resources": {"requests": {"cpu": "10m", "memory": "256Mi"}}}
+    own = {"metadata": {"name": "job"}, "spec": {"nodeName": "node-2", "containers": [requests]}, "status": {}}
+    error = judge_unschedulable(build_pod(), "Insufficient cpu", [build_node("2", "8Gi")], [own])
+    facts = ("step 'crop'", "2 cores", "8192 MiB", "0.01 cores", "256 MiB")
+    check(error, "cluster.unschedulable", *facts)
+    assert judge_unschedulable(build_pod(), "", [build_node("2", "8Gi"), build_node("4", "8Gi")], [own]) is None
 
 
 def test_a_busy_cluster_is_waited_for() -> None:

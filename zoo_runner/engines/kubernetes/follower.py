@@ -17,6 +17,8 @@ from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.logs import LogReader
 from zoo_runner.engines.kubernetes.manifests import GRACE_SECONDS
 from zoo_runner.engines.kubernetes.names import Manifest
+from zoo_runner.engines.kubernetes.owners import JOB, find_owner
+from zoo_runner.engines.kubernetes.pod_judgement import has_ended
 from zoo_runner.engines.kubernetes.pod_log import LastLine, decode_lines
 from zoo_runner.engines.kubernetes.pods import build_lost, diagnose_event, has_started, warns
 from zoo_runner.engines.kubernetes.root import ClusterJob, is_dismissed
@@ -64,6 +66,7 @@ class Follower(ABC):
         self._reported: set[object] = set()
         self._started: set[str] = set()
         self._pending: dict[str, Timer] = {}
+        self._staying: dict[str, Manifest] = {}
 
     def follow(self, cancellation: Cancellation) -> "Future[Outcome]":
         """Report every event; the future says how the job ended, or has the `RunnerError` where its pod could not."""
@@ -224,6 +227,7 @@ class Follower(ABC):
     def _take_pod(self, change: str, pod: Manifest) -> None:
         if has_started(pod):
             self._started.add(pod["metadata"]["name"])
+        self._note_place(change, pod)
         if self._is_job_pod(pod):
             self._take_job_pod(change, pod)
         self._watch_place(change, pod)
@@ -242,6 +246,13 @@ class Follower(ABC):
         self._cluster.delete_labelled("Pod", self._names.namespace, self._names.selector, GRACE_SECONDS)
         self._fail_later(LAST_LINE_SECONDS, self._build_lost("it wrote no last line"))
 
+    def _note_place(self, change: str, pod: Manifest) -> None:
+        """Remember the pods of the job itself that stay on their nodes while steps run."""
+        if find_owner(pod) == JOB:
+            self._staying[pod["metadata"]["uid"]] = pod
+            if change == "DELETED" or has_ended(pod):
+                del self._staying[pod["metadata"]["uid"]]
+
     def _watch_place(self, change: str, pod: Manifest) -> None:
         """Find out whether a pod that has no node will ever get one."""
         uid, message = pod["metadata"]["uid"], find_unschedulable(pod)
@@ -253,7 +264,7 @@ class Follower(ABC):
             return
         failure = find_missing_claim(pod, message)
         if failure is None and (nodes := self._find_nodes()):
-            failure = judge_unschedulable(pod, message, nodes)
+            failure = judge_unschedulable(pod, message, nodes, self._staying.values())
         if failure:
             raise failure
         seconds = self._settings.pending_seconds

@@ -26,9 +26,14 @@ def find_unschedulable(pod: Manifest) -> str | None:
     return None
 
 
-def judge_unschedulable(pod: Manifest, message: str, nodes: Collection[Manifest]) -> RunnerError | None:
-    """Return why no node will ever take the pod; None if waiting may help."""
-    sizes = [_allocatable(node) for node in nodes if _fits_selector(pod, node)]
+def judge_unschedulable(
+    pod: Manifest, message: str, nodes: Collection[Manifest], staying: Collection[Manifest] = ()
+) -> RunnerError | None:
+    """Return why no node will ever take the pod; None if waiting may help.
+
+    `staying` are pods that keep their places as long as this one waits, such as the job's own while its steps run.
+    """
+    sizes = {_find_room(node, staying): node for node in nodes if _fits_selector(pod, node)}
     owner = find_owner(pod)
     if not sizes:
         selector = pod["spec"].get("nodeSelector")
@@ -51,7 +56,7 @@ def judge_unschedulable(pod: Manifest, message: str, nodes: Collection[Manifest]
     return _build_unschedulable(
         owner,
         f"{owner.name} asks for {cores:g} cores and {memory / 2**20:.0f} MiB of memory; the largest node has"
-        f" {_describe(max(sizes))}",
+        f" {_describe_room(sizes[max(sizes)], staying)}",
         f"Lower {owner.requests}, or add a larger node.",
         message,
     )
@@ -60,6 +65,19 @@ def judge_unschedulable(pod: Manifest, message: str, nodes: Collection[Manifest]
 def describe_largest(nodes: Iterable[Manifest]) -> str:
     """Describe the size of the largest node, for messages."""
     return _describe(max(map(_allocatable, nodes), default=(0.0, 0.0)))
+
+
+def _find_room(node: Manifest, staying: Iterable[Manifest]) -> tuple[float, float]:
+    """Find how many cores and bytes of memory a node has beside what pods on it keep."""
+    kept = [_requests(pod) for pod in staying if pod["spec"].get("nodeName") == node["metadata"]["name"]]
+    cores, memory = _allocatable(node)
+    return cores - sum(one for one, _ in kept), memory - sum(one for _, one in kept)
+
+
+def _describe_room(node: Manifest, staying: Iterable[Manifest]) -> str:
+    there, left = _allocatable(node), _find_room(node, staying)
+    taken = there[0] - left[0], there[1] - left[1]
+    return _describe(there) + (f", of which the pod of the job itself keeps {_describe(taken)}" if any(taken) else "")
 
 
 def _describe(size: tuple[float, float]) -> str:
