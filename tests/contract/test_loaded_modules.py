@@ -13,7 +13,7 @@ LAUNCHER = """
 import json, sys
 from zoo_runner.engines.cwl_process.postponed import POSTPONED, postpone
 postpone()
-import zoo_runner.engines.local.launcher
+import {module}
 from zoo_runner.engines.cwl_process.schemas import use_schema
 use_schema("v1.2")
 import cwltool.process
@@ -46,9 +46,10 @@ def run(program: str, *words: str) -> list[str]:
     return loaded
 
 
-def test_a_launcher_that_waits_for_its_job_has_loaded_nothing_that_most_runs_do_not_need() -> None:
+@pytest.mark.parametrize("module", ["zoo_runner.engines.local.launcher", "zoo_runner.engines.argo.native.evaluation"])
+def test_a_launcher_that_waits_for_its_job_has_loaded_nothing_that_most_runs_do_not_need(module: str) -> None:
     subprocess.run([sys.executable, "-m", "zoo_runner.engines.cwl_process.schemas"], check=True)
-    assert run(LAUNCHER) == []
+    assert run(LAUNCHER.format(module=module)) == []
 
 
 def test_a_command_that_waits_for_a_job_without_transfers_has_loaded_no_client_and_no_event_loop(
