@@ -117,10 +117,10 @@ class PlannedFile:
 
 @dataclass(frozen=True)
 class PlannedDocument:
-    """A JSON document to write to a key below the destination."""
+    """A JSON document to write to a key below the destination; bytes are written as they are."""
 
     key: str
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] | bytes
     media_type: str
 
 

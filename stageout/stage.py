@@ -125,7 +125,7 @@ def put_beside(
 ) -> str:
     """Write small files and JSON documents that are not results, by name; return the href of the destination.
 
-    `remove_results` removes them too. Raises StagingError.
+    Documents that are bytes are encoded already. `remove_results` removes all of it too. Raises StagingError.
     """
     from stageout.upload import Uploaded, upload
 

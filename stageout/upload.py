@@ -56,6 +56,8 @@ async def upload(plan: Plan, destination: Destination, concurrency: int, report:
 
 
 def _encode(document: PlannedDocument) -> bytes:
+    if isinstance(document.body, bytes):
+        return document.body
     # a lone surrogate, which JSON can hold and UTF-8 cannot, stays the escape that it was
     return json.dumps(document.body, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace")
 

@@ -18,6 +18,7 @@ from zoo_runner.cli.job_ids import job_argument
 from zoo_runner.cli.jobs import add_jobs
 from zoo_runner.cli.operations import add_operations
 from zoo_runner.cli.options import RunOptions, add_run_options, read_configuration
+from zoo_runner.cli.recover import add_recover
 from zoo_runner.cli.rerun import add_rerun
 from zoo_runner.cli.running import run_draft
 from zoo_runner.cli.serve import add_server
@@ -198,6 +199,7 @@ add_system_test(cli, read_configuration)
 add_completion(cli)
 add_server(cli, read_configuration)
 add_access(cli, read_configuration)
+add_recover(cli, read_configuration)
 add_credentials(cli, read_configuration)
 add_hera(cli)
 

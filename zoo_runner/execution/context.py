@@ -125,19 +125,20 @@ def change_job(store: JobStore, job: Job, change: Callable[[Job], Job]) -> Job:
     return job
 
 
-def end_job(store: JobStore, job: Job, outcome: Outcome) -> Job:
-    """Store that a job has ended, and how; one that has ended before stays as it is.
+def end_job(store: JobStore, job: Job, outcome: Outcome, at: str | None = None) -> Job:
+    """Store that a job has ended, and how; one that has ended before stays as it is. `at` is when, None: now.
 
     An outcome that is stored already is not replaced by one of another status.
     """
+    return change_job(store, job, lambda stored: build_ended(stored, outcome, at or clock.now()))
 
-    def end(stored: Job) -> Job:
-        known = stored.outcome
-        final = known if known and known.status is not outcome.status else outcome
-        progress = 100 if final.status is Status.SUCCESSFUL else stored.progress
-        return replace(stored.moved_to(final.status, clock.now()), outcome=final, progress=progress, step=None)
 
-    return change_job(store, job, end)
+def build_ended(job: Job, outcome: Outcome, at: str) -> Job:
+    """Return a job as it is stored once it has ended; pure."""
+    known = job.outcome
+    final = known if known and known.status is not outcome.status else outcome
+    progress = 100 if final.status is Status.SUCCESSFUL else job.progress
+    return replace(job.moved_to(final.status, at), outcome=final, progress=progress, step=None)
 
 
 def record_outcome(store: JobStore, job: Job, outcome: Outcome) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 from zoo_runner.engines.background import fail
 from zoo_runner.engines.protocol import Engine, Handle, JobSpec
 from zoo_runner.execution.accept import build_masker
-from zoo_runner.execution.context import Context, build_paths, build_workspace
+from zoo_runner.execution.context import Context, build_ended, build_paths, build_workspace
 from zoo_runner.execution.insist import insist
 from zoo_runner.execution.job_log import JobLog
+from zoo_runner.execution.job_record import build_documents
 from zoo_runner.execution.journal import Journal
 from zoo_runner.execution.kept_results import remove_with_results
 from zoo_runner.execution.progress import may_have_begun
@@ -172,17 +173,27 @@ class _Work:
         outcome = journal.job.outcome or self._keep_outcome(following)
         results = outcome.results
         log.write_end(outcome.diagnosis, results.collection_href if results else None)
-        place = journal.job.destination, self._workspace.storage
+        place, ended = (journal.job.destination, self._workspace.storage), clock.now()
         if log.published is None and not self._is_removal_requested():
-            publish_logs(log, *place, outcome, journal)
+            publish_logs(log, *place, outcome, journal, lambda: self._build_documents(outcome, ended))
         self._remove(outcome)
         if outcome.status is Status.DISMISSED and may_have_begun(Stage.STAGE_OUT, journal.job.progress):
             # only now does nothing of the job write there any more
             discard_partial_results(log.paths, *place, journal)
-        reused = log.reused or outcome.reused
-        outcome = replace(outcome, usage=log.usage or outcome.usage, published=log.published, reused=reused)
-        insist(lambda: journal.end(mask_outcome(outcome, log.masker)))
+        outcome = replace(self._complete(outcome), published=log.published)
+        insist(lambda: journal.end(mask_outcome(outcome, log.masker), ended))
         return outcome
+
+    def _complete(self, outcome: Outcome) -> Outcome:
+        """Return an outcome with what the logs say of the steps."""
+        log = self._journal.log
+        return replace(outcome, usage=log.usage or outcome.usage, reused=log.reused or outcome.reused)
+
+    def _build_documents(self, outcome: Outcome, ended: str) -> Mapping[str, bytes]:
+        """Build the record of the job, as it is about to be stored; raises as the store does, and `ValueError`."""
+        job, masker = self._journal.job, self._journal.log.masker
+        final = build_ended(job, mask_outcome(self._complete(outcome), masker), ended)
+        return build_documents(final, self._context.store.load_package(job.package), masker)
 
     def _is_removal_requested(self) -> bool:
         """Whether somebody wants nothing of the job to stay, as a kernel does that deletes it."""

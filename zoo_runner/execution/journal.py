@@ -54,9 +54,9 @@ class Journal:
             self._context.store, self.job, lambda stored: replace(change(stored), updated=clock.now())
         )
 
-    def end(self, outcome: Outcome) -> None:
-        """Store that the job has ended, and how."""
-        self.job = end_job(self._context.store, self.job, outcome)
+    def end(self, outcome: Outcome, at: str) -> None:
+        """Store that the job has ended, how and when."""
+        self.job = end_job(self._context.store, self.job, outcome, at)
 
     def begin_again(self, note: str) -> None:
         """Expect all events again, from the first: lines that the logs have, and known events, are kept once."""

@@ -9,6 +9,7 @@ from zoo_runner.engines.protocol import Engine, Handle, JobSpec
 from zoo_runner.execution.accept import build_masker
 from zoo_runner.execution.context import Context, build_paths, build_workspace
 from zoo_runner.execution.job_log import JobLog
+from zoo_runner.execution.job_record import build_documents
 from zoo_runner.execution.publish import publish_logs
 from zoo_runner.model import clock
 from zoo_runner.model.cancellation import Cancellation
@@ -85,29 +86,34 @@ def _publish(
     before = job.outcome or Outcome(Status.FAILED)
     outcome = Outcome(Status.SUCCESSFUL, results, usage=before.usage, reused=before.reused)
     # before anything else, so that nothing that goes wrong from here on loses the success
-    _store(context.store, job, outcome)
+    ended = _store(context.store, job, outcome)
     _remove(engine, handle, report)
-    publish_logs(log, job.destination, workspace.storage, outcome, report)
+    publish_logs(
+        log,
+        job.destination,
+        workspace.storage,
+        outcome,
+        report,
+        lambda: build_documents(ended, spec.package, log.masker),
+    )
     if log.published:
         outcome = replace(outcome, published=log.published)
         with suppress(RunnerError, OSError):
-            _store(context.store, job, outcome)
+            _store(context.store, job, outcome, ended.updated)
     log.write_end(None, results.collection_href)
     return outcome
 
 
-def _store(store: JobStore, job: Job, outcome: Outcome) -> None:
-    """Store that the job is successful, also where others change it at the same time."""
-    now = clock.now()
+def _store(store: JobStore, job: Job, outcome: Outcome, at: str | None = None) -> Job:
+    """Store that the job is successful, also where others change it at the same time; return it as it is stored."""
+    now = at or clock.now()
     facts: dict[str, Any] = {"destination": job.destination, "outcome": outcome, "status": outcome.status}
     facts |= {"progress": 100, "updated": now, "finished": now}
     while True:
         try:
-            store.update(replace(job, **facts))
+            return store.update(replace(job, **facts))
         except JobChangedError:
             job = store.get(job.id)
-        else:
-            return
 
 
 def _guard(log: JobLog, report: Report) -> Report:

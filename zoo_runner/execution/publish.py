@@ -1,9 +1,10 @@
 """Stores the logs of a job beside its results, where these are in object storage; removes those of a dismissed job."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
+from typing import Any
 
 from zoo_runner.config.folders import RESULTS_DOCUMENT, JobPaths
 from zoo_runner.engines.pipeline import load_stage_out_options
@@ -27,10 +28,11 @@ def publish_logs(
     storage: StorageProfile,
     outcome: Outcome,
     report: Report,
+    build_documents: Callable[[], Mapping[str, bytes]] = dict,
 ) -> None:
     """Put job log, step logs, usage report and results document beside the results in object storage, masked.
 
-    They are stored below `logs/<job id>`, so that jobs with one destination stay apart. A job never fails for it.
+    So is what `build_documents` returns, by name: the record of the job, by which it can be recovered. They are stored below `logs/<job id>`, so that jobs with one destination stay apart. A job never fails for it.
     Results that go to a folder are on this machine, as its logs are: nothing is stored there.
     """
     results, diagnosis = outcome.results, outcome.diagnosis
@@ -38,7 +40,7 @@ def publish_logs(
     if away or not is_object_storage(destination):
         return
     try:
-        href = _put(log, destination, storage, results)
+        href = _put(log, destination, storage, results, _build(build_documents, report))
     except Exception as error:  # noqa: BLE001 the boundary of what is beside the job: it never fails for its logs
         reason = str(error) if isinstance(error, StagingError) else f"{type(error).__name__}: {error}"
         report(EngineLine("warning", f"the logs could not be published: {reason}"))
@@ -46,10 +48,23 @@ def publish_logs(
         report(Published(href))
 
 
-def _put(log: JobLog, destination: str, storage: StorageProfile, results: Results | None) -> str:
+def _build(build_documents: Callable[[], Mapping[str, bytes]], report: Report) -> Mapping[str, bytes]:
+    """Build the record of a job; where it cannot be built, its logs are published without it."""
+    try:
+        return build_documents()
+    except Exception as error:  # noqa: BLE001 the boundary of what is beside the job, as below
+        text = f"the record of the job could not be published, so it cannot be recovered from its results: {error}"
+        report(EngineLine("warning", text))
+        return {}
+
+
+def _put(
+    log: JobLog, destination: str, storage: StorageProfile, results: Results | None, documents: Mapping[str, bytes]
+) -> str:
     from stageout.stage import put_beside
 
-    shown = {RESULTS_DOCUMENT: log.masker.mask_data(results.document)} if results else {}
+    shown: dict[str, Any] = {RESULTS_DOCUMENT: log.masker.mask_data(results.document)} if results else {}
+    shown |= documents
     paths = log.paths
     files = _find_logs(paths)
     with _pressed_after(_PUBLISH_SECONDS + _PUBLISH_SECONDS_PER_FILE * len(files)) as switch:

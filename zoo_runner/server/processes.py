@@ -73,7 +73,7 @@ def prepare_process(
         api.store.processes.get(call.workspace, replaced)
     package = load_package(api, call, deployment)
     process_id = replaced or deployment.process_id or package.workflow_id
-    return _build_process(process_id, package, deployment.texts, call), package
+    return build_process(process_id, package, deployment.texts, call.workspace, call.caller), package
 
 
 def load_package(api: Api, call: Call, deployment: Deployment) -> Package:
@@ -81,7 +81,7 @@ def load_package(api: Api, call: Call, deployment: Deployment) -> Package:
     package = load_deployment(deployment, api.find_configuration(call.workspace), api.resolver)
     ensure_names(package)
     if api.identity.asks:
-        _ensure_names_no_workspace(package)
+        ensure_names_no_workspace(package)
     return package
 
 
@@ -101,7 +101,7 @@ def is_mutable(process: Process) -> bool:
     return bool(process.description.get("mutable", True))
 
 
-def _ensure_names_no_workspace(package: Package) -> None:
+def ensure_names_no_workspace(package: Package) -> None:
     """Refuse a package with an input by whose name callers choose the workspace of a job; raises `PackageError`."""
     if any(parameter.name == "workspace" for parameter in parse_parameters(package)):
         raise PackageError(
@@ -159,7 +159,10 @@ def summarize(process: Process, call: Call) -> ProcessSummary:
     return cast(ProcessSummary, summary)
 
 
-def _build_process(process_id: str, package: Package, texts: Mapping[str, str], call: Call) -> Process:
+def build_process(
+    process_id: str, package: Package, texts: Mapping[str, str], workspace: str, caller: str | None
+) -> Process:
+    """Describe the process that a package becomes under an id; raises `InputError` for an id that none can have."""
     if not _PROCESS_ID.fullmatch(process_id):
         raise build_invalid(
             f"{process_id!r} cannot be the id of a process",
@@ -167,4 +170,4 @@ def _build_process(process_id: str, package: Package, texts: Mapping[str, str], 
         )
     description = {**build_description(package), **texts, "id": process_id}
     now = clock.now()
-    return Process(call.workspace, process_id, package.digest, description, now, now, call.caller)
+    return Process(workspace, process_id, package.digest, description, now, now, caller)

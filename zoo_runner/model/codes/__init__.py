@@ -40,6 +40,7 @@ CODES: Mapping[str, Code] = {
         *server.QUOTA,
         *server.STORE,
         *server.BACKUP,
+        *server.RECOVER,
         *jobs.RUNNER,
     )
 }

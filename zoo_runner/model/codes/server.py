@@ -149,3 +149,17 @@ BACKUP = (
     Code("backup.not-empty", _U, "The database to restore into has content.", "Use another one, or --overwrite."),
     Code("backup.in-use", _U, "Workers use the database to restore into.", "Stop servers and workers first."),
 )
+RECOVER = (
+    Code("recover.address", _U, "Jobs cannot be recovered from this address.", "Give the address of the results."),
+    Code("recover.record", _P, "A published record of a job is invalid.", "Find out who has written it."),
+    Code("recover.newer", _E, "A record was published by a newer release.", "Upgrade this installation."),
+    Code(
+        "recover.elsewhere",
+        _E,
+        "A record lies where this installation stores no results of its workspace.",
+        "Set the destinations as they were, or use --workspace.",
+    ),
+    Code("recover.conflict", _P, "A record has the id of a job of another workspace.", "Find out who has written it."),
+    Code("recover.package", _E, "The package beside a record cannot be used.", "Deploy the package anew."),
+    Code("recover.logs", _P, "A log beside a record cannot be fetched.", "Look for it in the bucket."),
+)

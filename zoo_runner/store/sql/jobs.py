@@ -63,6 +63,20 @@ class SqlJobs:
                 raise build_exists(job.id)
         return kept
 
+    def keep_ended(self, job: Job, package: Package) -> bool:
+        """Keep a job that has ended under another database, with its package, and count its results.
+
+        False where the id is taken: that job stays as it is.
+        """
+        kept = replace(job, version=1)
+        insert = self._database.insert(JOBS).values(id=job.id, **build_columns(kept))
+        with self._database.writing() as connection:
+            keep_package(self._database, connection, package)
+            is_new = connection.execute(insert.on_conflict_do_nothing().returning(JOBS.c.id)).scalar() is not None
+            if is_new:
+                count_results(self._database, connection, kept)
+        return is_new
+
     def get(self, job_id: str) -> Job:
         """Return a job; raises `JobNotFoundError`."""
         with self._database.reading() as connection:

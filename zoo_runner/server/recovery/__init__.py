@@ -1,0 +1,1 @@
+"""Lists jobs again whose database is lost, by what was published beside their results."""
