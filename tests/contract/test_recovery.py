@@ -22,6 +22,7 @@ from zoo_runner.server.recovery.recover import Wanted, recover_jobs
 from zoo_runner.store.sql import open_sql_store
 
 SECRET, SIGNATURE = "canary-of-the-bucket", "0123456789abcdef0123"
+SIGNED = f"https://example.org/a?X-Amz-Signature={SIGNATURE}"
 ECHO = EXAMPLES / "echo" / "echo.cwl"
 EXIT_CODE = FAILING / "tool-exit-code" / "tool-exit-code.cwl"
 
@@ -95,7 +96,10 @@ def run_jobs(server: Server) -> list[str]:
     answer = server.request(
         "POST",
         "/processes/echo/execution",
-        {"inputs": {"message": f"https://example.org/a?X-Amz-Signature={SIGNATURE}"}, "outputs": {"text": {"transmissionMode": "reference"}}},
+        {
+            "inputs": {"message": SIGNED},
+            "outputs": {"text": {"transmissionMode": "reference"}},
+        },
         {"Prefer": "respond-async"},
     )
     jobs.append(f"/jobs/{answer.json['jobID']}")
@@ -108,9 +112,7 @@ def run_jobs(server: Server) -> list[str]:
 def read_answers(server: Server, jobs: list[str]) -> dict[str, Any]:
     """What clients see: lists, and of each job status and results; logs are read apart."""
     lists = {base: server.request("GET", f"{base}/jobs").json for base in ("", "/at/forest")}
-    of_jobs = {
-        job: [server.request("GET", job).json, server.request("GET", f"{job}/results").json] for job in jobs
-    }
+    of_jobs = {job: [server.request("GET", job).json, server.request("GET", f"{job}/results").json] for job in jobs}
     return {"lists": lists, "jobs": of_jobs}
 
 
@@ -148,6 +150,7 @@ def drill(place: Place) -> None:
         assert (done["found"], done["recovered"], done["refused"], done["findings"]) == (4, 4, 0, [])
         assert sum(done["workspaces"].values()) == 4
         assert done["workspaces"]["forest"] == 1
+        assert done["logs"] == sum(len(list(place.find(job.rpartition("/")[2]).glob("*.log"))) + 1 for job in jobs)
         server.start()
         assert read_answers(server, jobs) == answers
         again = read_logs(server, jobs)
@@ -165,8 +168,8 @@ def drill(place: Place) -> None:
         assert place.command("--processes")["processes"] == 0
         for base in ("", "/at/forest"):
             assert server.request("GET", f"{base}/processes/echo").json == described[base]
-            again = server.execute("echo", {"message": "once more"}, base)
-            assert server.wait(again, base=base)["status"] == "successful"
+            job = server.execute("echo", {"message": "once more"}, base)
+            assert server.wait(job, base=base)["status"] == "successful"
 
 
 def test_no_secret_and_nobody_is_in_what_is_published(place: Place) -> None:
@@ -356,7 +359,9 @@ def test_a_package_is_checked_as_one_that_is_deployed(published: Published, kind
         elif kind == "not-cwl":
             package["document"] = {"class": "Workflow"}
         else:
-            package["document"]["$graph"][0]["steps"] = [{"id": "#main/a", "run": "file:///etc/passwd", "in": [], "out": []}]
+            package["document"]["$graph"][0]["steps"] = [
+                {"id": "#main/a", "run": "file:///etc/passwd", "in": [], "out": []}
+            ]
 
     published.change(change, "package.json")
     report = published.place.recover()

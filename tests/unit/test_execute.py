@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Mapping
 from concurrent.futures import wait
 from dataclasses import replace
 from pathlib import Path
@@ -533,3 +534,30 @@ def test_the_record_of_a_job_is_plain_json(context: Context, tmp_path: Path) -> 
     execute(context, "j1")
     record = json.loads((draft.paths.record / "job.json").read_text())
     assert (record["status"], record["outcome"]["exit_code"], record["uid"]) == ("successful", 0, draft.uid)
+
+
+@pytest.mark.parametrize("by_a_pod", [True, False])
+def test_the_record_is_published_beside_logs_whoever_has_published_these(
+    context: Context, engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_a_pod: bool
+) -> None:
+    said: list[str] = []
+    records: list[Mapping[str, bytes]] = []
+
+    def publish(log: object, destination: str, storage: object, outcome: Outcome, report: Report) -> None:
+        said.append(destination)
+        report(Published("s3://b/logs"))
+
+    def publish_record(paths: object, destination: str, storage: object, build: Any, report: Report) -> None:
+        records.append(build())
+
+    monkeypatch.setattr("zoo_runner.execution.execute.publish_logs", publish)
+    monkeypatch.setattr("zoo_runner.execution.execute.publish_record", publish_record)
+    if by_a_pod:
+        monkeypatch.setattr(JobLog, "published", property(lambda _: "s3://b/logs"))
+    leave_submitted(context, engine, tmp_path)
+    cancel(context, "j1")
+    assert len(said) == (0 if by_a_pod else 1)
+    (documents,) = records
+    record = json.loads(documents["job.json"])["job"]
+    stored = context.store.get("j1")
+    assert (record["status"], record["finished"], record["updated"]) == ("dismissed", stored.finished, stored.updated)

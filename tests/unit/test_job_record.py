@@ -41,7 +41,9 @@ JOB = Job(
     ),
 )
 DOCUMENT = {"cwlVersion": "v1.2", "$graph": [{"id": "#main", "class": "Workflow", "doc": "10.50"}]}
-PACKED = Package(DOCUMENT, "#main", "ndvi", {"#a": "a"}, "digest", origins={"#main": "https://example.org/?token=abcdef"})
+PACKED = Package(
+    DOCUMENT, "#main", "ndvi", {"#a": "a"}, "digest", origins={"#main": "https://example.org/?token=abcdef"}
+)
 
 
 def test_a_record_has_neither_people_nor_secrets_nor_paths_of_the_machine() -> None:

@@ -29,7 +29,7 @@ def add_recover(cli: click.Group, read: "Callable[..., Configuration]") -> None:
     @click.option("--records-only", is_flag=True, help="Leave logs in the bucket.")
     @click.option("--processes", is_flag=True, help="Deploy again what the jobs ran, where nothing has that id.")
     @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="Form of the report.")
-    def recover(  # noqa: PLR0913, PLR0917 the options of the command
+    def recover(
         address: str,
         database: str | None,
         workspace: str | None,

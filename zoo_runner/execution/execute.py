@@ -16,7 +16,7 @@ from zoo_runner.execution.job_record import build_documents
 from zoo_runner.execution.journal import Journal
 from zoo_runner.execution.kept_results import remove_with_results
 from zoo_runner.execution.progress import may_have_begun
-from zoo_runner.execution.publish import discard_partial_results, publish_logs
+from zoo_runner.execution.publish import discard_partial_results, publish_logs, publish_record
 from zoo_runner.model import clock
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
@@ -174,8 +174,12 @@ class _Work:
         results = outcome.results
         log.write_end(outcome.diagnosis, results.collection_href if results else None)
         place, ended = (journal.job.destination, self._workspace.storage), clock.now()
-        if log.published is None and not self._is_removal_requested():
-            publish_logs(log, *place, outcome, journal, lambda: self._build_documents(outcome, ended))
+        is_kept = not self._is_removal_requested()
+        if is_kept and log.published is None:
+            publish_logs(log, *place, outcome, journal)
+        if is_kept and log.published:
+            # also where a pod has published the logs: it does not know the record
+            publish_record(log.paths, *place, lambda: self._build_documents(outcome, ended), journal)
         self._remove(outcome)
         if outcome.status is Status.DISMISSED and may_have_begun(Stage.STAGE_OUT, journal.job.progress):
             # only now does nothing of the job write there any more

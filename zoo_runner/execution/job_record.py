@@ -53,12 +53,12 @@ def build_record(job: Job, masker: Masker) -> bytes:
     if outcome:
         outcome = replace(outcome, published=None)
     plain = to_plain(replace(job, outcome=outcome), sparse=True)
-    told = {name: plain[name] for name in _MEMBERS if name in plain}
-    told |= _tell_request(job)
-    return _encode({"format": FORMAT, "job": make_portable(masker.mask_data(told))})
+    said = {name: plain[name] for name in _MEMBERS if name in plain}
+    said |= _list_request(job)
+    return _encode({"format": FORMAT, "job": make_portable(masker.mask_data(said))})
 
 
-def _tell_request(job: Job) -> dict[str, Any]:
+def _list_request(job: Job) -> dict[str, Any]:
     request = {name: one for name, one in (job.request or {}).items() if name in _MEMBERS_OF_REQUEST}
     return {"request": request} if request else {}
 

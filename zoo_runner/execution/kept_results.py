@@ -10,7 +10,7 @@ from zoo_runner.execution.accept import build_masker
 from zoo_runner.execution.context import Context, build_paths, build_workspace
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.job_record import build_documents
-from zoo_runner.execution.publish import publish_logs
+from zoo_runner.execution.publish import publish_logs, publish_record
 from zoo_runner.model import clock
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError, JobBusyError, JobChangedError, RunnerError
@@ -88,15 +88,10 @@ def _publish(
     # before anything else, so that nothing that goes wrong from here on loses the success
     ended = _store(context.store, job, outcome)
     _remove(engine, handle, report)
-    publish_logs(
-        log,
-        job.destination,
-        workspace.storage,
-        outcome,
-        report,
-        lambda: build_documents(ended, spec.package, log.masker),
-    )
+    publish_logs(log, job.destination, workspace.storage, outcome, report)
     if log.published:
+        place = job.destination, workspace.storage
+        publish_record(log.paths, *place, lambda: build_documents(ended, spec.package, log.masker), report)
         outcome = replace(outcome, published=log.published)
         with suppress(RunnerError, OSError):
             _store(context.store, job, outcome, ended.updated)

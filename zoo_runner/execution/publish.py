@@ -1,4 +1,4 @@
-"""Stores the logs of a job beside its results, where these are in object storage; removes those of a dismissed job."""
+"""Stores logs and record of a job beside its results in object storage; removes those of a dismissed job."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,11 +28,10 @@ def publish_logs(
     storage: StorageProfile,
     outcome: Outcome,
     report: Report,
-    build_documents: Callable[[], Mapping[str, bytes]] = dict,
 ) -> None:
     """Put job log, step logs, usage report and results document beside the results in object storage, masked.
 
-    So is what `build_documents` returns, by name: the record of the job, by which it can be recovered. They are stored below `logs/<job id>`, so that jobs with one destination stay apart. A job never fails for it.
+    They are stored below `logs/<job id>`, so that jobs with one destination stay apart. A job never fails for it.
     Results that go to a folder are on this machine, as its logs are: nothing is stored there.
     """
     results, diagnosis = outcome.results, outcome.diagnosis
@@ -40,7 +39,7 @@ def publish_logs(
     if away or not is_object_storage(destination):
         return
     try:
-        href = _put(log, destination, storage, results, _build(build_documents, report))
+        href = _put(log, destination, storage, results)
     except Exception as error:  # noqa: BLE001 the boundary of what is beside the job: it never fails for its logs
         reason = str(error) if isinstance(error, StagingError) else f"{type(error).__name__}: {error}"
         report(EngineLine("warning", f"the logs could not be published: {reason}"))
@@ -48,28 +47,40 @@ def publish_logs(
         report(Published(href))
 
 
-def _build(build_documents: Callable[[], Mapping[str, bytes]], report: Report) -> Mapping[str, bytes]:
-    """Build the record of a job; where it cannot be built, its logs are published without it."""
+def publish_record(
+    paths: JobPaths,
+    destination: str,
+    storage: StorageProfile,
+    build_documents: Callable[[], Mapping[str, bytes]],
+    report: Report,
+) -> None:
+    """Put the record of a job, and what belongs to it, beside its logs in object storage, by which it can be recovered.
+
+    `build_documents` returns them by name. A job never fails for it.
+    """
+    if not is_object_storage(destination):
+        return
     try:
-        return build_documents()
-    except Exception as error:  # noqa: BLE001 the boundary of what is beside the job, as below
-        text = f"the record of the job could not be published, so it cannot be recovered from its results: {error}"
+        _put_beside(paths, destination, storage, {}, build_documents())
+    except Exception as error:  # noqa: BLE001 the boundary of what is beside the job, as above
+        reason = str(error) if isinstance(error, StagingError) else f"{type(error).__name__}: {error}"
+        text = f"the record of the job could not be published, and `zoo-runner recover` will not find it: {reason}"
         report(EngineLine("warning", text))
-        return {}
 
 
-def _put(
-    log: JobLog, destination: str, storage: StorageProfile, results: Results | None, documents: Mapping[str, bytes]
+def _put(log: JobLog, destination: str, storage: StorageProfile, results: Results | None) -> str:
+    shown = {RESULTS_DOCUMENT: log.masker.mask_data(results.document)} if results else {}
+    return _put_beside(log.paths, destination, storage, _find_logs(log.paths), shown)
+
+
+def _put_beside(
+    paths: JobPaths, destination: str, storage: StorageProfile, files: Mapping[str, Path], documents: Mapping[str, Any]
 ) -> str:
     from stageout.stage import put_beside
 
-    shown: dict[str, Any] = {RESULTS_DOCUMENT: log.masker.mask_data(results.document)} if results else {}
-    shown |= documents
-    paths = log.paths
-    files = _find_logs(paths)
     with _pressed_after(_PUBLISH_SECONDS + _PUBLISH_SECONDS_PER_FILE * len(files)) as switch:
         options = load_stage_out_options(storage, paths.job_id, paths.workflow_id)
-        return put_beside(files, shown, f"{destination.rstrip('/')}/logs/{paths.job_id}", options, switch)
+        return put_beside(files, documents, f"{destination.rstrip('/')}/logs/{paths.job_id}", options, switch)
 
 
 def discard_partial_results(paths: JobPaths, destination: str, storage: StorageProfile, report: Report) -> None:

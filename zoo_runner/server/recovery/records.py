@@ -1,4 +1,4 @@
-"""Reads what was published of a job; pure. All of it may be hostile: who may write to the bucket can have written it."""
+"""Reads what was published of a job; pure. All of it may be hostile: whoever may write to the bucket wrote it."""
 
 import re
 from dataclasses import dataclass, replace
@@ -58,15 +58,8 @@ _OWN = frozenset(
 
 
 def _check(job: Job, job_id: str) -> None:
-    if not _JOB_ID.fullmatch(job.id):
-        raise RecordError(f"{job.id[:_LONGEST_NAME]!r} is no id that a server gives")
-    if job.id != job_id:
-        raise RecordError(f"it is of job {job.id}, and lies at the place of {job_id[:_LONGEST_NAME]!r}")
-    for name in ("workspace", "process_id", "workflow_id", "engine"):
-        if not _is_name(getattr(job, name)):
-            raise RecordError(f"its {name} is not a name")
-    if job.deployed_in is not None and not WORKSPACE.fullmatch(job.deployed_in):
-        raise RecordError("its deployed_in is not a workspace")
+    """Check each value that is more than its type says; raises `RecordError`, and `ValueError` for an invalid time."""
+    _check_names(job, job_id)
     if job.status not in FINAL or job.outcome is None or job.outcome.status is not job.status or job.finished is None:
         raise RecordError("it is of a job that has not ended")
     if not 0 <= job.progress <= _MOST_PERCENT:
@@ -76,6 +69,18 @@ def _check(job: Job, job_id: str) -> None:
             raise RecordError(f"{time[:40]!r} is not a time")
         clock.to_seconds(time)
     _check_request(job)
+
+
+def _check_names(job: Job, job_id: str) -> None:
+    if not _JOB_ID.fullmatch(job.id):
+        raise RecordError(f"{job.id[:_LONGEST_NAME]!r} is no id that a server gives")
+    if job.id != job_id:
+        raise RecordError(f"it is of job {job.id}, and lies at the place of {job_id[:_LONGEST_NAME]!r}")
+    for name in ("workspace", "process_id", "workflow_id", "engine"):
+        if not _is_name(getattr(job, name)):
+            raise RecordError(f"its {name} is not a name")
+    if job.deployed_in is not None and not WORKSPACE.fullmatch(job.deployed_in):
+        raise RecordError("its deployed_in is not a workspace")
 
 
 def _check_request(job: Job) -> None:

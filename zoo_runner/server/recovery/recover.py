@@ -11,17 +11,16 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from urllib.parse import quote
 
-from stageout.destinations import build_public_href, open_destination
 from zoo_runner.access_documents import WORKSPACE
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.config.server import ServerSettings
-from zoo_runner.engines.pipeline import load_stage_out_options
 from zoo_runner.execution.job_record import MOST_PACKAGE_BYTES, MOST_RECORD_BYTES, PACKAGE, RECORD
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import (
@@ -46,11 +45,11 @@ from zoo_runner.server.recovery.records import INVALID, RecordError, parse_packa
 from zoo_runner.server.recovery.report import Finding, Report
 from zoo_runner.store.sql import SqlStore
 from zoo_staging.destination import is_object_storage, read_scheme
-from zoo_staging.errors import Kind, StagingError
+from zoo_staging.errors import Kind, Side, StagingError, about
 from zoo_staging.object_store import split_url
 
 _AT_ONCE = 8
-_MOST_PACKAGES, _MOST_PROCESSES = 32, 10_000
+_MOST_KEPT, _MOST_PROCESSES = 32, 10_000
 _PACKAGE_NAME = "package.cwl"
 _LOG = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,240}\.log")
 _OF_ONE_OBJECT = (Kind.NOT_FOUND, Kind.SIZE, Kind.CONTENT)
@@ -104,7 +103,7 @@ def recover_jobs(store: SqlStore, settings: ServerSettings, configuration: Confi
         )
     try:
         bucket = _open_bucket(wanted.address, configuration)
-        with closing(WarmResolver()) as resolver:
+        with about(Side.DESTINATION), closing(WarmResolver()) as resolver:
             recovery = _Recovery(store, settings, configuration, wanted, bucket, resolver)
             asyncio.run(recovery.run())
             if wanted.processes:
@@ -149,6 +148,7 @@ class _Recovery:
         self._store, self._settings, self._configuration = store, settings, configuration
         self._wanted, self._bucket = wanted, bucket
         self._packages = _Packages(resolver)
+        self._find_configuration = lru_cache(_MOST_KEPT)(partial(find_configuration, settings, configuration))
         # the time of the newest job of each process, its package, and the folder of its record
         self._newest: dict[tuple[str, str], tuple[str, str, Found]] = {}
         self.report = Report(wanted.address, wanted.dry)
@@ -163,8 +163,7 @@ class _Recovery:
                     for task in done:
                         task.result()
                 running.add(asyncio.create_task(self._recover(found)))
-            for task in asyncio.as_completed(running):
-                await task
+            await asyncio.gather(*running)
         finally:
             for task in running:
                 task.cancel()
@@ -173,28 +172,29 @@ class _Recovery:
     async def _recover(self, found: Found) -> None:
         self.report.found += 1
         try:
-            placed = await self._read(found)
-            known = await asyncio.to_thread(self._find_known, placed.job)
-            if known:
-                self.report.known += 1
-                placed = replace(placed, job=known)
-            if self._wanted.dry:
-                if not known:
-                    self.report.count(placed.job.workspace)
-                return
-            if self._wanted.logs:
-                await self._fetch_logs(found, placed)
-            if not known:
-                package = await self._read_package(found, placed)
-                await asyncio.to_thread(self._keep, placed.job, package)
-                placed = replace(placed, job=replace(placed.job, package=package.digest))
-            self._remember(found, placed.job)
+            await self._list_again(found, await self._read(found))
         except RecordError as error:
             self._note(found, error.code, str(error))
         except StagingError as error:
             if error.kind not in _OF_ONE_OBJECT:
                 raise
             self._note(found, INVALID, error.reason)
+
+    async def _list_again(self, found: Found, placed: _Placed) -> None:
+        """Fetch the logs of a job and list it, unless it is listed; then only logs that are missing are fetched."""
+        job, known = placed.job, await asyncio.to_thread(self._find_known, placed.job)
+        if known:
+            self.report.known += 1
+        elif self._wanted.dry:
+            self.report.count(job.workspace)
+        if self._wanted.dry:
+            return
+        if self._wanted.logs:
+            await self._fetch_logs(found, placed)
+        if known is None:
+            package = await self._read_package(found, placed)
+            await asyncio.to_thread(self._keep, job, package)
+        self._remember(found, known or replace(job, package=package.digest))
 
     def _note(self, found: Found, code: str, message: str, name: str = RECORD, severity: str = "error") -> None:
         place = self._bucket.describe(f"{found.folder}/{name}")
@@ -209,7 +209,7 @@ class _Recovery:
         name = self._wanted.workspace or job.workspace
         if not _is_workspace(name, self._configuration):
             raise RecordError(f"{name[:100]!r} cannot be a workspace")
-        configuration = find_configuration(self._settings, self._configuration, name)
+        configuration = self._find_configuration(name)
         workspace, here = configuration.workspace, (self._bucket.scheme, self._bucket.name, found.place)
         destination = build_destination(self._settings, workspace, job.id)
         if not is_object_storage(destination) or split_url(destination) != here:
@@ -218,10 +218,8 @@ class _Recovery:
                 raise RecordError(message, _ELSEWHERE)
             destination = f"{self._bucket.scheme}://{self._bucket.name}/{quote(found.place)}".rstrip("/")
         paths = JobPaths.build(workspace.folders, job.process_id, job.id)
-        options = load_stage_out_options(workspace.storage, job.id, job.workflow_id)
-        logs = open_destination(f"{destination}/logs/{job.id}", options)
-        href = build_public_href(logs, "", options.public_base_url).rstrip("/")
-        outcome = replace(job.outcome, published=href) if job.outcome else None
+        readers = (workspace.storage.public_url or f"{self._bucket.scheme}://{self._bucket.name}").rstrip("/")
+        outcome = replace(job.outcome, published=f"{readers}/{quote(found.folder)}") if job.outcome else None
         if outcome and outcome.diagnosis:
             outcome = replace(outcome, diagnosis=replace(outcome.diagnosis, log=str(paths.job_log)))
         roots = workspace.storage.allowed_roots
@@ -286,29 +284,27 @@ class _Recovery:
         most = placed.configuration.workspace.limits.log_bytes
         # a log is a little longer than what it keeps of a step
         most += most // 4 + (1 << 20)
+        name = ""
         try:
-            beside = await self._bucket.list_beside(found)
+            for name in sorted(await self._bucket.list_beside(found)):
+                if target := _find_target(placed.paths, name):
+                    await self._fetch_log(found, name, target, most)
+        except OSError as error:
+            raise EngineError(
+                f"cannot write the log {name} of job {placed.job.id}: {error.strerror or error}",
+                "Check the folder of ZOO_RUNNER_TEMP: its permissions, and the space on its disk.",
+                code="disk.failed",
+            ) from error
+
+    async def _fetch_log(self, found: Found, name: str, target: Path, most: int) -> None:
+        try:
+            fetched = await self._bucket.fetch(f"{found.folder}/{name}", target, most)
         except StagingError as error:
             if error.kind not in _OF_ONE_OBJECT:
                 raise
-            self._note(found, _LOGS, error.reason, "", "warning")
-            return
-        for name in sorted(beside):
-            target = _find_target(placed.paths, name)
-            if target is None:
-                continue
-            try:
-                self.report.logs += await self._bucket.fetch(f"{found.folder}/{name}", target, most)
-            except StagingError as error:
-                if error.kind not in _OF_ONE_OBJECT:
-                    raise
-                self._note(found, _LOGS, error.reason, name, "warning")
-            except OSError as error:
-                raise EngineError(
-                    f"cannot write the log {target}: {error.strerror or error}",
-                    "Check the folder of ZOO_RUNNER_TEMP: its permissions, and the space on its disk.",
-                    code="disk.failed",
-                ) from error
+            self._note(found, _LOGS, error.reason, name, "warning")
+        else:
+            self.report.logs += fetched
 
     async def _read_package(self, found: Found, placed: _Placed) -> Package:
         """Return the package beside a record, as if it were deployed now; `NO_PACKAGE` where there is none."""
@@ -353,7 +349,7 @@ class _Packages:
             if package is None:
                 package = self._known[key] = self._resolve(body, configuration)
             self._known.move_to_end(key)
-            if len(self._known) > _MOST_PACKAGES:
+            if len(self._known) > _MOST_KEPT:
                 self._known.popitem(last=False)
         return package
 

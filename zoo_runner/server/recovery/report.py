@@ -22,7 +22,8 @@ class Finding:
 class Report:
     """How many jobs were found, and what became of them; the first findings are kept, the others counted.
 
-    `recovered` are listed now (in a dry run: would be), `known` were listed before, `refused` are left out. `processes` are deployed again.
+    `recovered` are listed now (in a dry run: would be), `known` were listed before, `refused` are left out. `processes`
+    are deployed again.
     """
 
     address: str
