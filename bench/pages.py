@@ -41,7 +41,7 @@ STEPS, LINES = 200, 10_000
 LOG_BYTES = 200_000_000
 PLAIN, WITH_MAP = 150_000, 500_000
 PAINTED_MS, END_MS = 1000, 1000
-_BEGIN = 1767225601.0
+_BEGIN, _FINISHED = 1767225601.0, "2026-01-01T00:04:00.000Z"
 _LAST = "ends: exit code 1 (29.00 s, CPU 20.00 s, peak memory 900 MiB)"
 
 
@@ -88,7 +88,9 @@ def fill_jobs(store: SqlStore) -> None:
     for number in range(100, 200):
         west = number * 1.8 - 270
         place = {"bbox": [west, -20, west + 2, 10]}
-        store.jobs.create(build_job(number, workspace="default", inputs=place), PACKAGE)
+        # ended: no worker claims it
+        job = build_job(number, workspace="default", inputs=place, status=Status.DISMISSED, finished=_FINISHED)
+        store.jobs.create(job, PACKAGE)
 
 
 def _run_survey(server: Server) -> str:
@@ -139,7 +141,7 @@ def fill_large_log(store: SqlStore, folder: Path) -> str:
 
 
 def _create(store: SqlStore, folder: Path, number: int) -> tuple[Job, JobPaths]:
-    times = {"started": "2026-01-01T00:00:01.000Z", "finished": "2026-01-01T00:04:00.000Z"}
+    times = {"started": "2026-01-01T00:00:01.000Z", "finished": _FINISHED}
     job = build_job(number, workspace="default", status=Status.FAILED, **times)
     paths = JobPaths("bench", job.id, folder / "logs" / job.id, folder / "state" / job.id, folder / "scratch" / job.id)
     found = Diagnosis(Stage.EXECUTE, Level.USER, "the step ended with exit code 1", "Read its log.", code="step.failed")

@@ -61,6 +61,7 @@ def test_inputs_are_edited_and_the_failure_is_explained_with_its_log(seen: dict[
     failed = seen["fail"]
     assert (failed["kept"], failed["log"], failed["failed bars"]) == ("ndvi", "join.log", 1)
     assert "ValueError" in failed["cause"]
+    assert failed["at the end"] is True
 
 
 def test_a_log_has_the_colours_that_its_program_printed_and_other_places_have_none(seen: dict[str, Any]) -> None:

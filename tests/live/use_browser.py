@@ -23,6 +23,8 @@ _WIDEST = """() => [...document.querySelectorAll("body *")]
   .map(one => one.outerHTML.slice(0, 90)).slice(-4)"""
 _MAPS_ARE_SHOWN = """() => [...document.querySelectorAll("[data-map], [data-draw]")].every(
   (one) => one.dataset.state === "shown")"""
+_IS_AT_END = """() => { const log = document.getElementById("log");
+  return log.scrollHeight - log.scrollTop - log.clientHeight < 24; }"""
 _LOG_LINES = "() => document.querySelectorAll('[data-place]').length"
 
 
@@ -111,6 +113,7 @@ def edit_and_fail(visit: Visit, address: str) -> dict[str, Any]:
         "log": page.locator("#log-title code").inner_text(),
         "failed bars": page.locator(".timeline rect.step.failed").count(),
         "evidence": page.locator(".panel pre").first.inner_text(),
+        "at the end": page.evaluate(_IS_AT_END),
         "coloured": page.locator("#log .ink-red.bold").all_inner_texts(),
         "ink": page.locator("#log .ink-red.bold").first.evaluate("(one) => getComputedStyle(one).color"),
         "address": page.url,

@@ -1,18 +1,17 @@
-// Shows the end of a log, and keeps the page of a job up to date. Events of the job say that there is something new;
-// the server renders it, and the parts that changed are replaced. What a person reads or has opened stays where it is.
+// Keeps the page of a job up to date. Events of the job say that there is something new; the server renders it, and the
+// parts that changed are replaced. What a person reads or has opened stays where it is.
 const LEAST_PAUSE_MS = 700;
 const EVENTS = ["status", "log", "StageStarted", "StepStarted", "StepEnded", "StepReused", "EngineLine", "Transferred", "Published"];
 const shown = new Map([...document.querySelectorAll("[data-live]")].map((part) => [part.id, part.innerHTML]));
-const { events, log: logName } = document.getElementById("events")?.dataset ?? {};
-// a job that has ended has no events
-const source = events && new EventSource(events);
+const { events, log: logName } = document.getElementById("events").dataset;
+const source = new EventSource(events);
 const here = new URL(location.href);
 // the log that is read stays, whichever one a new visit would open
 if (logName) here.searchParams.set("log", logName);
 let isWaiting = false;
 let isStale = false;
 
-for (const name of EVENTS) source?.addEventListener(name, refreshSoon);
+for (const name of EVENTS) source.addEventListener(name, refreshSoon);
 
 function refreshSoon() {
   isStale = true;
@@ -63,7 +62,3 @@ function appendLines(log, news) {
   for (const line of fresh) if (Number(line.dataset.place) >= last) log.insertBefore(line, end);
   if (isAtEnd) log.scrollTop = log.scrollHeight;
 }
-
-const log = document.querySelector("[data-lines]");
-// what was searched for is read from its begin
-if (log && !log.querySelector("mark")) log.scrollTop = log.scrollHeight;
