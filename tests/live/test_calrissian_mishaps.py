@@ -20,6 +20,7 @@ from tests.live.test_calrissian_diagnosis import (
 )
 from tests.site import Site
 from tests.steps import BEGINS_ANEW, Attempts
+from zoo_runner.execution.log_notes import read_attempts
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.events import EngineLine, Event, StepLines, StepStarted
 from zoo_runner.model.ids import new_job_id
@@ -160,6 +161,13 @@ def test_a_step_on_a_node_that_is_drained_is_started_again(site: Site, tmp_path:
     story = run(site, write_package(tmp_path, BEGINS_ANEW), attempts, job_id)
     assert story.outcome.status is Status.SUCCESSFUL, story.log
     assert any("starting it again" in e.text for e in story.events if isinstance(e, EngineLine))
+    (step,) = {e.step for e in story.events if isinstance(e, StepStarted)}
+    assert len([e for e in story.events if isinstance(e, StepStarted)]) == 2
+    # the second attempt has its part of the log
+    log = story.job.paths.step_log(step)
+    (place,) = read_attempts(log)
+    parts = log.read_bytes()[:place].decode(), log.read_bytes()[place:].decode()
+    assert [part.count("$ ") for part in parts] == [1, 1]
 
 
 def count_cores(site: Site) -> int:
