@@ -181,7 +181,7 @@ def test_a_step_that_only_fits_its_node_without_the_pod_of_the_job(site: Site, t
     large = site.having(DEFAULT_MAX_CORES=str(cores))
     found = fail(large, package, reported="Unschedulable")
     assert (found.code, found.level, found.step) == ("cluster.unschedulable", Level.USER, "work")
-    assert "0.01 cores" in found.cause, "what the pod of the job keeps"
+    assert "0.01 cores" in found.cause, "as many as its own pod has"
 
 
 def test_a_step_that_finds_no_place_for_too_long(site: Site, tmp_path: Path) -> None:

@@ -34,7 +34,10 @@ def waiting(reason: str, message: str = "") -> dict[str, Any]:
 
 
 def build_node(cpu: str, memory: str, **labels: str) -> Manifest:
-    return {"metadata": {"name": f"node-{cpu}", "labels": labels}, "status": {"allocatable": {"cpu": cpu, "memory": memory}}}
+    return {
+        "metadata": {"name": f"node-{cpu}", "labels": labels},
+        "status": {"allocatable": {"cpu": cpu, "memory": memory}},
+    }
 
 
 @pytest.mark.parametrize(
