@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,9 @@ import pytest
 from tests.unit.messages import Check
 from zoo_runner.access_documents import Kind as Use
 from zoo_runner.harvest.access import FILE, Access, list_strange, plan_access, read_access
-from zoo_runner.harvest.addresses import find_place
+from zoo_runner.harvest.addresses import find_place, is_over_ssh
 from zoo_runner.harvest.commit_status import build_status
-from zoo_runner.harvest.git import Tree
+from zoo_runner.harvest.git import Tree, build_ssh_command
 from zoo_runner.harvest.hooks import find_pushed, is_genuine
 from zoo_runner.harvest.packed import rename_process
 from zoo_runner.harvest.patterns import build_matcher
@@ -200,6 +201,9 @@ def test_each_workspace_has_its_own_api() -> None:
         {"server": SERVER, "sources": [{"url": "x"}, {"url": "x"}]},
         {"server": SERVER + "/{workspace}", "sources": [{"url": "x"}]},
         {"server": SERVER, "sources": [{"url": "x", "workspace": "a"}, {"url": "x", "workspace": "b"}]},
+        {"server": SERVER, "sources": [{"url": "git@x:y", "password-file": "z"}]},
+        {"server": SERVER, "sources": [{"url": "https://x", "key-file": "z"}]},
+        {"server": SERVER, "sources": [{"url": "https://x", "known-hosts-file": "z"}]},
     ],
 )
 def test_a_file_of_sources_that_is_wrong_is_refused_with_the_place(document: dict[str, Any], check: Check) -> None:
@@ -207,6 +211,25 @@ def test_a_file_of_sources_that_is_wrong_is_refused_with_the_place(document: dic
         read(**document)
     check(caught.value, code="harvest.sources")
     assert "secret" not in caught.value.diagnosis.cause
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [("ssh://git@x/y", True), ("git@x:y/z.git", True), ("x:y", True), ("https://x/y", False), ("/srv/y", False)],
+)
+def test_addresses_of_ssh_are_known(url: str, expected: bool) -> None:
+    assert is_over_ssh(url) is expected
+
+
+def test_ssh_asks_nobody_and_takes_no_unknown_host() -> None:
+    source = read(server=SERVER, sources=[{"url": "git@x:y", "key-file": "a b", "known-hosts-file": "%h"}]).sources[0]
+    words = shlex.split(build_ssh_command(source))
+    assert {"-oBatchMode=yes", "-oStrictHostKeyChecking=yes", "-oIdentitiesOnly=yes"} <= set(words)
+    assert any(word.startswith("-oIdentityFile=") and word.endswith('a b"') for word in words)
+    assert any(word.startswith("-oUserKnownHostsFile=") and word.endswith('%%h"') for word in words)
+    plain = build_ssh_command(read(server=SERVER, sources=[{"url": "git@x:y"}]).sources[0])
+    assert "StrictHostKeyChecking=yes" in plain
+    assert "IdentityFile" not in plain
 
 
 BODY = b'{"ref": "refs/heads/main"}'

@@ -7,6 +7,12 @@ _SHORT = re.compile(r"(?:[^@/]+@)?([^:/]+):(?!/)(.+)")
 _LONG = re.compile(r"[a-z+]+://(?:[^@/]*@)?([^/:]+)(?::\d+)?/+(.+)", re.I)
 
 
+def is_over_ssh(url: str) -> bool:
+    """Whether a repository is read by the program `ssh`."""
+    scheme, separator, _ = url.partition("://")
+    return scheme in ("ssh", "git+ssh") if separator else bool(_SHORT.fullmatch(url))
+
+
 def find_place(url: str) -> tuple[str, str]:
     """Return host and path of a repository: the same for all of its addresses."""
     host, path = read_address(url)

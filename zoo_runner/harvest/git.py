@@ -4,6 +4,7 @@ One commit is fetched, without its history, so that a rewritten history or a for
 Runs in a process with limits (`fetching`): what a repository has may be of any size.
 """
 
+import shlex
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from dulwich.client import default_urllib3_manager, get_transport_and_path
 from dulwich.objects import Commit, ObjectID
 from dulwich.repo import Repo
 
+from zoo_runner.harvest.addresses import is_over_ssh
 from zoo_runner.harvest.patterns import build_matcher
 from zoo_runner.harvest.sources import Source
 from zoo_runner.model.errors import EngineError, SettingsError
@@ -27,6 +29,8 @@ SUFFIXES = (".cwl", ".yml", ".yaml", ".json", ".js", ".txt")
 LARGEST_BYTES, MOST_BYTES, MOST_FILES = 1 << 20, 64 << 20, 10_000
 """Of one document, of all documents together, and how many files a folder may have."""
 _SECONDS = 60.0
+HOST_KEY = "harvest.host-key"
+_SSH, _UNKNOWN_HOST = "ssh", "Host key verification failed"
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"
 _SUBMODULE = 0o160000
 
@@ -57,6 +61,7 @@ class Remote:
                 password=password or None,
                 quiet=True,
                 pool_manager=pool,
+                ssh_command=build_ssh_command(source) if is_over_ssh(source.url) else None,
             )
 
     def find_commit(self) -> str:
@@ -96,11 +101,40 @@ class Remote:
         # an error of the transport may be of any library below dulwich
         except Exception as error:
             said = self._mask(str(error) or type(error).__name__)
+            if is_over_ssh(self._source.url) and isinstance(error, FileNotFoundError) and error.filename == _SSH:
+                said = "the program ssh, which reads it, is not installed"
             raise EngineError(
                 f"the repository {self._mask(self._source.url)} cannot be read: {said}",
-                "Check its address, the user and the password file of the source, and the network.",
-                code="harvest.repository",
+                _choose_remedy(said, over_ssh=is_over_ssh(self._source.url)),
+                code=HOST_KEY if _UNKNOWN_HOST in said else "harvest.repository",
             ) from error
+
+
+def _choose_remedy(said: str, *, over_ssh: bool) -> str:
+    if _UNKNOWN_HOST in said:
+        return (
+            "Compare the key that `ssh-keyscan` prints of this host with the one that its operator publishes, and"
+            " add it to the file in known-hosts-file of the source."
+        )
+    if over_ssh:
+        return "Check its address, that key-file has a key which may read it, that ssh is installed, and the network."
+    return "Check its address, the user and the password file of the source, and the network."
+
+
+def build_ssh_command(source: Source) -> str:
+    """Build the command that connects to the host of a source: it asks nobody, and accepts no key that is not known."""
+    words = [_SSH, "-oBatchMode=yes", "-oStrictHostKeyChecking=yes", f"-oConnectTimeout={_SECONDS:.0f}"]
+    words += [f"-oServerAliveInterval={_SECONDS / 4:.0f}", "-oForwardAgent=no", "-oClearAllForwardings=yes"]
+    if source.known_hosts_file:
+        words += [f"-oUserKnownHostsFile={_quote(source.known_hosts_file)}", "-oGlobalKnownHostsFile=none"]
+    if source.key_file:
+        words += [f"-oIdentityFile={_quote(source.key_file)}", "-oIdentitiesOnly=yes", "-oIdentityAgent=none"]
+    return shlex.join(words)
+
+
+def _quote(path: str) -> str:
+    """Write a path as an option of ssh, which splits it at spaces and replaces `%h` and the like."""
+    return '"{}"'.format(path.replace("%", "%%"))
 
 
 def _read_password(source: Source) -> str:

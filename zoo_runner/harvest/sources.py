@@ -8,7 +8,7 @@ from typing import Any, get_origin
 from urllib.parse import quote, urlsplit
 
 from zoo_runner.api_client import read_token
-from zoo_runner.harvest.addresses import read_address
+from zoo_runner.harvest.addresses import is_over_ssh, read_address
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.masking import Masker
 from zoo_runner.package.parsing import parse_document
@@ -24,9 +24,10 @@ class Source:
 
     `branch`, empty: the default branch of the repository. `folder`: only what is below it. `include` and `exclude` are
     patterns as in .gitignore, relative to the folder; the documents that match are workflows if they are CWL and no
-    other workflow is made of them. The password (or token) is in a file. `commit_status`: the kind of git server that
-    shows the outcome of each run at its commit, by the API at `status_api` (empty: at the host of the repository), with
-    the token in `status_token_file`.
+    other workflow is made of them. The password (or token) is in a file. Over ssh, `key_file` is the private key, and
+    `known_hosts_file` has the keys of hosts; empty: those of the user that runs this. `commit_status`: the kind of git
+    server that shows the outcome of each run at its commit, by the API at `status_api` (empty: at the host of the
+    repository), with the token in `status_token_file`.
     """
 
     url: str
@@ -37,6 +38,8 @@ class Source:
     exclude: tuple[str, ...] = ()
     user: str = ""
     password_file: str = field(default="", repr=False)
+    key_file: str = field(default="", repr=False)
+    known_hosts_file: str = ""
     commit_status: str = ""
     status_api: str = ""
     status_token_file: str = field(default="", repr=False)
@@ -139,9 +142,19 @@ def _parse_source(path: Path, given: Any, place: str) -> Source:
         raise _invalid(path, f"{place}.commit-status is {values['commit_status']!r}; known are {', '.join(HOSTS)}")
     if values.get("commit_status") and not values.get("status_api") and not read_address(values["url"])[0]:
         raise _invalid(path, f"{place}.url has no host, so that commit-status needs status-api")
-    for name in ("password_file", "status_token_file"):
+    _check_login(path, values, place)
+    for name in ("password_file", "key_file", "known_hosts_file", "status_token_file"):
         values[name] = _find_file(path, values.get(name, ""))
     return Source(**values)
+
+
+def _check_login(path: Path, values: Mapping[str, Any], place: str) -> None:
+    over_ssh = is_over_ssh(values["url"])
+    if over_ssh and values.get("password_file"):
+        raise _invalid(path, f"{place}.password-file is set, and over ssh there is no password; use key-file")
+    for name in ("key_file", "known_hosts_file"):
+        if values.get(name) and not over_ssh:
+            raise _invalid(path, f"{place}.{name.replace('_', '-')} is set, and the url is not one of ssh")
 
 
 def _find_file(path: Path, name: str) -> str:

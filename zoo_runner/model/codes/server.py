@@ -14,6 +14,12 @@ API = (Code("api.unreachable", _P, "A server that is asked as an API does not an
 HARVEST = (
     Code("harvest.sources", _E, "The file of sources, or a file that it names, is invalid.", "Correct what is shown."),
     Code("harvest.repository", _P, "A git repository cannot be read.", "Check address, branch, login and network."),
+    Code(
+        "harvest.host-key",
+        _P,
+        "The key of a git server is unknown or has changed.",
+        "Check it, and add it to known-hosts-file.",
+    ),
     Code("harvest.records", _E, "What was deployed before cannot be read.", "Restore the record."),
     Code("harvest.busy", _E, "Another process harvests with the same records.", "Wait for it, or use other records."),
     Code("harvest.refused", _U, "The server refuses to change a process.", "See what it says."),
