@@ -94,12 +94,72 @@ def test_artifacts_are_listed_downloaded_with_checksums_and_not_downloaded_twice
     assert {path for path, inode in before.items() if path.stat().st_ino != inode} == {out / "write/map.txt"}
 
 
+def test_artifacts_that_a_pod_reads_are_those_that_the_server_gives(
+    hera: Hera, hera_site: HeraSite, workflow: str, tmp_path: Path
+) -> None:
+    assert hera("results", workflow, "--download", "out").returncode == 0
+    done = hera("results", workflow, "--download", "by-pod", "--by-pod", *IMAGE)
+    assert done.returncode == 0, done.stderr
+    found = {}
+    for name in ("out", "by-pod"):
+        files = [path for path in (tmp_path / name).rglob("*") if path.is_file() and path.name != "results.jsonl"]
+        found[name] = {str(path.relative_to(tmp_path / name)): path.read_bytes() for path in files}
+    assert len(found["out"]) == 4
+    assert found["by-pod"] == found["out"]
+    assert hera("results", workflow, "--download", "out", "--by-pod", *IMAGE).returncode == 0, "all are there"
+    assert "zoo-runner-results" not in hera_site.kubectl("get", "workflows", "-o", "name")
+
+
+LARGE = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: hera-large-}
+spec:
+  entrypoint: write
+  artifactRepositoryRef: {configMap: NAME, key: repository}
+  templates:
+  - name: write
+    script:
+      image: IMAGE
+      command: [sh]
+      source: head -c SIZE /dev/urandom >/tmp/large.bin && sha256sum /tmp/large.bin
+    outputs: {artifacts: [{name: large, path: /tmp/large.bin, archive: {none: {}}}]}
+"""
+
+
+def test_the_download_of_an_artifact_by_a_pod_is_continued_by_the_next_call(
+    hera: Hera, hera_site: HeraSite, store: tuple[str, S3Server], tmp_path: Path
+) -> None:
+    text = LARGE.replace("NAME", store[0]).replace("IMAGE", JOB_IMAGE).replace("SIZE", str(SIZE))
+    (tmp_path / "workflow.yaml").write_text(text)
+    name = hera("run", "workflow.yaml").stdout.partition(":")[0]
+    words = ("results", name, "--download", "out", "--by-pod", *IMAGE)
+    kubeconfig = hera_site.environ["KUBECONFIG"]
+    with (
+        line_to_cluster(kubeconfig, tmp_path, stands_still_at=SIZE // 2) as (line, through),
+        hera_site.start(*words, "--set", f"KUBECONFIG={through}", *token(hera_site)) as process,
+    ):
+        assert line.still.wait(60)
+        process.kill()
+    (part,) = (tmp_path / "out").rglob("*.part")
+    there = part.stat().st_size
+    assert 0 < there < SIZE
+    with line_to_cluster(kubeconfig, tmp_path, 5_000_000) as (line, through):
+        done = hera(*words, "--set", f"KUBECONFIG={through}", *token(hera_site))
+        assert done.returncode == 0, done.stderr
+        assert line.came_bytes < SIZE - there + 4_000_000
+    (large,) = (tmp_path / "out").rglob("large.bin")
+    assert compute_sha256(large) in hera("logs", name).stdout
+    hera("delete", name)
+
+
+@pytest.mark.parametrize("by_pod", [False, True], ids=["by the server", "by a pod"])
 def test_an_artifact_that_is_gone_from_the_repository_is_named(
-    hera: Hera, workflow: str, store: tuple[str, S3Server]
+    hera: Hera, workflow: str, store: tuple[str, S3Server], by_pod: bool
 ) -> None:
     (gone,) = (store[1].folder / "results").rglob("map.txt")
     gone.unlink()
-    done = hera("results", workflow, "--download", "out")
+    done = hera("results", workflow, "--download", "out", *(("--by-pod", *IMAGE) if by_pod else ()))
     assert done.returncode == 7
     assert "results.artifact" in done.stderr
     assert "map of node write" in done.stderr
@@ -217,7 +277,7 @@ def test_a_volume_answers_for_files_that_are_damaged_changed_missing_or_outside(
     with running_reader(cluster, reader) as running:
         volume = Volume(cluster, reader, running)
         (file,) = volume.list_files("other")
-        with folder.downloading(f"volumes/{reader.claim}/{file.path}", file.version) as part:
+        with folder.downloading(reader.find_place(file.path), reader.find_source(file.path, file.version)) as part:
             part.write(b"X")
         stored = volume.download(file, folder)
         assert (tmp_path / "out" / stored.path).read_text() == "no\n"

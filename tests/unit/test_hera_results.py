@@ -1,14 +1,17 @@
 """What a workflow has left, and the folder that it is downloaded to."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from tests.unit.messages import Check
 from zoo_runner.engines.argo.results.folder import RECORD, ResultsFolder, Stored
 from zoo_runner.engines.argo.results.listing import list_artifacts
+from zoo_runner.hera.results.artifact_pod import build_artifact_reader, find_artifact_pod, find_failure
 from zoo_runner.hera.results.listing import Claim, Mount, list_claims
 from zoo_runner.hera.results.reader_pod import ReaderPod, Running
 from zoo_runner.hera.results.volume import Volume, VolumeFile
@@ -175,3 +178,59 @@ def test_a_path_in_no_mount_is_refused_with_the_mounts() -> None:
     with pytest.raises(SettingsError) as raised:
         Claim("data", (Mount("/mnt"),)).find_path("/other/a")
     assert "/mnt" in raised.value.diagnosis.remedy
+
+
+def build_workflow(**more: Any) -> dict[str, Any]:
+    """A workflow whose node wrote an artifact."""
+    s3 = {"key": "run/model.tif", "bucket": "results"}
+    written = {"name": "model", "path": "/tmp/model.tif", "archive": {"none": {}}, "artifactGC": {}, "s3": s3, **more}
+    node = {"displayName": "train", "outputs": {"artifacts": [written]}, "type": "Pod"}
+    repository = {"configMap": "repositories", "key": "main", "artifactRepository": {"s3": {"bucket": "results"}}}
+    status = {"nodes": {"node-1": node}, "artifactRepositoryRef": repository}
+    spec = {"securityContext": {"runAsUser": 1000}}
+    return {"metadata": {"name": "w", "namespace": "ns"}, "spec": spec, "status": status}
+
+
+def test_a_pod_gets_an_artifact_from_where_it_lies_as_it_is() -> None:
+    workflow = build_workflow()
+    (artifact,) = list_artifacts(workflow)
+    pod = find_artifact_pod(workflow, artifact, "python:3.10")
+    manifest = build_artifact_reader(pod, "reader", "canary-token")
+    (template,) = manifest["spec"]["templates"]
+    (given,) = template["inputs"]["artifacts"]
+    assert given["s3"] == {"key": "run/model.tif", "bucket": "results"}
+    assert given["archive"] == {"none": {}}
+    assert manifest["spec"]["artifactRepositoryRef"] == {"configMap": "repositories", "key": "main"}
+    assert manifest["spec"]["securityContext"]["runAsUser"] == 1000
+    assert "canary-token" not in json.dumps(manifest)
+
+
+def test_a_file_of_an_artifact_goes_where_the_server_would_put_it() -> None:
+    workflow = build_workflow()
+    (artifact,) = list_artifacts(workflow)
+    pod = find_artifact_pod(workflow, artifact, "python:3.10")
+    assert (pod.find_place("artifact"), pod.find_source("artifact", "1")) == (artifact.path, artifact.source)
+    assert pod.find_place("artifact/a/b.txt") == f"{artifact.path}/a/b.txt"
+    assert pod.find_source("artifact/a/b.txt", "1") == f"{artifact.source}/a/b.txt"
+
+
+def test_an_artifact_that_lies_nowhere_is_refused(check: Check) -> None:
+    workflow = build_workflow()
+    (artifact,) = list_artifacts(workflow)
+    del workflow["status"]["nodes"]["node-1"]["outputs"]["artifacts"][0]["s3"]
+    with pytest.raises(EngineError) as raised:
+        find_artifact_pod(workflow, artifact, "python:3.10")
+    check(raised.value, "results.artifact", "model", "train")
+
+
+def test_a_pod_that_argo_could_not_give_the_artifact_says_so(check: Check) -> None:
+    workflow = build_workflow()
+    (artifact,) = list_artifacts(workflow)
+    pod = find_artifact_pod(workflow, artifact, "python:3.10")
+    states = [{"name": "init", "state": {"terminated": {"exitCode": 64, "message": "a\nno such key\n"}}}]
+    failure = find_failure({"status": {"initContainerStatuses": states}}, pod)
+    check(failure, "results.artifact", "model", "train")
+    assert failure is not None
+    assert failure.diagnosis.evidence == ("a", "no such key")
+    running = [{"name": "init", "state": {"running": {}}}]
+    assert find_failure({"status": {"initContainerStatuses": running}}, pod) is None

@@ -29,6 +29,11 @@ def add_results(hera: click.Group) -> None:
         metavar="PATH",
         help="Download from the volume too, a file or a whole folder; repeatable.",
     )
+    @click.option(
+        "--by-pod",
+        is_flag=True,
+        help="Read artifacts through a pod that Argo gives them: a download that broke goes on where it broke.",
+    )
     @click.option("--claim", default="", help="Volume claim of --files. [default: the one that the workflow mounts]")
     @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="[default: text]")
     def results(
@@ -36,6 +41,7 @@ def add_results(hera: click.Group) -> None:
         name: str,
         folder: Path | None,
         paths: tuple[str, ...],
+        by_pod: bool,
         claim: str,
         form: str,
     ) -> None:
@@ -46,6 +52,8 @@ def add_results(hera: click.Group) -> None:
         """
         if paths and folder is None:
             raise click.UsageError("--files needs --download DIR")
+        if by_pod and folder is None:
+            raise click.UsageError("--by-pod needs --download DIR")
         server = open_server(configuration)
         workflow = server.get(name)
         if form == "json":
@@ -55,7 +63,7 @@ def add_results(hera: click.Group) -> None:
         else:
             show_results(workflow)
         if folder is not None:
-            _download(server, workflow, folder)
+            _download(server, workflow, folder, configuration if by_pod else None)
             _download_files(configuration, workflow, folder, paths, claim)
 
 
@@ -73,7 +81,8 @@ def show_results(workflow: "Workflow") -> None:
         click.echo(f"  volume claim {claim.name}: {', '.join(mount.path for mount in claim.mounts) or 'not mounted'}")
 
 
-def _download(server: "ArgoServer", workflow: "Workflow", folder: Path) -> None:
+def _download(server: "ArgoServer", workflow: "Workflow", folder: Path, by_pod: "HeraConfiguration | None") -> None:
+    """Download the artifacts through the Argo server, or through a pod of the cluster of a configuration."""
     from zoo_runner.engines.argo.results.download import download_artifact
     from zoo_runner.engines.argo.results.folder import ResultsFolder
     from zoo_runner.engines.argo.results.listing import list_artifacts
@@ -82,6 +91,12 @@ def _download(server: "ArgoServer", workflow: "Workflow", folder: Path) -> None:
     for artifact in list_artifacts(workflow):
         if artifact.deleted:
             print_message(f"warning: Argo has deleted the artifact {artifact.name} of node {artifact.node}")
+        elif by_pod is not None:
+            from zoo_runner.hera.results.artifact_pod import download_by_pod, find_artifact_pod
+            from zoo_runner.hera.tokens import open_cluster
+
+            pod = find_artifact_pod(workflow, artifact, by_pod.get("KUBE_RESULTS_IMAGE"))
+            download_by_pod(server, open_cluster(by_pod), pod, place, partial(_show, folder))
         else:
             download_artifact(server, str(workflow["metadata"]["name"]), artifact, place, partial(_show, folder))
 

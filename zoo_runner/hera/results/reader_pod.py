@@ -1,4 +1,7 @@
-"""The pod that reads a volume: the Job that starts it, and what is known of it until it can be asked."""
+"""The pod that reads a volume: the Job that starts it, and what is known of it until it can be asked.
+
+What reads an artifact (`artifact_pod`) runs the same program, and is waited for in the same way.
+"""
 
 import hashlib
 import secrets
@@ -6,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.names import Manifest
@@ -23,6 +26,27 @@ _LEFT_SECONDS = 60
 _SELECTOR = "batch.kubernetes.io/job-name"
 
 
+class Reader(Protocol):
+    """What a pod reads, and with which image; `what` names it in messages."""
+
+    @property
+    def namespace(self) -> str: ...  # noqa: D102
+
+    @property
+    def image(self) -> str: ...  # noqa: D102
+
+    @property
+    def what(self) -> str: ...  # noqa: D102
+
+    def find_place(self, path: str) -> str:
+        """Return where a file goes in a folder of downloads."""
+        ...
+
+    def find_source(self, path: str, version: str, /) -> str:
+        """Return what identifies the content of a file; `version` is that of the file in the pod."""
+        ...
+
+
 @dataclass(frozen=True)
 class ReaderPod:
     """How a pod reads a claim: an image with python3, an account, and the security context of those who wrote there."""
@@ -32,6 +56,19 @@ class ReaderPod:
     image: str
     account: str = ""
     security: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def what(self) -> str:
+        """Return what is read, for messages."""
+        return f"volume claim {self.claim}"
+
+    def find_place(self, path: str) -> str:
+        """Return where a file of the volume goes in a folder of downloads."""
+        return f"volumes/{self.claim}/{path}"
+
+    def find_source(self, path: str, version: str) -> str:
+        """Return what identifies the content of a file: it changes when the file is written."""
+        return f"{self.claim}@{version}"
 
 
 @dataclass(frozen=True)
@@ -56,28 +93,40 @@ def running_reader(cluster: Cluster, reader: ReaderPod) -> Iterator[Running]:
             level=Level.USER,
             code="cluster.volume",
         )
-    name, token = f"zoo-runner-results-{secrets.token_hex(4)}", secrets.token_urlsafe(32)
+    name, token = name_reader(), secrets.token_urlsafe(32)
     cluster.create(build_reader(reader, name, token))
     try:
-        yield Running(_wait_until_ready(cluster, reader, name), token)
+        yield Running(wait_until_ready(cluster, reader, f"{_SELECTOR}={name}"), token)
     finally:
         cluster.delete("Job", reader.namespace, name, 0)
 
 
-def build_reader(reader: ReaderPod, name: str, token: str) -> Manifest:
-    """Build the Job, which has the checksum of the token only; pure."""
+def name_reader() -> str:
+    """Name a new pod that reads."""
+    return f"zoo-runner-results-{secrets.token_hex(4)}"
+
+
+def build_container(image: str, token: str) -> dict[str, Any]:
+    """Build the container that answers for what is mounted at `MOUNT`; it has the checksum of the token only; pure."""
     program = (Path(__file__).parent / "volume_server.py").read_text(encoding="utf-8")
     digest = hashlib.sha256(token.encode()).hexdigest()
+    return {
+        "image": image,
+        "command": ["python3", "-I", "-c", program, MOUNT, str(PORT), str(_IDLE_SECONDS), digest],
+        "ports": [{"containerPort": PORT}],
+        "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
+        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "256Mi"}},
+    }
+
+
+def build_reader(reader: ReaderPod, name: str, token: str) -> Manifest:
+    """Build the Job that reads a volume; pure."""
     security: dict[str, Any] = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True}
     if reader.security.get("runAsNonRoot"):
         security |= {"capabilities": {"drop": ["ALL"]}}
     container = {
         "name": "main",
-        "image": reader.image,
-        "command": ["python3", "-I", "-c", program, MOUNT, str(PORT), str(_IDLE_SECONDS), digest],
-        "ports": [{"containerPort": PORT}],
-        "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
-        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "256Mi"}},
+        **build_container(reader.image, token),
         "securityContext": security,
         "volumeMounts": [{"name": "volume", "mountPath": MOUNT, "readOnly": True}],
     }
@@ -103,7 +152,8 @@ def build_reader(reader: ReaderPod, name: str, token: str) -> Manifest:
     }
 
 
-def _wait_until_ready(cluster: Cluster, reader: ReaderPod, name: str) -> str:
+def wait_until_ready(cluster: Cluster, reader: Reader, selector: str) -> str:
+    """Wait until the pod with these labels is ready, and return its name; raises `EngineError`."""
     seen: list[str] = []
 
     def choose(pod: Manifest) -> str | None:
@@ -112,22 +162,22 @@ def _wait_until_ready(cluster: Cluster, reader: ReaderPod, name: str) -> str:
         return read_ready(pod, reader)
 
     try:
-        return cluster.wait_for("Pod", reader.namespace, f"{_SELECTOR}={name}", choose, _PENDING_SECONDS)
+        return cluster.wait_for("Pod", reader.namespace, selector, choose, _PENDING_SECONDS)
     except TimeoutError as error:
         raise EngineError(
-            f"the pod that reads the volume claim {reader.claim} did not start within {_PENDING_SECONDS:g} s",
+            f"the pod that reads the {reader.what} did not start within {_PENDING_SECONDS:g} s",
             "Look at the evidence; `zoo-runner diagnose` describes pods.",
             evidence=tuple(seen[-1:]),
             code="results.reader",
         ) from error
 
 
-def read_ready(pod: Manifest, reader: ReaderPod) -> str | None:
+def read_ready(pod: Manifest, reader: Reader) -> str | None:
     """Return the name of the pod once it is ready; raises `EngineError` if it never will be; pure."""
     if failure := find_start_failure(pod):
         found = failure.diagnosis
         raise EngineError(
-            f"the pod that reads the volume claim {reader.claim} cannot start with the image {reader.image}",
+            f"the pod that reads the {reader.what} cannot start with the image {reader.image}",
             "Set KUBE_RESULTS_IMAGE to an image with python3 that the cluster can pull.",
             evidence=found.evidence,
             code="results.reader",
@@ -135,7 +185,7 @@ def read_ready(pod: Manifest, reader: ReaderPod) -> str | None:
     status = pod.get("status") or {}
     if status.get("phase") in ("Failed", "Succeeded"):
         raise EngineError(
-            f"the pod that reads the volume claim {reader.claim} ended at once",
+            f"the pod that reads the {reader.what} ended at once",
             "Set KUBE_RESULTS_IMAGE to an image with python3, 3.8 or newer.",
             evidence=(str(status.get("message") or read_reason(pod)),),
             code="results.reader",

@@ -1,4 +1,4 @@
-"""Files on a volume, downloaded through a pod that reads it: resumed after interruptions, verified by checksum.
+"""Files on a volume, or in an artifact, downloaded through a pod: resumed after interruptions, verified by checksum.
 
 The bytes come through the Kubernetes API (`pods/proxy`), so that the cluster needs no further way in.
 """
@@ -13,7 +13,7 @@ from zoo_runner.engines.argo.results.folder import Part, ResultsFolder, Stored
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.patience import Patience
-from zoo_runner.hera.results.reader_pod import PORT, ReaderPod, Running, running_reader
+from zoo_runner.hera.results.reader_pod import PORT, Reader, ReaderPod, Running, running_reader
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError
 
@@ -51,16 +51,16 @@ def download_files(
 
 
 class Volume:
-    """A volume that a running pod reads."""
+    """What a running pod reads."""
 
-    def __init__(self, cluster: Cluster, reader: ReaderPod, running: Running) -> None:
+    def __init__(self, cluster: Cluster, reader: Reader, running: Running) -> None:
         self._cluster, self._reader = cluster, reader
         self._base = f"/api/v1/namespaces/{reader.namespace}/pods/{running.pod}:{PORT}/proxy"
         self._headers = {"X-Token": running.token}
 
     def list_files(self, path: str) -> list[VolumeFile]:
         """List the files below a path."""
-        about = f"listing {path} on volume claim {self._reader.claim}"
+        about = f"listing {path} on {self._reader.what}"
         lines = self._ask(f"/list?{_encode(path)}", about).splitlines()
         try:
             *files, end = (json.loads(line) for line in lines)
@@ -74,10 +74,10 @@ class Volume:
 
     def download(self, file: VolumeFile, folder: ResultsFolder) -> Stored:
         """Download a file, unless it is there and intact; raises `EngineError`."""
-        place, source = f"volumes/{self._reader.claim}/{file.path}", f"{self._reader.claim}@{file.version}"
+        place, source = self._reader.find_place(file.path), self._reader.find_source(file.path, file.version)
         if stored := folder.find_stored(place, source):
             return stored
-        with folder.downloading(place, file.version) as part:
+        with folder.downloading(place, source) as part:
             self._fill(part, file)
             expected = self._read_sha256(file)
             if part.sha256 != expected:
@@ -87,7 +87,7 @@ class Volume:
             if part.sha256 != expected:
                 part.restart()
                 raise EngineError(
-                    f"the file {file.path} of volume claim {self._reader.claim} arrived with another checksum",
+                    f"the file {file.path} of {self._reader.what} arrived with another checksum",
                     "Try again; if it stays, ask the operator to check the volume.",
                     evidence=(f"expected sha256 {expected}, got {part.sha256}",),
                     code="results.damaged",
@@ -102,7 +102,7 @@ class Volume:
         except (ValueError, KeyError, TypeError) as error:
             # half an answer, or that of a proxy in between
             raise EngineError(
-                f"{about} on volume claim {self._reader.claim}: the answer is no checksum",
+                f"{about} on {self._reader.what}: the answer is no checksum",
                 "Try again; if it stays, check what is between here and the Kubernetes API.",
                 evidence=(answer[:200].decode("utf-8", "replace"),),
                 code="results.damaged",
@@ -139,7 +139,6 @@ class Volume:
         self._cluster.download(f"{self._base}{address}", about, take, {**self._headers, **more})
 
     def _explain(self, error: ApiError, about: str) -> EngineError:
-        claim = self._reader.claim
         # what the API itself refuses is an object with a reason, what the pod refuses a line of text
         if error.status == _CHANGED:
             cause, remedy, code = "has changed meanwhile", "Run it again when the file is complete.", "results.changed"
@@ -151,7 +150,7 @@ class Volume:
         else:
             return error
         return EngineError(
-            f"{about} on volume claim {claim}: {cause}", remedy, evidence=(error.message,), level=Level.USER, code=code
+            f"{about} on {self._reader.what}: {cause}", remedy, evidence=(error.message,), level=Level.USER, code=code
         )
 
 
