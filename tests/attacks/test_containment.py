@@ -165,7 +165,11 @@ def test_a_step_finds_nothing_of_the_machine(name: str, sandbox: Sandbox, site: 
 MEMORY: Document = {"class": "ResourceRequirement", "ramMin": 128}
 TAKING = {
     "memory": "x = bytearray(300 << 20)",
-    "memory of many processes": "[os.fork() for _ in range(3)]; x = bytearray(40 << 20); os.wait()",
+    # the pipe ends once all of them have taken theirs
+    "memory of many processes": (
+        "r, w = os.pipe(); [os.fork() for _ in range(3)]; x = bytearray(40 << 20)"
+        "; os.close(w); os.read(r, 1); os.wait()"
+    ),
     "memory that is shared": "import mmap; m = mmap.mmap(-1, 300 << 20); m.write(bytes(300 << 20))",
     "memory of files without a name": "f = os.memfd_create('x'); [os.write(f, bytes(1 << 20)) for _ in range(300)]",
 }

@@ -17,9 +17,14 @@ from zoo_runner.testing import KernelDouble
 
 ISOLATED = {"ZOO_RUNNER_ISOLATION": "isolated", "ZOO_RUNNER_CONTAINERS": "sandbox"}
 SITE_PACKAGES = [path for path in sys.path if path.endswith("site-packages")]
-SHOWING = tool(
-    "cp -rL $0 shown", output("Any", "shown"), inputs={"x": {"type": "Any", "inputBinding": {"position": 1}}}
-)
+
+
+def showing(kind: str) -> Document:
+    inputs = {"x": {"type": kind, "inputBinding": {"position": 1}}}
+    return tool("cp -rL $0 shown", output(kind, "shown"), inputs=inputs)
+
+
+SHOWING = showing("Any")
 NAMING: dict[str, Any] = {
     "the machine": "/",
     "all of the site": "SITE",
@@ -131,7 +136,10 @@ def test_a_service_of_a_zoo_kernel_refuses_the_request(tmp_path: Path, isolated:
     kernel = KernelDouble(
         tmp_path / "zoo", environ={**ISOLATED, "STAGEIN_ALLOWED_ROOTS": "/"}, python_path=SITE_PACKAGES
     )
-    kernel.deploy("alice", isolated.folder / "show.cwl", "attack", warm=False)
+    # a kernel has no description of `Any`
+    package = isolated.folder / "folder.cwl"
+    package.write_text(json.dumps(showing("Directory")))
+    kernel.deploy("alice", package, "attack", warm=False)
     inputs = {"x": {"value": json.dumps(name_folder("/"))}}
     job = kernel.submit("alice", "attack", {"inputs": inputs}).wait()
     assert not job.succeeded

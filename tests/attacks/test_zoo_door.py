@@ -16,7 +16,7 @@ from zoo_runner.testing import KernelDouble, SubmittedJob
 SITE_PACKAGES = [path for path in sys.path if path.endswith("site-packages")]
 CREDENTIAL = f"credential-{CANARY}"
 COPYING = tool(
-    "cp -rL $0 shown", output("Any", "shown"), inputs={"x": {"type": "File", "inputBinding": {"position": 1}}}
+    "cp -rL $0 shown", output("File", "shown"), inputs={"x": {"type": "File", "inputBinding": {"position": 1}}}
 )
 
 
@@ -121,7 +121,7 @@ def including(address: str) -> Document:
 
 def with_default(location: str) -> Document:
     inputs = {"x": {"type": "File?", "default": file_at(location), "inputBinding": {"position": 1}}}
-    return tool("cp -rL $0 shown", output("Any", "shown"), inputs=inputs)
+    return tool("cp -rL $0 shown", output("File", "shown"), inputs=inputs)
 
 
 @pytest.mark.parametrize("name", PACKAGES)
@@ -161,7 +161,7 @@ def test_no_publisher_leads_a_job_elsewhere(name: str, host: Host, tmp_path: Pat
         place = {"class": "File" if "redirect" in name else "Directory", "location": reaching(host, web)[name]}
         script = "cp -rL $0 shown"
         inputs = {"x": {"type": place["class"], "inputBinding": {"position": 1}}}
-        document = tool(script, output("Any", "shown"), inputs=inputs)
+        document = tool(script, output(place["class"], "shown"), inputs=inputs)
         job = run(listing, document, tmp_path, {"x": {"value": json.dumps(place)}})
     assert not job.succeeded
     assert web.requests != []
@@ -169,8 +169,8 @@ def test_no_publisher_leads_a_job_elsewhere(name: str, host: Host, tmp_path: Pat
 
 
 def test_no_caller_gives_more_values_than_the_operator_allows(kernel: KernelDouble, host: Host, tmp_path: Path) -> None:
-    document = tool("true", {}, inputs={"x": {"type": "Any"}})
-    job = run(kernel, document, tmp_path, {"x": {"value": json.dumps([0] * 2000)}})
+    document = tool("true", {}, inputs={"x": {"type": "int[]"}})
+    job = run(kernel, document, tmp_path, {"x": [0] * 2000})
     assert "ZOO_RUNNER_MAX_INPUT_VALUES" in job.message
     ensure_nothing_learned(kernel, job, host)
 
