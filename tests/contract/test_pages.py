@@ -395,6 +395,38 @@ def test_a_package_is_checked_and_deployed_from_a_form(server: Server) -> None:
     assert (status, "class: Nothing" in page) == (400, True)
 
 
+def list_marked(page: Page) -> list[str]:
+    """List the ids of the lines in which something was found."""
+    return [str(one["id"]) for one in page.list_all("tr") if one.get("class") == "marked"]
+
+
+def test_what_is_wrong_with_a_package_is_shown_beside_its_line_and_what_was_pasted_is_kept(server: Server) -> None:
+    label = f"label: {json.dumps(EVIL)}"
+    text = f"cwlVersion: v1.2\nclass: CommandLineTool\n{label}\nbaseComand: echo\ninputs: {{}}\noutputs: []\n"
+    status, page = deploy(server, "/processes", text, "wrong")
+    seen = Page(page)
+    assert (status, EVIL in page, seen.list_all("script")) == (400, False, get(server, "/processes").list_all("script"))
+    (marked,) = list_marked(seen)
+    assert marked.endswith("-4")
+    assert f"#{marked}" in [one.get("href") for one in seen.list_all("a")]
+    assert [one["class"] for one in seen.list_all("div") if str(one.get("class")).startswith("finding")] == [
+        "finding error"
+    ]
+    assert unescape(page).count(label) == 2
+
+
+def test_what_other_platforms_object_to_is_shown_beside_its_line_with_the_api_and_on_the_page(server: Server) -> None:
+    text = SURVEY.read_text()
+    sent = {"Content-Type": "application/cwl"}
+    answer = server.request("POST", "/processes?dryRun=true", text.encode(), sent)
+    places = {(one["document"], one["line"]) for one in answer.json["problems"]}
+    assert {name for name, _ in places} == {"package.cwl"}
+    lines = text.split("\n")
+    assert {"cwlVersion", "transect"} < {lines[line - 1].strip().partition(":")[0] for _, line in places}
+    seen = Page(deploy(server, "/processes?dryRun=true", text, "survey")[1])
+    assert {int(one.rpartition("-")[2]) for one in list_marked(seen)} == {line for _, line in places}
+
+
 def test_a_text_among_the_results_is_shown(server: Server, job: str) -> None:
     page = get(server, f"/jobs/{job}/results")
     assert "shown" in page.text.split()

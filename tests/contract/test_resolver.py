@@ -11,13 +11,22 @@ from typing import Any
 
 import pytest
 
+from tests.servers import serve_files
 from tests.serving import kill
 from tests.waiting import wait_for
 from zoo_runner.config.settings import Settings
-from zoo_runner.model.errors import PackageError, RunnerError
+from zoo_runner.model.errors import InvalidPackageError, PackageError, RunnerError
 from zoo_runner.model.package import Package
-from zoo_runner.package.prepare import prepare_public, prepare_upload
+from zoo_runner.package.prepare import (
+    locate_parts,
+    name_document,
+    prepare_public,
+    prepare_upload,
+    read_public_text,
+    refer_to_upload,
+)
 from zoo_runner.package.resolver import Resolve, WarmResolver, resolve_in_new_process
+from zoo_staging.addresses import Reach
 
 LONGEST_SECONDS = 60
 
@@ -57,6 +66,42 @@ def test_what_is_wrong_with_a_package_comes_back(settings: Settings, resolver: W
     with pytest.raises(PackageError) as raised:
         prepare(settings, resolver, "wrong", cwlVersion="v0.9")
     assert raised.value.diagnosis.code.startswith("package.")
+
+
+def test_lines_of_faults_and_of_parts_come_back(settings: Settings, resolver: WarmResolver) -> None:
+    text = "cwlVersion: v1.2\nclass: CommandLineTool\nbaseCommand: a\ninputs:\n  x: string\noutputs: {}\n"
+    with pytest.raises(InvalidPackageError) as raised:
+        prepare_upload({"a.cwl": text.replace("string", "strin")}, "a.cwl", None, settings, resolver)
+    assert [(name_document(fault.uri), fault.line) for fault in raised.value.faults] == [("a.cwl", 5)]
+    package = prepare_upload({"a.cwl": text}, "a.cwl", None, settings, resolver)
+    files = {"a.cwl": text}
+    reference, pointers = refer_to_upload(files, "a.cwl", None), ["/$graph/0/inputs/0", ""]
+    places = locate_parts(package, pointers, reference, settings, files, resolver)
+    assert [(name_document(place.uri), place.line) for place in places] == [("a.cwl", 5), ("a.cwl", 1)]
+    other = replace(package, digest="0" * 64)
+    assert {one.line for one in locate_parts(other, pointers, reference, settings, files, resolver)} == {None}
+
+
+def test_documents_that_have_changed_since_have_no_lines(settings: Settings, tmp_path: Path) -> None:
+    settings = replace(settings, reach=Reach(hosts=("127.0.0.1",), private=False))
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web" / "a.cwl").write_text(build_package("first"))
+    with serve_files(tmp_path / "web") as web:
+        uri = f"{web.url}/a.cwl"
+        package = prepare_public(uri, settings)
+        (place,) = locate_parts(package, ["/baseCommand"], uri, settings)
+        assert (place.uri, place.line) == (uri, 1)
+        assert read_public_text(uri, settings, 10_000) == build_package("first")
+        with pytest.raises(PackageError):
+            read_public_text(uri, settings, 10)
+        (tmp_path / "web" / "a.cwl").write_text(build_package("second"))
+        assert [one.line for one in locate_parts(package, ["/baseCommand"], uri, settings)] == [None]
+
+
+@pytest.mark.parametrize("uri", ["file:///etc/passwd", "http://127.0.0.1:9/a.cwl", "http://169.254.169.254/latest"])
+def test_no_text_is_shown_of_what_a_package_may_not_be_read_from(settings: Settings, uri: str) -> None:
+    with pytest.raises(PackageError):
+        read_public_text(uri, settings, 10_000)
 
 
 def test_the_process_has_no_secret_of_the_server(resolver: WarmResolver) -> None:

@@ -113,6 +113,13 @@ def test_jobs_are_narrowed_and_the_theme_is_kept(seen: dict[str, Any]) -> None:
     assert (seen["narrow"], seen["switch"]) == ({"statuses": ["failed"]}, {"switched": True})
 
 
+def test_a_package_is_corrected_by_what_is_shown_beside_its_line_without_scripts(seen: dict[str, Any]) -> None:
+    found = seen["correct"]
+    assert found["wrong"] == ["5", "baseComand: [echo, something]"]
+    assert found["level"].endswith("Error:")
+    assert (found["kept"], found["reached"]) == (True, True)
+
+
 def test_pages_can_be_read_without_scripts(seen: dict[str, Any]) -> None:
     assert seen["plain"] == {"log": True, "bars": True}
 

@@ -17,6 +17,16 @@ WIDTHS = (360, 768, 1280, 3840)
 PICTURE = {"width": 1280, "height": 960}
 WAIT_MS = 120_000
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+MISTAKEN = """cwlVersion: v1.2
+class: CommandLineTool
+id: says
+label: Says <b>something</b>
+baseComand: [echo, something]
+inputs:
+  words: {type: string, label: Words, inputBinding: {}}
+outputs:
+  said: stdout
+"""
 _OVERFLOW = "() => document.scrollingElement.scrollWidth - window.innerWidth"
 _WIDEST = """() => [...document.querySelectorAll("body *")]
   .filter(one => one.getBoundingClientRect().right > document.documentElement.clientWidth)
@@ -312,6 +322,33 @@ def switch(visit: Visit) -> dict[str, Any]:
     return {"switched": before != after}
 
 
+def correct(browser: Browser, address: str) -> dict[str, Any]:
+    """Paste a package with a mistake, read what is wrong beside its line, correct it and deploy it; without scripts."""
+    with browser.new_context(java_script_enabled=False, viewport=PICTURE) as context:
+        page = context.new_page()
+        page.goto(f"{address}/processes.html")
+        page.get_by_label("the CWL document itself").fill(MISTAKEN)
+        page.get_by_role("button", name="Check without deploying").click()
+        row = page.locator(".source tr.marked")
+        wrong = row.locator("th").inner_text(), row.locator("code").first.inner_text()
+        level = row.locator(".finding .level").inner_text()
+        kept = page.get_by_label("the CWL document itself").input_value()
+        page.locator(".panel.failed").get_by_role("link", name=wrong[0], exact=True).click()
+        reached = row.evaluate("(one) => one.getBoundingClientRect().top") < PICTURE["height"]
+        page.get_by_label("the CWL document itself").fill(kept.replace("baseComand", "baseCommand"))
+        page.get_by_role("button", name="Deploy", exact=True).click()
+        page.wait_for_url("**/processes/says*")
+    return {"wrong": wrong, "level": level, "kept": kept == MISTAKEN, "reached": reached}
+
+
+def mistake(visit: Visit) -> None:
+    """Have a package with a mistake checked."""
+    page = visit.open("/processes.html")
+    page.get_by_label("the CWL document itself").fill(MISTAKEN)
+    page.get_by_role("button", name="Check without deploying").click()
+    page.wait_for_selector(".source tr.marked")
+
+
 def read_without_scripts(browser: Browser, addresses: dict[str, str]) -> dict[str, Any]:
     """Read a page with scripts switched off."""
     with browser.new_context(java_script_enabled=False) as context:
@@ -356,6 +393,7 @@ def main(address: str, axe_file: str, pictures: str | None = None) -> None:
             "uses": seen["pass on"]["uses"],
         }
         seen["plain"] = read_without_scripts(browser, addresses)
+        seen["correct"] = correct(browser, address)
         for theme in ("light", "dark"):
             with visiting(browser, address, axe, theme) as visit:
                 for name, page in list_pages(addresses).items():
@@ -363,6 +401,8 @@ def main(address: str, axe_file: str, pictures: str | None = None) -> None:
                     visit.look(name, folder)
                 seen.setdefault("refused", refuse(visit))
                 visit.look("form-refused", folder)
+                mistake(visit)
+                visit.look("deploy-refused", folder)
                 seen[theme] = {"barriers": visit.barriers, "too wide": visit.too_wide, "errors": visit.errors}
     sys.stdout.write(json.dumps(seen, indent=2))
 

@@ -14,6 +14,7 @@ from zoo_runner.server.pages.rendering import render
 from zoo_runner.server.pages.result_items import Asset, ResultItem
 from zoo_runner.server.pages.results_page import ResultPlace, ResultsPage, ShownFile
 from zoo_runner.server.pages.search_page import SearchPage
+from zoo_runner.server.pages.source_lines import place_findings
 from zoo_runner.server.pages.tables import build_chart, build_table
 from zoo_runner.server.pages.tokens_page import TokensPage
 from zoo_runner.server.pages.workspace_page import Gauge, WorkspacePage
@@ -131,6 +132,7 @@ SHAPE = Shape(EVIL, {"type": EVIL}, (1.0, 2.0, 3.0, 4.0), "item", "javascript:al
 MAP = MapView((SHAPE,), {EVIL: EVIL})
 ROWS = [["n", EVIL, "text"], *([str(number), "1", EVIL] for number in range(5))]
 FINDING: PreflightProblem = {"code": EVIL, "level": "error", "pointer": EVIL, "message": EVIL, "remedy": EVIL}
+AT_LINE: PreflightProblem = {**FINDING, "level": "warning", "document": EVIL, "line": 1, "column": 1}
 VIEWS: dict[str, Any] = {
     "usage": WorkspacePage(
         (Gauge(EVIL, EVIL, 1.0, 2.0), Gauge("t", "", 0.25, None)),
@@ -140,7 +142,9 @@ VIEWS: dict[str, Any] = {
     "items": SearchPage(EVIL, (EVIL,), dict.fromkeys(("bbox", "datetime", "collections"), EVIL), MAP),
     "jobs": JobListPage(build_filters((("q", EVIL), ("datetime", EVIL), ("limit", EVIL))), MAP, may_choose=True),
     "processes": DeployPage(
-        filled=dict.fromkeys(("href", "package", "w", "id"), EVIL), found={"valid": False, "problems": [FINDING]}
+        filled=dict.fromkeys(("href", "package", "w", "id"), EVIL),
+        found={"valid": False, "problems": [FINDING, AT_LINE]},
+        findings=place_findings([FINDING, AT_LINE], lambda _: EVIL),
     ),
     "results": ResultsPage(
         (

@@ -10,7 +10,6 @@ from zoo_runner.model.package import Package
 from zoo_runner.package.documents import Documents, Fetch, as_uri
 from zoo_runner.package.findings import Finding, Severity, sort_findings
 from zoo_runner.package.loading import load_package
-from zoo_runner.package.positions import load_positions
 from zoo_runner.package.scripts import FindFaults
 from zoo_runner.package.validate import check_syntax, validate_package
 
@@ -24,16 +23,23 @@ def inspect_package(
     """
     try:
         package = load_package(reference, settings, fetch)
-        syntax = check_syntax(package, find_faults) if find_faults else ()
-        checked = (*validate_package(package), *syntax, *check_defaults(package), *check_selections(package))
-        findings = sort_findings(checked)
+        findings = check_package(package, find_faults)
     except PackageError as error:
         return describe_error(error, as_uri(reference))
     return locate_findings(findings, package, Documents(as_uri(reference), settings, fetch))
 
 
+def check_package(package: Package, find_faults: FindFaults | None = None) -> tuple[Finding, ...]:
+    """Return all findings of a package that was loaded, errors first, each with its place in the packed document."""
+    syntax = check_syntax(package, find_faults) if find_faults else ()
+    return sort_findings((*validate_package(package), *syntax, *check_defaults(package), *check_selections(package)))
+
+
 def locate_findings(findings: tuple[Finding, ...], package: Package, documents: Documents) -> tuple[Finding, ...]:
     """Add to the findings their places in the author's documents."""
+    # it loads a parser of YAML, which a server does not need
+    from zoo_runner.package.positions import load_positions
+
     places = load_positions(package, documents.read)
     located = []
     for finding in findings:

@@ -49,6 +49,15 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Place:
+    """The URI of a document, and line and column in it (from 1; None: not known)."""
+
+    uri: str
+    line: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True)
 class RuleText:
     """A rule in words: its name, what it requires, why, and the document that defines it."""
 

@@ -14,18 +14,10 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from zoo_runner.model.errors import PackageError
 from zoo_runner.model.package import Package
+from zoo_runner.package.findings import Place
 from zoo_runner.package.graph_ids import name_process
 
 SECTIONS = ("inputs", "outputs", "steps")
-
-
-@dataclass(frozen=True)
-class Place:
-    """The URI of a document, and line and column in it (from 1; None: not known)."""
-
-    uri: str
-    line: int | None = None
-    column: int | None = None
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import json
 import resource
 import signal
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple, replace
 from hashlib import sha256
 from math import ceil
 from pathlib import Path
@@ -20,9 +20,10 @@ from urllib.parse import quote, unquote, urlsplit
 from zoo_runner.config.settings import Settings
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.diagnosis import Diagnosis
-from zoo_runner.model.errors import EngineError, PackageError
+from zoo_runner.model.errors import EngineError, Fault, InvalidPackageError, PackageError
 from zoo_runner.model.package import Package
-from zoo_runner.package.documents import Fetch, build_fetch
+from zoo_runner.package.documents import Documents, Fetch, as_uri, build_fetch, is_remote
+from zoo_runner.package.findings import Place
 from zoo_runner.package.loading import load_kept_package, load_package, load_resolved_package
 from zoo_runner.package.resolver import Resolve, resolve_in_new_process
 from zoo_staging.addresses import Reach
@@ -37,6 +38,8 @@ LONGEST_SECONDS, LONGEST_REQUEST_SECONDS = 600.0, 60.0
 
 A hostile one could take any amount.
 """
+LONGEST_LOCATING_SECONDS = 20.0
+"""What finding lines may take: they are worth no more, and what was found is shown without them."""
 _LARGEST_BYTES = 4 << 30
 
 
@@ -57,18 +60,26 @@ def prepare_upload(
 
     They may refer to one another and to web addresses, but not to this machine or its network. Raises `PackageError`.
     """
-    digest = sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16]
-    reference = f"https://{UPLOAD_HOST}/{digest}/{quote(main)}"
-    if workflow:
-        reference = f"{reference}#{workflow}"
-    if settings.package_hosts:
-        settings = replace(settings, package_hosts=(*settings.package_hosts, UPLOAD_HOST))
-    package = _prepare(reference, _without_private(settings), files, run, seconds)
+    reference = refer_to_upload(files, main, workflow)
+    package = _prepare(reference, _confine(settings, files), files, run, seconds)
     # a step would ask this host for it
     for location in _list_locations(package.document):
         if location.startswith(f"https://{UPLOAD_HOST}/"):
             raise _build_not_sent(location)
     return package
+
+
+def refer_to_upload(files: Mapping[str, str], main: str, workflow: str | None) -> str:
+    """Return the address that stands for the texts of a request."""
+    digest = sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16]
+    reference = f"https://{UPLOAD_HOST}/{digest}/{quote(main)}"
+    return f"{reference}#{workflow}" if workflow else reference
+
+
+def name_document(uri: str) -> str:
+    """Return how a document is called for people: by the name it was sent with, or by its address."""
+    parts = urlsplit(uri)
+    return _read_name(uri) if parts.hostname == UPLOAD_HOST else parts._replace(fragment="").geturl()
 
 
 def _list_locations(node: Any) -> Iterator[str]:
@@ -86,11 +97,48 @@ def prepare_public(
 
     Raises `PackageError`.
     """
-    return _prepare(reference, _without_private(settings), NO_FILES, run, seconds)
+    return _prepare(reference, _confine(settings), NO_FILES, run, seconds)
 
 
-def _without_private(settings: Settings) -> Settings:
-    return replace(settings, reach=replace(settings.reach, private=False))
+def locate_parts(
+    package: Package,
+    pointers: Sequence[str],
+    reference: str,
+    settings: Settings,
+    files: Mapping[str, str] = NO_FILES,
+    run: Resolve = resolve_in_new_process,
+) -> tuple[Place, ...]:
+    """Find the lines of parts of a package that was prepared a moment ago, by JSON pointers into its packed document.
+
+    A child process parses the documents again, within limits. It finds none where one of them is another by now.
+    """
+    order = {
+        **_build_order(reference, _confine(settings, files), files, LONGEST_LOCATING_SECONDS),
+        "pointers": list(pointers),
+        "digest": package.digest,
+    }
+    child = run(order, settings)
+    found = json.loads(child.stdout) if child.stdout.startswith("[") and not child.returncode else []
+    return tuple(Place(*place) for place in found) or (Place(""),) * len(pointers)
+
+
+def read_public_text(uri: str, settings: Settings, max_bytes: int) -> str:
+    """Read a document at a web address once more, to show it to who gave the address; raises `PackageError`."""
+    if not is_remote(uri):
+        raise PackageError(f"{uri} is not a web address", "Send the document itself.", code="package.reference")
+    confined = replace(_confine(settings), package_max_mib=max_bytes / 2**20)
+    fetch = _build_fetch(confined, NO_FILES, monotonic() + LONGEST_LOCATING_SECONDS)
+    return Documents(uri, confined, fetch).read(uri).decode("utf-8-sig", "replace")
+
+
+def _confine(settings: Settings, files: Mapping[str, str] = NO_FILES) -> Settings:
+    """Return the settings under which a package of a client is read: without this network, with what it has sent."""
+    hosts = settings.package_hosts
+    return replace(
+        settings,
+        reach=replace(settings.reach, private=False),
+        package_hosts=(*hosts, UPLOAD_HOST) if hosts and files else hosts,
+    )
 
 
 def _build_fetch(settings: Settings, files: Mapping[str, str], until: float | None = None) -> Fetch:
@@ -133,20 +181,7 @@ def _prepare(
     fetch = _build_fetch(settings, files, started + seconds / 2)
     if kept := load_kept_package(reference, settings, fetch):
         return kept
-    order = {
-        "reference": reference,
-        "files": dict(files),
-        "cache": str(settings.cache),
-        "hosts": settings.package_hosts,
-        "max_mib": settings.package_max_mib,
-        "confined": settings.confined,
-        "reach": asdict(settings.reach),
-        "proxies": asdict(settings.proxies),
-        "cpu_seconds": LONGEST_CPU_SECONDS,
-        "seconds": max(1, ceil(started + seconds - monotonic())),
-        "path": [path for path in sys.path if path and Path(path).is_absolute()],
-    }
-    child = run(order, settings)
+    child = run(_build_order(reference, settings, files, started + seconds - monotonic()), settings)
     if problem := _read_problem(child.stdout):
         raise problem
     if child.returncode == -signal.SIGXCPU:
@@ -166,10 +201,33 @@ def _prepare(
     return package
 
 
+def _build_order(reference: str, settings: Settings, files: Mapping[str, str], seconds: float) -> dict[str, Any]:
+    return {
+        "reference": reference,
+        "files": dict(files),
+        "cache": str(settings.cache),
+        "hosts": settings.package_hosts,
+        "max_mib": settings.package_max_mib,
+        "confined": settings.confined,
+        "reach": asdict(settings.reach),
+        "proxies": asdict(settings.proxies),
+        "cpu_seconds": LONGEST_CPU_SECONDS,
+        "seconds": max(1, ceil(seconds)),
+        "path": [path for path in sys.path if path and Path(path).is_absolute()],
+    }
+
+
 def _read_problem(text: str) -> PackageError | None:
     if not text.startswith("{"):
         return None
-    return PackageError.restore(from_plain(Diagnosis, json.loads(text)))
+    sent = json.loads(text)
+    faults = tuple(Fault(**fault) for fault in sent.pop("faults", ()))
+    diagnosis = from_plain(Diagnosis, sent)
+    if not faults:
+        return PackageError.restore(diagnosis)
+    problem = InvalidPackageError.restore(diagnosis)
+    problem.faults = faults
+    return problem
 
 
 def _too_large(reference: str, limit: str) -> PackageError:
@@ -186,7 +244,7 @@ def _limit(kind: int, most: int) -> None:
 
 
 def resolve(order: Mapping[str, Any]) -> None:
-    """Store the package in the cache, or print why that failed; runs in the child process."""
+    """Store the package in the cache, or print why that failed, or where its parts are; runs in the child process."""
     _limit(resource.RLIMIT_CPU, order["cpu_seconds"])
     _limit(resource.RLIMIT_AS, _LARGEST_BYTES)
     # servers that answer slowly take no processor time
@@ -199,10 +257,35 @@ def resolve(order: Mapping[str, Any]) -> None:
         reach=Reach(**order["reach"]),
         proxies=Proxies(**order["proxies"]),
     )
+    fetch = _build_fetch(settings, order["files"])
     try:
-        load_package(order["reference"], settings, _build_fetch(settings, order["files"]))
+        if "pointers" in order:
+            sys.stdout.write(json.dumps([astuple(place) for place in _locate(order, settings, fetch)]))
+        else:
+            load_package(order["reference"], settings, fetch)
     except PackageError as error:
-        sys.stdout.write(json.dumps(to_plain(error.diagnosis)))
+        faults = [asdict(fault) for fault in error.faults] if isinstance(error, InvalidPackageError) else []
+        sys.stdout.write(json.dumps({**to_plain(error.diagnosis), "faults": faults}))
     except MemoryError:
         problem = _too_large(order["reference"], f"{_LARGEST_BYTES >> 30} GiB of memory")
         sys.stdout.write(json.dumps(to_plain(problem.diagnosis)))
+
+
+def _locate(order: Mapping[str, Any], settings: Settings, fetch: Fetch) -> Iterator[Place]:
+    # it loads a parser of YAML, which only the child needs
+    from zoo_runner.package.positions import load_positions
+
+    package = load_resolved_package(order["reference"], settings)
+    if package is None or package.digest != order["digest"]:
+        return
+    digests = {file.uri: file.sha256 for file in package.files}
+    documents = Documents(as_uri(order["reference"]), settings, fetch)
+
+    def read(uri: str) -> bytes:
+        content = documents.read(uri)
+        if sha256(content).hexdigest() != digests.get(uri):
+            raise PackageError(f"{uri} has changed", "Send the request again.")
+        return content
+
+    places = load_positions(package, read)
+    yield from map(places.find, order["pointers"])

@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zoo_runner.config.configuration import Configuration
@@ -11,7 +11,15 @@ from zoo_runner.config.settings import Settings
 from zoo_runner.engines.argo.template.source import load_template
 from zoo_runner.model.errors import InputError, PackageError
 from zoo_runner.model.package import Package
-from zoo_runner.package.prepare import LONGEST_REQUEST_SECONDS, prepare_public, prepare_upload
+from zoo_runner.package.findings import Finding
+from zoo_runner.package.prepare import (
+    LONGEST_REQUEST_SECONDS,
+    locate_parts,
+    prepare_public,
+    prepare_upload,
+    read_public_text,
+    refer_to_upload,
+)
 from zoo_runner.package.resolver import Resolve
 from zoo_runner.server.invalid_requests import build_invalid
 from zoo_runner.server.requests import read_json
@@ -107,12 +115,41 @@ def _load(deployment: Deployment, settings: Settings, run: Resolve) -> Package:
     if deployment.files:
         main = next(iter(deployment.files))
         return prepare_upload(deployment.files, main, deployment.workflow, settings, run, LONGEST_REQUEST_SECONDS)
-    href = str(deployment.href)
+    href = _refer(deployment)
     if not href.lower().startswith(("http://", "https://")):
         raise PackageError(f"{href!r} is not a web address", "Give an http or https address.", code="package.reference")
-    if deployment.workflow:
-        href = f"{href.partition('#')[0]}#{deployment.workflow}"
     return prepare_public(href, settings, run, LONGEST_REQUEST_SECONDS)
+
+
+def _refer(deployment: Deployment) -> str:
+    if deployment.files:
+        return refer_to_upload(deployment.files, next(iter(deployment.files)), deployment.workflow)
+    href = str(deployment.href)
+    return f"{href.partition('#')[0]}#{deployment.workflow}" if deployment.workflow else href
+
+
+def locate_findings(
+    deployment: Deployment, package: Package, findings: Sequence[Finding], configuration: Configuration, run: Resolve
+) -> Sequence[Finding]:
+    """Add to the findings of a package their lines in the documents of its deployment; a template has none."""
+    if not findings or deployment.template is not None:
+        return findings
+    pointers, settings = [finding.place for finding in findings], configuration.settings
+    places = locate_parts(package, pointers, _refer(deployment), settings, deployment.files, run)
+    return [
+        replace(finding, uri=place.uri or None, line=place.line, column=place.column)
+        for finding, place in zip(findings, places, strict=True)
+    ]
+
+
+def read_text(deployment: Deployment, name: str, settings: Settings, max_bytes: int) -> str | None:
+    """Return the text of a document that findings are in; None where it cannot be read, or is too large to be shown."""
+    if name in deployment.files:
+        return deployment.files[name] if len(deployment.files[name]) <= max_bytes else None
+    try:
+        return read_public_text(name, settings, max_bytes)
+    except PackageError:
+        return None
 
 
 def _decode(body: bytes, what: str) -> str:

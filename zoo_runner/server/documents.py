@@ -101,13 +101,19 @@ class DiagnosisInfo(TypedDict):
 
 
 class PreflightProblem(TypedDict):
-    """One thing that a dry run found; `pointer` is a JSON pointer into the request, or into the packed CWL."""
+    """One thing that a dry run found; `pointer` is a JSON pointer into the request, or into the packed CWL.
+
+    `document`, `line` and `column` (from 1) are the place in what the author wrote, as far as it is known.
+    """
 
     code: str
     level: Literal["error", "warning"]
     pointer: str
     message: str
     remedy: str
+    document: NotRequired[str]
+    line: NotRequired[int]
+    column: NotRequired[int]
 
 
 class InputsSize(TypedDict):

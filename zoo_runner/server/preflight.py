@@ -1,24 +1,25 @@
 """What would fail, found before anything is created: the dry run of a deployment and of an execution."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines import choose_engine
 from zoo_runner.engines.cwl_process.script_faults import find_script_faults
 from zoo_runner.engines.pipeline import list_sources, load_stage_in_options
 from zoo_runner.engines.protocol import JobSpec
+from zoo_runner.inputs.inspection import check_package
 from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.errors import NotReachedError, ProcessNotFoundError, RunnerError
+from zoo_runner.model.errors import InvalidPackageError, NotReachedError, ProcessNotFoundError, RunnerError
 from zoo_runner.model.job import Job
 from zoo_runner.model.package import Package
 from zoo_runner.model.problems import format_pointer
 from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.package.findings import Finding, Severity
-from zoo_runner.package.validate import check_syntax, validate_package
+from zoo_runner.package.prepare import name_document
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.definitions import show_request
-from zoo_runner.server.deploying import Deployment
+from zoo_runner.server.deploying import Deployment, locate_findings
 from zoo_runner.server.documents import Preflight, PreflightProblem
 from zoo_runner.server.jobs import Placement, place_execution, place_job, prepare_execution
 from zoo_runner.server.processes import ensure_mutable, prepare_process
@@ -29,19 +30,21 @@ from zoo_staging.errors import StagingError
 def examine_deployment(api: Api, call: Call, deployment: Deployment, replaced: str | None = None) -> Preflight:
     """Find why a deployment would be refused, or the replacement of the process `replaced`, and what else is wrong.
 
-    Pointers lead into the packed CWL. What other platforms refuse is a warning here. Raises `ProcessNotFoundError`.
+    Pointers lead into the packed CWL, lines into the author's. What other platforms refuse is a warning here. Raises
+    `ProcessNotFoundError`.
     """
     try:
         process, package = prepare_process(api, call, deployment, replaced)
         ensure_mutable(api, call, process.id)
         if replaced is None:
             _ensure_free(api, call, process.id)
-        findings = (*validate_package(package), *check_syntax(package, find_script_faults))
-        failing = _examine_package(api, package, api.find_configuration(call.workspace))
+        configuration = api.find_configuration(call.workspace)
+        checked = [one for one in check_package(package, find_script_faults) if one.severity is not Severity.INFO]
+        findings = locate_findings(deployment, package, checked, configuration, api.resolver)
+        failing = _examine_package(api, package, configuration)
     except RunnerError as error:
         return _build(_list_problems(error))
-    warnings = [_describe_finding(finding) for finding in findings if finding.severity is not Severity.INFO]
-    return _build([*failing, *warnings])
+    return _build([*failing, *map(_describe_finding, findings)])
 
 
 def examine_execution(api: Api, call: Call, process_id: str, request: Mapping[str, Any]) -> Preflight:
@@ -134,7 +137,11 @@ def _list_problems(error: RunnerError) -> Iterator[PreflightProblem]:
     diagnosis = error.diagnosis
     if diagnosis.level is Level.PLATFORM or isinstance(error, ProcessNotFoundError):
         raise error
-    if not diagnosis.problems:
+    faults = error.faults if isinstance(error, InvalidPackageError) else ()
+    for fault in faults:
+        described = _describe(diagnosis.code, "", fault.message, diagnosis.remedy)
+        yield _add_place(described, fault.uri, fault.line, fault.column)
+    if not diagnosis.problems and not faults:
         yield _describe_error(error)
     for problem in diagnosis.problems:
         yield _describe(problem.code, problem.pointer, problem.message, diagnosis.remedy)
@@ -157,4 +164,13 @@ def _describe_source(where: tuple[str | int, ...], error: StagingError) -> Prefl
 
 def _describe_finding(finding: Finding) -> PreflightProblem:
     message = f"{finding.subject}: {finding.message}"
-    return {**_describe(finding.rule, finding.place, message, finding.remedy), "level": "warning"}
+    described = {**_describe(finding.rule, finding.place, message, finding.remedy), "level": "warning"}
+    return _add_place(cast(PreflightProblem, described), finding.uri, finding.line, finding.column)
+
+
+def _add_place(problem: PreflightProblem, uri: str | None, line: int | None, column: int | None) -> PreflightProblem:
+    if not uri:
+        return problem
+    place: dict[str, Any] = {"document": name_document(uri)}
+    place |= {name: number for name, number in (("line", line), ("column", column)) if number is not None}
+    return cast(PreflightProblem, {**problem, **place})

@@ -1,5 +1,6 @@
-"""The form that deploys a package: files, an address or a text; what is wrong with a package is shown above it."""
+"""The form that deploys a package: files, an address or a text; what is wrong with it is shown beside its lines."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -12,10 +13,11 @@ from zoo_runner.server.access.audit import Note, find_note
 from zoo_runner.server.answers import see_other
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.bodies import find_media_type, read_body
-from zoo_runner.server.deploying import MULTIPART_FORM, Deployment, read_form
+from zoo_runner.server.deploying import MULTIPART_FORM, Deployment, read_form, read_text
 from zoo_runner.server.documents import Preflight
 from zoo_runner.server.forms import read_parts
 from zoo_runner.server.pages.document import Document, prefers_html
+from zoo_runner.server.pages.source_lines import LONGEST_BYTES, Findings, place_findings
 from zoo_runner.server.problems import build_problem
 
 PASTED, ADDRESS = "package", "href"
@@ -27,11 +29,21 @@ Part = tuple[str, str | None, bytes]
 
 @dataclass(frozen=True)
 class DeployPage:
-    """The form below the list of processes: what was filled in, and what was found in the package, if it was read."""
+    """The form below the list of processes: what was filled in, and what was found in the package, if it was read.
+
+    `findings` are those of `found` beside the lines of what was sent. A browser does not keep which files were chosen.
+    """
 
     may_deploy: bool = True
     filled: Mapping[str, str] = field(default_factory=dict)
     found: Preflight | None = None
+    findings: Findings = field(default_factory=Findings)
+    has_files: bool = False
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many errors and warnings were found."""
+        return Counter(one["level"] for one in self.found["problems"]) if self.found else Counter()
 
 
 def is_deploy_form(request: Request) -> bool:
@@ -49,7 +61,7 @@ async def submit_deployment(api: Api, call: Call, request: Request, *, dry_run: 
 
 def _submit(api: Api, call: Call, parts: list[Part], note: Note, dry_run: bool) -> Response:
     filled = {name: content.decode("utf-8", "replace") for name, file_name, content in parts if file_name is None}
-    status = 200
+    status, deployment = 200, Deployment()
     try:
         deployment = read_deploy_form(parts)
         if not dry_run:
@@ -62,7 +74,10 @@ def _submit(api: Api, call: Call, parts: list[Part], note: Note, dry_run: bool) 
         if error.diagnosis.level is not Level.USER:
             raise
         status, found = build_problem(error)["status"], preflight.describe_refusal(error)
-    page = DeployPage(filled=filled, found=found)
+    settings = api.find_configuration(call.workspace).settings
+    findings = place_findings(found["problems"], lambda name: read_text(deployment, name, settings, LONGEST_BYTES))
+    has_files = any(file_name for _, file_name, _ in parts)
+    page = DeployPage(filled=filled, found=found, findings=findings, has_files=has_files)
     listed = processes.list_processes(api, call, _SHOWN, None)
     return Document(listed, "processes", call.base, view=lambda: page, status_code=status)
 
