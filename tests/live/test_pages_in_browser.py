@@ -91,6 +91,10 @@ def test_a_limit_is_raised_from_the_page_of_a_job(seen: dict[str, Any]) -> None:
     assert seen["raise"]["suggested"] == "60"
 
 
+def test_a_job_that_was_not_started_shows_what_it_will_run(seen: dict[str, Any]) -> None:
+    assert (seen["plan"]["steps"], seen["plan"]["after"]) == (["compute", "join"], ["the inputs", "compute"])
+
+
 def test_jobs_are_chosen_compared_and_removed_and_failures_counted(seen: dict[str, Any]) -> None:
     found = seen["choose"]
     assert {"status", "code"} <= set(found["differ"])

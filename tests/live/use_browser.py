@@ -302,6 +302,19 @@ def search(visit: Visit) -> dict[str, Any]:
     return {**found, "filled": any("landsat" in value for value in values)}
 
 
+def read_plan(visit: Visit) -> dict[str, Any]:
+    """Create a job without starting it, and read what it will run."""
+    body = {"process": "scene", "inputs": {"index": "ndvi"}}
+    created = visit.page.request.post(f"{visit.address}/jobs", data=body).json()
+    page = visit.open(f"/jobs/{created['jobID']}.html")
+    rows = page.locator("#plan tbody tr")
+    return {
+        "steps": rows.evaluate_all("all => all.map((one) => one.querySelector('th').firstChild.textContent.trim())"),
+        "after": rows.evaluate_all("all => all.map((one) => one.querySelector('td').textContent)"),
+        "address": page.url,
+    }
+
+
 def narrow(visit: Visit) -> dict[str, Any]:
     """Show the jobs that failed, by the form; the choice is in the address."""
     page = visit.open("/jobs.html")
@@ -382,6 +395,7 @@ def main(address: str, axe_file: str, pictures: str | None = None) -> None:
             seen["choose"] = choose(visit)
             seen["pass on"] = pass_on(visit, browser, seen["survey"]["address"])
             seen["preset"], seen["search"] = keep_preset(visit), search(visit)
+            seen["plan"] = read_plan(visit)
             seen["narrow"], seen["switch"] = narrow(visit), switch(visit)
             seen["errors"] = visit.errors
         addresses = {
@@ -391,6 +405,7 @@ def main(address: str, axe_file: str, pictures: str | None = None) -> None:
             "limit": seen["raise"]["failed"],
             "comparison": seen["choose"]["address"],
             "uses": seen["pass on"]["uses"],
+            "plan": seen["plan"]["address"],
         }
         seen["plain"] = read_without_scripts(browser, addresses)
         seen["correct"] = correct(browser, address)
@@ -420,6 +435,7 @@ def list_pages(addresses: dict[str, str]) -> dict[str, str]:
         "results": f"{addresses['survey']}/results",
         "logs": f"{addresses['succeeded']}/logs",
         "job-limit": addresses["limit"],
+        "job-plan": addresses["plan"],
         "comparison": addresses["comparison"],
         "failures": "/failures.html",
         "uses": addresses["uses"],

@@ -156,6 +156,24 @@ def test_a_job_that_waits_knows_how_many_are_before_it(api: Api, tmp_path: Path)
     assert show(api, replace(jobs[0], status=Status.RUNNING), call())[0].ahead is None
 
 
+def test_a_job_that_waits_has_a_plan_for_who_may_read_its_process(api: Api, tmp_path: Path) -> None:
+    kept = small_package(
+        requirements=[
+            {"class": "ResourceRequirement", "ramMin": 1000},
+            {"class": "DockerRequirement", "dockerPull": EVIL},
+        ]
+    )
+    job = create(api, tmp_path, kept=kept)
+    view, page = show(api, job, call())
+    Page(page).ensure_safe()
+    assert view.plan
+    assert [(one.name, one.image, one.memory) for one in view.plan.steps] == [("water", EVIL, "1000 MiB")]
+    assert ("1000 MiB" in page, EVIL in Page(page).text, "process.read" in view.list_shown()) == (True, True, True)
+    assert show(api, job, call("process.read"))[0].plan is None
+    for other in (replace(job, status=Status.RUNNING), replace(job, deployed_in="elsewhere")):
+        assert show(api, other, call())[0].plan is None
+
+
 @pytest.mark.parametrize(
     ("status", "actions"),
     [

@@ -16,12 +16,15 @@ from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.events import StageStarted, StepEnded, StepReused, StepStarted
 from zoo_runner.model.ids import file_name
 from zoo_runner.model.job import FINAL, Job, Status
+from zoo_runner.model.package import Package
 from zoo_runner.server import unstarted
 from zoo_runner.server.api import Api, Call
+from zoo_runner.server.jobs import load_package
 from zoo_runner.server.logs import JOB_LOG, list_names, locate_log
+from zoo_runner.server.pages.job_plan import JobPlan, build_plan
 from zoo_runner.server.pages.limit_form import RaisedLimit, suggest_limit, write_command
 from zoo_runner.server.pages.log_window import LogWindow, colour, find_lines, read_window
-from zoo_runner.server.pages.timeline import QUEUE, Request, Timeline, build_timeline, find_requests
+from zoo_runner.server.pages.timeline import QUEUE, Timeline, build_timeline, find_requests
 from zoo_runner.store.protocol import JobQuery
 
 WHO_ACTS: Mapping[Level, str] = {
@@ -69,7 +72,8 @@ class ShownLog:
 class JobPage:
     """What the page of a job shows beside its status document; `log` and `inputs` are None for who may not see them.
 
-    `ahead` is how many jobs of the workspace wait before it, None where it does not wait. `is_cut` says whether steps
+    `ahead` is how many jobs of the workspace wait before it, None where it does not wait; `plan` is what will run, of
+    one that has not begun, for who may read the process. `is_cut` says whether steps
     may be missing from the begin of the timeline. `limit` is what the step that failed may be given more of, and
     `limit_command` the call of the API that does so.
     """
@@ -85,12 +89,13 @@ class JobPage:
     actions: tuple[Action, ...]
     last_event: int
     is_cut: bool = False
+    plan: JobPlan | None = None
     limit: RaisedLimit | None = None
     limit_command: str = ""
 
     def list_shown(self) -> set[str]:
         """List the actions whose content is shown beside the status."""
-        shown = {"job.logs": self.log, "job.inputs": self.inputs}
+        shown = {"job.logs": self.log, "job.inputs": self.inputs, "process.read": self.plan}
         return {action for action, content in shown.items() if content is not None}
 
 
@@ -100,7 +105,8 @@ def read_job_page(api: Api, call: Call, job: Job) -> JobPage:
     last = api.store.events.count(job.id)
     stages = api.store.events.read_last(job.id, (StageStarted,), _MOST_EVENTS)
     steps = api.store.events.read_last(job.id, (StepStarted, StepEnded, StepReused), _MOST_EVENTS)
-    requests = _load_requests(api, job)
+    package = _load_package(api, call, job)
+    requests = find_requests(package) if package else {}
     timeline = build_timeline(job, [*stages, *steps], requests, time())
     asked, diagnosis = dict(call.query), job.outcome.diagnosis if job.outcome else None
     names = list_names(job)
@@ -119,17 +125,29 @@ def read_job_page(api: Api, call: Call, job: Job) -> JobPage:
         actions=list_actions(job, call),
         last_event=last,
         is_cut=len(steps) == _MOST_EVENTS,
+        plan=build_plan(package) if package and _shows_plan(call, job) else None,
         limit=limit,
         limit_command=write_command(limit, call.link("jobs", job.id)) if limit else "",
     )
 
 
-def _load_requests(api: Api, job: Job) -> Mapping[str, Request]:
+def _load_package(api: Api, call: Call, job: Job) -> Package | None:
+    """Load the package of a job; of one that was not started what is deployed now, if that is so still."""
     try:
-        return find_requests(api.store.jobs.load_package(job.package))
+        if job.status is not Status.CREATED:
+            return api.store.jobs.load_package(job.package)
+        return load_package(api, call, job.process_id) if _is_of_workspace(job) else None
     except RunnerError:
-        # one that was not started has none
-        return {}
+        return None
+
+
+def _shows_plan(call: Call, job: Job) -> bool:
+    """Whether the steps of a job are ahead of it, and the caller may read its process."""
+    return job.status in (Status.ACCEPTED, Status.CREATED) and _is_of_workspace(job) and call.may("process.read")
+
+
+def _is_of_workspace(job: Job) -> bool:
+    return job.deployed_in in (None, job.workspace)
 
 
 def _measure(job: Job) -> float | None:
@@ -202,8 +220,12 @@ def list_actions(job: Job, call: Call) -> tuple[Action, ...]:
     """List what a caller may do with a job."""
     own, process = call.link("jobs", job.id), call.link("processes", job.process_id)
     actions = []
-    is_here = job.deployed_in in (None, job.workspace)
-    if is_here and job.status is not Status.CREATED and call.may("process.execute") and call.may("job.inputs"):
+    if (
+        _is_of_workspace(job)
+        and job.status is not Status.CREATED
+        and call.may("process.execute")
+        and call.may("job.inputs")
+    ):
         again = (
             f"curl -s {quote(f'{own}/definition')} |\n"
             f"  curl -X POST {quote(f'{process}/execution')} -H 'Prefer: respond-async' \\\n"
