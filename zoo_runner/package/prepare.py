@@ -284,7 +284,7 @@ def _locate(order: Mapping[str, Any], settings: Settings, fetch: Fetch) -> Itera
     def read(uri: str) -> bytes:
         content = documents.read(uri)
         if sha256(content).hexdigest() != digests.get(uri):
-            raise PackageError(f"{uri} has changed", "Send the request again.")
+            raise PackageError(f"{uri} has changed", "Send the request again.", code="package.resolve")
         return content
 
     places = load_positions(package, read)
