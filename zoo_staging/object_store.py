@@ -179,6 +179,15 @@ async def read_object(
     return S3Object(end - start, chunks, result.meta["e_tag"])
 
 
+async def measure_object(bucket: Store, key: str, href: str, *, read_timeout_seconds: float) -> tuple[int, str | None]:
+    """Ask for the size of an object, and what names this version of it; raises `StagingError`."""
+    try:
+        found = await within(read_timeout_seconds, obstore.head_async(bucket, key))
+    except (BaseError, OSError, ValueError) as error:
+        raise translate(error, href) from error
+    return found["size"], found["e_tag"]
+
+
 async def list_objects(
     bucket: Store, prefix: str, href: str, *, read_timeout_seconds: float
 ) -> AsyncIterator[tuple[str, int]]:

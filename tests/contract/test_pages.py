@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.markup import EVIL, Page
+from tests.servers import S3Server
 from tests.serving import Answer, Server, serving
 from tests.site import Site
 from tests.values import ROOT
@@ -537,3 +538,32 @@ def test_results_of_a_synchronous_execution_are_a_page_too(server: Server) -> No
 def test_the_head_of_a_page_is_that_of_a_page(server: Server) -> None:
     head = server.request("HEAD", "/processes", None, HTML)
     assert (head.status, head.headers["content-type"], head.body) == (200, "text/html; charset=utf-8", b"")
+
+
+def test_results_in_a_bucket_have_footprints_and_quicklooks(tmp_path: Path, package_cache: Path, s3: S3Server) -> None:
+    (s3.folder / "page-results").mkdir()
+    options = s3.options
+    site = Site(tmp_path, package_cache).having(
+        STAGEOUT_OUTPUT="s3://page-results/here",
+        AWS_ENDPOINT_URL=str(options.endpoint),
+        AWS_ACCESS_KEY_ID=str(options.access_key_id),
+        AWS_SECRET_ACCESS_KEY=str(options.secret_access_key),
+        AWS_REGION=options.region,
+    )
+    with serving(site.environ, tmp_path) as server:
+        server.deploy(SURVEY)
+        job = server.execute("survey", {"area": AREA})
+        server.wait(job, "successful")
+        page = get(server, f"/jobs/{job}/results")
+        page.ensure_safe()
+        (data,) = [json.loads(one["data-map"] or "") for one in page.list_all("div") if "data-map" in one]
+        assert tuple(AREA["bbox"]) in {tuple(shape["box"]) for shape in data["shapes"]}
+        (picture, *_) = [shape["picture"] for shape in data["shapes"] if shape["picture"]]
+        drawn = server.request("GET", picture)
+        assert (drawn.status, drawn.headers["content-type"], drawn.body[:4]) == (200, "image/png", b"\x89PNG")
+        assert server.request("GET", picture, None, {"If-None-Match": drawn.headers["etag"]}).status == 304
+        for wrong in ("none.tif", "../../other/a.tif", "transect/transect.csv"):
+            answer = server.request("GET", f"/jobs/{job}/quicklook/{wrong}")
+            assert answer.status == 404, wrong
+        raw = server.request("GET", f"/jobs/{job}/results", None, HTML).body.decode()
+        assert str(options.secret_access_key) not in raw

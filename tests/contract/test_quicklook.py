@@ -1,10 +1,13 @@
 """Pictures of rasters, as their process draws them."""
 
+import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +16,24 @@ import pytest
 import rasterio  # type: ignore[import-untyped]  # it ships none
 from rasterio.transform import from_bounds  # type: ignore[import-untyped]  # as above
 
+from tests.servers import FileServer, S3Server
 from zoo_runner.engines.cwl_process.system_calls import filter_reader
 from zoo_runner.model.errors import InputError, JobNotFoundError
-from zoo_runner.model.job import Job, Status
-from zoo_runner.server import quicklook
-from zoo_runner.server.quicklook import build_tag, can_draw, draw_quicklook, find_raster, read_box
+from zoo_runner.model.job import Job, Outcome, Results, Status
+from zoo_runner.model.workspace import StorageProfile
+from zoo_runner.server import quicklook, result_bucket
+from zoo_runner.server.pages.stored_items import list_stored_items
+from zoo_runner.server.quicklook import (
+    build_tag,
+    can_draw,
+    draw_quicklook,
+    find_raster,
+    find_stored_raster,
+    read_box,
+)
 from zoo_runner.server.quicklook_process import LARGEST_BYTES, LONGEST_SIDE, confine, describe, hold
 from zoo_runner.server.quicklook_process import draw as draw_open
+from zoo_runner.server.result_bucket import ResultBucket, StoredRaster
 
 # the library's own, about how it multiplies, and about pictures that have no place
 pytestmark = [
@@ -290,3 +304,120 @@ def test_a_box_that_is_none_is_refused(text: str) -> None:
 
 def test_a_box_is_read() -> None:
     assert (read_box(None), read_box("10,46,12,47")) == (None, BOX)
+
+
+def build_stored_job(s3: S3Server, name: str) -> tuple[Job, StorageProfile, Path]:
+    """A job whose results lie in a bucket, and the folder that the bucket has for them."""
+    (folder := s3.folder / "quicklooks" / name).mkdir(parents=True)
+    options = s3.options
+    variables = {
+        "AWS_ENDPOINT_URL": str(options.endpoint),
+        "AWS_ACCESS_KEY_ID": str(options.access_key_id),
+        "AWS_SECRET_ACCESS_KEY": str(options.secret_access_key),
+    }
+    return replace(build_job(folder), destination=f"s3://quicklooks/{name}"), StorageProfile(variables), folder
+
+
+NOISE = np.random.default_rng(7).integers(0, 250, (1, 3000, 2000), "uint8")
+
+
+FOREIGN = ["../other/a.tif", "./a.tif", "/a.tif", "x//a.tif", "a.tif/", f"{'a' * 2000}.tif", ".tif"]
+
+
+class TestBuckets:
+    @pytest.mark.parametrize("box", [None, BOX])
+    @pytest.mark.parametrize("driver", ["COG", "GTiff"])
+    def test_a_raster_in_a_bucket_is_drawn_as_one_on_the_server(self, s3: S3Server, box: Any, driver: str) -> None:
+        job, storage, folder = build_stored_job(s3, f"drawn-{driver}-{box is None}")
+        path = write(folder / "a.tif", NOISE, driver=driver)
+        raster, tag = find_stored_raster(job, "a.tif", box, storage)
+        assert (raster.size, tag) == (path.stat().st_size, find_stored_raster(job, "a.tif", box, storage)[1])
+        assert draw_quicklook(job, "a.tif", raster, box) == draw(str(path), box)
+
+    def test_what_is_read_of_a_raster_is_limited(self, s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+        job, storage, folder = build_stored_job(s3, "large")
+        write(folder / "a.tif", NOISE)
+        raster, _ = find_stored_raster(job, "a.tif", None, storage)
+        monkeypatch.setattr(result_bucket, "LARGEST_READ_BYTES", 1 << 20)
+        with pytest.raises(JobNotFoundError, match=r"MiB|bytes"):
+            draw_quicklook(job, "a.tif", raster, None)
+
+    def test_of_a_raster_with_overviews_a_small_part_is_asked_for(self, web: FileServer, tmp_path: Path) -> None:
+        path = write(tmp_path / "a.tif", NOISE, driver="COG")
+        web.put("quicklooks/ranges/a.tif", path.read_bytes())
+        storage = StorageProfile({"AWS_ENDPOINT_URL": web.url})
+        bucket = ResultBucket.open(replace(build_job(tmp_path), destination="s3://quicklooks/ranges"), storage)
+        tag = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        raster = StoredRaster(bucket, "a.tif", path.stat().st_size, f'"{tag}"')
+        assert draw_quicklook(build_job(tmp_path), "a.tif", raster, None) == draw(str(path), None)
+        asked = [headers.get("Range", "") for _, headers in web.headers]
+        read = sum(int(end) - int(begin) + 1 for begin, end in re.findall(r"bytes=(\d+)-(\d+)", " ".join(asked)))
+        assert (all(asked), read < raster.size / 4) == (True, True)
+        changed = replace(raster, validator='"another"')
+        with pytest.raises(JobNotFoundError):
+            draw_quicklook(build_job(tmp_path), "a.tif", changed, None)
+
+    def test_a_bucket_that_is_too_slow_is_not_waited_for(self, s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+        job, storage, folder = build_stored_job(s3, "slow")
+        write(folder / "a.tif", NOISE[:, :10, :10])
+        raster, _ = find_stored_raster(job, "a.tif", None, storage)
+        monkeypatch.setattr(quicklook, "_LONGEST_SECONDS", 0)
+        with pytest.raises(JobNotFoundError) as raised:
+            draw_quicklook(job, "a.tif", raster, None)
+        assert raised.value.diagnosis.code == "job.no-quicklook"
+
+    def test_a_raster_that_is_another_one_meanwhile_is_not_drawn(self, s3: S3Server) -> None:
+        job, storage, folder = build_stored_job(s3, "changed")
+        path = write(folder / "a.tif", NOISE[:, :500, :500])
+        raster, tag = find_stored_raster(job, "a.tif", None, storage)
+        path.unlink()
+        with pytest.raises(JobNotFoundError):
+            draw_quicklook(job, "a.tif", raster, None)
+        with pytest.raises(JobNotFoundError):
+            find_stored_raster(job, "a.tif", None, storage)
+        write(folder / "a.tif", NOISE[:, :400, :500])
+        assert find_stored_raster(job, "a.tif", None, storage)[1] != tag
+
+    @pytest.mark.parametrize("path", FOREIGN, ids=range(len(FOREIGN)))
+    def test_only_results_of_the_job_are_drawn(self, s3: S3Server, path: str) -> None:
+        job, storage, folder = build_stored_job(s3, f"own-{FOREIGN.index(path)}")
+        write(folder / "a.tif", NOISE[:, :10, :10])
+        (folder.parent / "other").mkdir(exist_ok=True)
+        write(folder.parent / "other" / "a.tif", NOISE[:, :10, :10])
+        with pytest.raises(JobNotFoundError) as raised:
+            find_stored_raster(job, path, None, storage)
+        assert raised.value.diagnosis.code == "job.no-quicklook"
+
+    def test_a_job_that_has_not_ended_has_none_and_wrong_credentials_are_not_shown(self, s3: S3Server) -> None:
+        job, storage, folder = build_stored_job(s3, "refused")
+        write(folder / "a.tif", NOISE[:, :10, :10])
+        with pytest.raises(JobNotFoundError):
+            find_stored_raster(replace(job, status=Status.RUNNING), "a.tif", None, storage)
+        other = StorageProfile({**storage.variables, "AWS_SECRET_ACCESS_KEY": "canary-of-the-store"})
+        with pytest.raises(JobNotFoundError) as raised:
+            find_stored_raster(job, "a.tif", None, other)
+        assert "canary" not in str(raised.value.diagnosis)
+
+    def test_the_items_of_results_in_a_bucket_are_found(self, s3: S3Server) -> None:
+        job, storage, folder = build_stored_job(s3, "items")
+        (folder / "s").mkdir()
+        asset = {"href": "./red.tif", "type": "image/tiff; application=geotiff", "title": "Red"}
+        item = {
+            "type": "Feature",
+            "id": "scene",
+            "bbox": [*BOX],
+            "assets": {"red": asset, "far": {"href": "/etc/a.tif"}},
+        }
+        (folder / "s" / "item.json").write_text(json.dumps(item))
+        links = [{"rel": "item", "href": "s/item.json"}, {"rel": "child", "href": "catalog.json"}]
+        (folder / "catalog.json").write_text(json.dumps({"type": "Catalog", "links": links}))
+        (folder / "broken.json").write_text("{")
+        hrefs = ("s3://quicklooks/items/catalog.json", "broken.json", "none.json", "s3://other/items/a.json")
+        collection = {"links": [{"rel": "child", "href": href} for href in hrefs]}
+        results = Results({}, collection, "")
+        job = replace(job, outcome=Outcome(Status.SUCCESSFUL, results=results))
+        (found,) = list_stored_items(job, storage)
+        assert (found.title, found.path, found.box) == ("scene", "s/item.json", BOX)
+        assert [(one.title, one.path) for one in found.assets] == [("Red", "s/red.tif")]
+        refused = StorageProfile({**storage.variables, "AWS_SECRET_ACCESS_KEY": "another"})
+        assert list_stored_items(job, refused) == []

@@ -12,7 +12,9 @@ from zoo_runner.model.job import Job, Outcome, Results, Status
 from zoo_runner.server.api import Call
 from zoo_runner.server.pages import result_items, results_page
 from zoo_runner.server.pages.maps import build_job_shapes, find_input_box, find_result_box, read_box, read_geometry
+from zoo_runner.server.pages.result_items import Asset, ResultItem
 from zoo_runner.server.pages.results_page import build_results_page
+from zoo_runner.server.pages.stored_items import locate
 from zoo_runner.server.results import find_result_file
 
 BOX = (10.0, 46.0, 11.0, 47.0)
@@ -139,6 +141,40 @@ def test_results_in_a_bucket_are_shown_by_their_extent() -> None:
     job = have_results(build_job("one", destination="s3://bucket/one"), say_extent([10, 46, 11, 47]))
     page = build_results_page({}, job, CALL)
     assert ([shape.box for shape in page.map.shapes], page.items, page.files) == ([BOX], (), ())
+
+
+def test_rasters_in_a_bucket_have_quicklooks_and_addresses() -> None:
+    job = replace(
+        have_results(build_job("one", destination="s3://bucket/one"), say_extent([10, 46, 11, 47])),
+        public_url="https://data.example/x",
+    )
+    base, pictures = "https://data.example/x/one/", "/api/jobs/one/quicklook/"
+    document = {"red": {"href": f"{base}red.tif", "type": "image/tiff; application=geotiff"}}
+    page = build_results_page(document, job, CALL)
+    (shape,) = page.map.shapes
+    assert shape.picture == f"{pictures}red.tif?bbox=10.0,46.0,11.0,47.0"
+    assert [(file.name, file.picture) for file in page.files] == [("red.tif", f"https://eo.example{pictures}red.tif")]
+    item = ResultItem("scene", "s/item.json", BOX, {"type": "Point"}, (Asset("Red", "s/red.jp2", "image/jp2"),))
+    page = build_results_page({}, job, CALL, [item])
+    (shape,) = page.map.shapes
+    assert (shape.picture, shape.href) == (f"{pictures}s/red.jp2?bbox=10.0,46.0,11.0,47.0", f"{base}s/item.json")
+    assert [place.store for place in page.places] == ["s3://bucket/one/s/item.json", "s3://bucket/one/s/red.jp2"]
+
+
+BASES = ("https://data.example/x/", "s3://bucket/x/")
+
+
+@pytest.mark.parametrize(
+    ("href", "path"),
+    [
+        *(("a.tif", "s/a.tif"), ("../a%20b.tif", "a b.tif"), ("s3://bucket/x/a.tif", "a.tif")),
+        *(("https://data.example/x/t/a.tif", "t/a.tif"), ("../../a.tif", None), ("%2e%2e/../a.tif", None)),
+        *(("s3://bucket/x/../a.tif", None), ("s3://other/x/a.tif", None), ("/etc/passwd", None), ("..", None)),
+        *((None, None), ("", None), ("a" * 5000, None), ("file:///a.tif", None)),
+    ],
+)
+def test_only_what_lies_below_the_results_is_a_file_of_an_item(href: Any, path: str | None) -> None:
+    assert locate("s/item.json", href, BASES) == path
 
 
 def test_items_that_lead_to_each_other_end(results: Path) -> None:

@@ -1,6 +1,7 @@
-"""Draws a small picture of a raster, in a process of its own: `python -m … KIND FILTER [WEST SOUTH EAST NORTH]`.
+"""Draws a small picture of a raster, in a process of its own: `python -m … KIND FILTER SIZE [WEST SOUTH EAST NORTH]`.
 
-Reads the raster from the descriptor of stdin, and prints a PNG image, or, with exit code 1, why there is none. `KIND`
+Reads the raster from the descriptor of stdin: a file, or, where it has a size, a socket over which the parts of one
+in a bucket are asked for and come. It prints a PNG image, or, with exit code 1, why there is none. `KIND`
 is the ending of the raster's name, `FILTER` the filter of system calls as hexadecimal digits. With a box in degrees,
 the picture is just that box, with north at the top.
 
@@ -13,8 +14,9 @@ what it prints are limited. What the libraries load late is loaded before, by dr
 import os
 import re
 import resource
+import struct
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -25,6 +27,10 @@ LONGEST_SIDE = 768
 LARGEST_BYTES = 16 << 20
 """Size of what is printed: more than a picture of `_READ_SIDE` has without compression."""
 SAID_CHARACTERS = 300
+ASKED = struct.Struct("<QQ")
+"""How a part is asked for: the place of its first byte, and how many there are."""
+LARGEST_PART = 4 << 20
+_BLOCK_BYTES = 64 << 10
 _READ_SIDE = 1024
 _MEMORY_BYTES, _CPU_SECONDS = 2 << 30, 15
 # what the extremes of a band are cut at, in percent
@@ -43,6 +49,42 @@ class Raster:
     size: int
     kind: str
 
+    def read(self, start: int, end: int) -> bytes:
+        """Read the bytes from `start` up to, not including, `end`."""
+        return os.pread(self.descriptor, end - start, start)
+
+
+@dataclass(frozen=True)
+class FarRaster(Raster):
+    """A raster whose parts are asked for over a socket; they come in blocks, which are kept."""
+
+    blocks: dict[int, bytes] = field(default_factory=dict)
+
+    def read(self, start: int, end: int) -> bytes:
+        """Read bytes, asking for those that are not here yet; raises `OSError`."""
+        first, last = start // _BLOCK_BYTES, -(-end // _BLOCK_BYTES)
+        for number in range(first, last):
+            if number not in self.blocks:
+                self._fetch(number, last)
+        data = b"".join(self.blocks[number] for number in range(first, last))
+        return data[start - first * _BLOCK_BYTES :][: end - start]
+
+    def _fetch(self, first: int, last: int) -> None:
+        """Ask for the blocks from the first up to one that is here, in one part."""
+        most = min(last, first + LARGEST_PART // _BLOCK_BYTES)
+        stop = next((number for number in range(first + 1, most) if number in self.blocks), most)
+        start, end = first * _BLOCK_BYTES, min(stop * _BLOCK_BYTES, self.size)
+        os.write(self.descriptor, ASKED.pack(start, end - start))
+        data = bytearray()
+        while len(data) < end - start:
+            part = os.read(self.descriptor, end - start - len(data))
+            if not part:
+                raise OSError("no more of the file came")
+            data += part
+        for number in range(first, stop):
+            at = (number - first) * _BLOCK_BYTES
+            self.blocks[number] = bytes(data[at : at + _BLOCK_BYTES])
+
 
 def hold(descriptor: int, kind: str) -> Raster:
     """Measure a raster that is open; `kind` is the ending of its name."""
@@ -57,7 +99,7 @@ class _Reader:
 
     def read(self, size: int = -1) -> bytes:
         rest = max(0, self._raster.size - self._place)
-        data = os.pread(self._raster.descriptor, rest if size < 0 else min(size, rest), self._place)
+        data = self._raster.read(self._place, self._place + (rest if size < 0 else min(size, rest)))
         self._place += len(data)
         return data
 
@@ -212,13 +254,14 @@ def describe(error: Exception) -> str:
     return " ".join(_OWN_NAME.sub("the file", str(error)).split())[:SAID_CHARACTERS]
 
 
-def main(kind: str, code: str, *box: str) -> int:
+def main(kind: str, code: str, size: str, *box: str) -> int:
     """Print the picture, or why there is none; returns the exit code."""
     import rasterio
 
     with rasterio.Env(**_QUIET):
         try:
-            raster = hold(sys.stdin.fileno(), kind)
+            given = sys.stdin.fileno()
+            raster = FarRaster(given, int(size), kind) if size else hold(given, kind)
             prepare()
             confine(bytes.fromhex(code))
             answer, status = draw(raster, tuple(map(float, box)) or None), 0

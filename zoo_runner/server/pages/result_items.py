@@ -1,11 +1,11 @@
-"""The STAC Items of results that lie on this machine, and what their assets are."""
+"""The STAC Items of results, of those that lie on this machine, and what their assets are."""
 
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
@@ -73,10 +73,15 @@ def list_items(job: Job) -> list[ResultItem]:
 
 def _list_links(file: Path, document: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
     """List what a document leads to: the document's file, and the address."""
+    return ((file, href) for href in list_followed(document))
+
+
+def list_followed(document: Mapping[str, Any]) -> Iterator[Any]:
+    """List the addresses of the Items and catalogs that a STAC document leads to."""
     links = document.get("links")
     for link in links if isinstance(links, list | tuple) else ():
         if isinstance(link, Mapping) and link.get("rel") in _FOLLOWED:
-            yield file, link.get("href")
+            yield link.get("href")
 
 
 def _locate(job: Job, file: Path, href: Any) -> Path | None:
@@ -103,26 +108,39 @@ def _read(file: Path) -> Mapping[str, Any]:
 
 def _read_item(job: Job, file: Path, document: Mapping[str, Any], most_assets: int) -> tuple[ResultItem, int]:
     """Read an Item and the first of its assets; returns how many of these were looked at, too."""
+
+    def locate(href: Any) -> str | None:
+        found = _locate(job, file, href)
+        return _shorten(job, found) if found else None
+
+    assets = document.get("assets")
+    tried = min(len(assets), most_assets) if isinstance(assets, Mapping) else 0
+    return read_item(_shorten(job, file), document, locate, most_assets), tried
+
+
+def read_item(
+    path: str, document: Mapping[str, Any], locate: Callable[[Any], str | None], most_assets: int = _MOST_ASSETS_OF_ITEM
+) -> ResultItem:
+    """Read an Item and the first of its assets; `locate` gives the path of an asset by its address."""
     box, assets = read_box(document.get("bbox")), document.get("assets")
-    tried = list(islice(assets.items(), most_assets)) if isinstance(assets, Mapping) else []
-    item = ResultItem(
-        _cut(document.get("id")) or _cut(file.stem),
-        _shorten(job, file),
+    tried = islice(assets.items(), most_assets) if isinstance(assets, Mapping) else ()
+    return ResultItem(
+        _cut(document.get("id")) or _cut(PurePosixPath(path).stem),
+        path,
         box,
         read_geometry(document.get("geometry"), box) if box else {},
-        tuple(_list_assets(job, file, tried)),
+        tuple(_list_assets(tried, locate)),
     )
-    return item, len(tried)
 
 
-def _list_assets(job: Job, file: Path, assets: Iterable[tuple[str, Any]]) -> Iterator[Asset]:
+def _list_assets(assets: Iterable[tuple[str, Any]], locate: Callable[[Any], str | None]) -> Iterator[Asset]:
     for name, asset in assets:
-        found = _locate(job, file, asset.get("href")) if isinstance(asset, Mapping) else None
+        found = locate(asset.get("href")) if isinstance(asset, Mapping) else None
         if found:
             size, title = asset.get("file:size"), _cut(asset.get("title")) or _cut(name)
             yield Asset(
                 title,
-                _shorten(job, found),
+                found,
                 _cut(asset.get("type")),
                 size if isinstance(size, int) else None,
                 _cut(asset.get("file:checksum")),

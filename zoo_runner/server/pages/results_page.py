@@ -3,17 +3,19 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain, islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from stageout.raster import build_footprint
 from zoo_runner.model.job import Job
 from zoo_runner.server.api import Call
-from zoo_runner.server.pages.maps import MapView, Shape, find_result_box
+from zoo_runner.server.pages.maps import Box, MapView, Shape, find_result_box
 from zoo_runner.server.pages.result_items import ResultItem, list_items
+from zoo_runner.server.pages.stored_items import list_bases
 from zoo_runner.server.pages.tables import Chart, Table, build_chart, build_table, read_rows
 from zoo_runner.server.quicklook import PATH, can_draw
+from zoo_runner.server.result_bucket import is_stored
 from zoo_runner.server.results import find_result_file
 
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
@@ -80,21 +82,38 @@ class ResultsPage:
 
 @dataclass(frozen=True)
 class _Place:
-    """The address below which the files of a job lie, and that of its quick-looks."""
+    """The address below which the files of a job lie on the server, and that of its quick-looks.
+
+    `bases` are the addresses of the results themselves, the one for links first.
+    """
 
     job: Job
     files: str
     pictures: str
+    bases: tuple[str, ...]
+
+    def find_path(self, href: str) -> str | None:
+        """Find the path below the results that an address leads to; None for what lies elsewhere."""
+        base = next((one for one in self.bases if href.startswith(one)), None)
+        return unquote(href.removeprefix(base)) if base else None
+
+    def link(self, path: str) -> str:
+        """Return the address of a file of the results."""
+        return self.bases[0] + quote(path)
 
 
-def build_results_page(document: Mapping[str, Any], job: Job, call: Call, *, may_share: bool = False) -> ResultsPage:
-    """Build the page of a results document."""
-    place = _Place(job, f"{call.link('jobs', job.id, 'files')}/", f"{call.link('jobs', job.id, PATH)}/")
-    items = list_items(job)
-    files = _list_shown_files(document, items, place)
+def build_results_page(
+    document: Mapping[str, Any], job: Job, call: Call, stored: Iterable[ResultItem] = (), *, may_share: bool = False
+) -> ResultsPage:
+    """Build the page of a results document; `stored` are the Items of results in a bucket."""
+    files = f"{call.link('jobs', job.id, 'files')}/"
+    bases = list_bases(job) if is_stored(job) else (files,)
+    place = _Place(job, files, f"{call.link('jobs', job.id, PATH)}/", bases)
+    items = [*list_items(job), *stored]
+    shown = _list_shown_files(document, items, place)
     places = tuple({one.href: one for one in _list_places(document, items, place)}.values())
     share = call.link("jobs", job.id, "links") if may_share else ""
-    return ResultsPage(files, tuple(items), _build_map(items, files, place), places[:_MOST_PLACES], share)
+    return ResultsPage(shown, tuple(items), _build_map(items, shown, place), places[:_MOST_PLACES], share)
 
 
 def _list_places(document: Mapping[str, Any], items: Iterable[ResultItem], place: _Place) -> Iterator[ResultPlace]:
@@ -105,9 +124,11 @@ def _list_places(document: Mapping[str, Any], items: Iterable[ResultItem], place
             if found:
                 yield found
     for item in items:
-        yield ResultPlace(item.title, _VECTORS, place.files + quote(item.path), path=item.path)
-        for asset in item.assets:
-            yield ResultPlace(asset.title, asset.media_type, place.files + quote(asset.path), path=asset.path)
+        own = (item.title, item.path, _VECTORS)
+        for name, path, media_type in (own, *((one.title, one.path, one.media_type) for one in item.assets)):
+            found = find_place(name, place.link(path), media_type, place.job, place.files)
+            if found:
+                yield found
 
 
 def find_place(name: str, href: str, media_type: str, job: Job, files: str) -> ResultPlace | None:
@@ -135,8 +156,7 @@ def _list_shown_files(document: Mapping[str, Any], items: list[ResultItem], plac
     for output, path, media_type in islice(chain(_list_outputs(document, place), _list_assets(items)), _MOST_TRIED):
         if len(found) == _MOST_SHOWN:
             break
-        file = None if path in found else find_result_file(place.job, path)
-        shown = _show(output, path, media_type, file, place) if file else None
+        shown = None if path in found else _show_any(output, path, media_type, place)
         if shown:
             found[path] = shown
     return tuple(found.values())
@@ -145,9 +165,9 @@ def _list_shown_files(document: Mapping[str, Any], items: list[ResultItem], plac
 def _list_outputs(document: Mapping[str, Any], place: _Place) -> Iterator[tuple[str, str, str]]:
     for output, value in document.items():
         for link in _walk_links(value):
-            href = str(link["href"])
-            if href.startswith(place.files):
-                yield output, unquote(href.removeprefix(place.files)), str(link.get("type", ""))
+            path = place.find_path(str(link["href"]))
+            if path is not None:
+                yield output, path, str(link.get("type", ""))
 
 
 def _list_assets(items: Iterable[ResultItem]) -> Iterator[tuple[str, str, str]]:
@@ -162,6 +182,18 @@ def _walk_links(value: Any) -> Iterator[Mapping[str, Any]]:
     elif isinstance(value, list | tuple):
         for one in value:
             yield from _walk_links(one)
+
+
+def _show_any(output: str, path: str, media_type: str, place: _Place) -> ShownFile | None:
+    """Show a file of the results; of those in a bucket only rasters."""
+    if not is_stored(place.job):
+        file = find_result_file(place.job, path)
+        return _show(output, path, media_type, file, place) if file else None
+    media_type = media_type.partition(";")[0].strip()
+    if media_type not in _RASTERS or not can_draw(path):
+        return None
+    picture = place.pictures + quote(path)
+    return ShownFile(output, PurePosixPath(path).name, place.link(path), media_type, picture=picture)
 
 
 def _show(output: str, path: str, media_type: str, file: Path, place: _Place) -> ShownFile | None:
@@ -190,7 +222,9 @@ def _build_map(items: list[ResultItem], files: Iterable[ShownFile], place: _Plac
     shapes = tuple(_build_shape(item, place, number) for number, item in enumerate(items) if item.box)
     box = None if shapes else find_result_box(place.job)
     if box:
-        shapes = (Shape(place.job.process_id, build_footprint(box), box),)
+        rasters = (place.find_path(file.href) for file in files if is_stored(place.job) and file.picture)
+        picture = _build_picture(next(rasters, None), box, place)
+        shapes = (Shape(place.job.process_id, build_footprint(box), box, picture=picture),)
     vectors = {file.name: urlsplit(file.href).path for file in files if _is_drawn(file, place)}
     return MapView(shapes, vectors)
 
@@ -198,15 +232,19 @@ def _build_map(items: list[ResultItem], files: Iterable[ShownFile], place: _Plac
 def _build_shape(item: ResultItem, place: _Place, number: int) -> Shape:
     if item.box is None:
         raise ValueError("an Item without a place has no shape")
-    west, south, east, north = item.box
-    raster = picture = ""
-    # a box across the antimeridian is no picture
-    if number < _MOST_PICTURES and west < east and south < north:
-        raster = next((asset.path for asset in item.assets if can_draw(asset.path)), "")
-    if raster:
-        edges = ",".join(map(str, item.box))
-        picture = f"{urlsplit(place.pictures).path}{quote(raster)}?bbox={edges}"
-    return Shape(item.title, item.geometry, item.box, "item", place.files + quote(item.path), picture)
+    rasters = (asset.path for asset in item.assets if number < _MOST_PICTURES and can_draw(asset.path))
+    picture = _build_picture(next(rasters, None), item.box, place)
+    link = place.link(item.path)
+    # a browser opens no address of a bucket
+    return Shape(item.title, item.geometry, item.box, "item", link if link.startswith("http") else "", picture)
+
+
+def _build_picture(raster: str | None, box: Box, place: _Place) -> str:
+    """Return the address of what a raster has within a box; a box across the antimeridian has no picture."""
+    west, south, east, north = box
+    if raster is None or west >= east or south >= north:
+        return ""
+    return f"{urlsplit(place.pictures).path}{quote(raster)}?bbox={','.join(map(str, box))}"
 
 
 def _is_drawn(file: ShownFile, place: _Place) -> bool:

@@ -1,13 +1,15 @@
 """Paths of what a job leaves: results, links to them, pictures, logs and events."""
 
+from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 
-from zoo_runner.model.job import FINAL
+from zoo_runner.model.job import FINAL, Job
 from zoo_runner.server import (
     catalog_search,
     jobs,
@@ -26,9 +28,10 @@ from zoo_runner.server.api import Api, Call
 from zoo_runner.server.bodies import read_body, read_document
 from zoo_runner.server.documents import CatalogItems, InputUses, LogList, SharedLink, StatusInfo
 from zoo_runner.server.pages.document import Document, describe_document
-from zoo_runner.server.pages.results_page import build_results_page
+from zoo_runner.server.pages.results_page import ResultsPage, build_results_page
 from zoo_runner.server.pages.search_page import build_search_page
 from zoo_runner.server.pages.share_form import read_share_form
+from zoo_runner.server.pages.stored_items import list_stored_items
 from zoo_runner.server.pages.submitting import is_form
 from zoo_runner.server.parameters import (
     After,
@@ -44,6 +47,7 @@ from zoo_runner.server.parameters import (
     MediaType,
     Number,
 )
+from zoo_runner.server.result_bucket import StoredRaster, is_stored
 from zoo_runner.server.routes.described import AT_ONCE, DOCUMENT, EVENTS, HAS_IT, ONE_FILE, PICTURE, RESULTS, TEXT
 
 
@@ -67,7 +71,7 @@ def _add_results(router: APIRouter, api: Api, of: Any) -> None:
             document,
             "results",
             call.base,
-            view=lambda: build_results_page(document, job, call, may_share=_may_share(api, call)),
+            view=lambda: _build_page(api, call, job, document),
         )
 
     @router.delete("/jobs/{job_id}/results", tags=["jobs"], status_code=204)
@@ -102,6 +106,12 @@ def _add_results(router: APIRouter, api: Api, of: Any) -> None:
 
 def _may_share(api: Api, call: Call) -> bool:
     return bool(api.settings.link_secret) and call.may("link.create")
+
+
+def _build_page(api: Api, call: Call, job: Job, document: Mapping[str, Any]) -> ResultsPage:
+    """Build the page of results; what lies in a bucket is read with the credentials of its workspace."""
+    stored = list_stored_items(job, api.find_workspace_of(job).storage) if is_stored(job) else []
+    return build_results_page(document, job, call, stored, may_share=_may_share(api, call))
 
 
 def _add_passing_on(router: APIRouter, api: Api, of: Any) -> None:
@@ -145,9 +155,15 @@ def _add_passing_on(router: APIRouter, api: Api, of: Any) -> None:
 def _add_pictures(router: APIRouter, api: Api, of: Any) -> None:
     @router.get(f"/jobs/{{job_id}}/{quicklook.PATH}/{{path:path}}", tags=["jobs"], responses=PICTURE)
     async def get_quicklook(call: of, request: Request, job_id: str, path: str, bbox: BoxText = None) -> Response:
-        """Draw a raster of the results, where these lie on the server, as a small picture of the whole or of a box."""
+        """Draw a raster of the results as a small picture of the whole or of a box."""
         box, job = quicklook.read_box(bbox), await run_in_threadpool(jobs.get_job, api, call, job_id)
-        file, tag = await run_in_threadpool(quicklook.find_raster, job, path, box)
+        file: Path | StoredRaster
+        if is_stored(job):
+            find = quicklook.find_stored_raster
+            storage = (await run_in_threadpool(api.find_workspace_of, job)).storage
+            file, tag = await api.drawing.run(call.workspace, find, job, path, box, storage)
+        else:
+            file, tag = await run_in_threadpool(quicklook.find_raster, job, path, box)
         kept = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if requests.has_tag(request.headers.get("if-none-match", ""), kept["ETag"]):
             return Response(status_code=304, headers=kept)
