@@ -261,8 +261,8 @@ def test_the_job_pod_publishes_logs_and_usage_beside_the_results(site: Site, s3:
     assert story.outcome.published == f"s3://results/settings/logs/{story.job.id}"
     found = {path.name: path.read_text() for path in (s3.folder / "results/settings/logs" / story.job.id).iterdir()}
     logs = {"job.log", "work.log", "usage.json", "results.json", "node_stage_out.log"}
-    # by the last, all of it is removed with the results
-    assert set(found) == {*logs, ".stageout.json"}
+    # by the last, all of it is removed with the results; the client adds by what the job is listed again
+    assert set(found) == {*logs, "job.json", "package.json", ".stageout.json"}
     assert "a line" in found["work.log"]
     assert "SUCCESSFUL" in found["job.log"]
     assert json.loads(found["usage.json"])["steps"][0]["peakMemoryMiB"] is not None

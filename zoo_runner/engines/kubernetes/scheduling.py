@@ -56,7 +56,7 @@ def judge_unschedulable(
     return _build_unschedulable(
         owner,
         f"{owner.name} asks for {cores:g} cores and {memory / 2**20:.0f} MiB of memory; the largest node has"
-        f" {_describe_room(sizes[max(sizes)], staying)}",
+        f" {_describe_room(sizes[max(sizes)], staying, (cores, memory))}",
         f"Lower {owner.requests}, or add a larger node.",
         message,
     )
@@ -74,10 +74,13 @@ def _find_room(node: Manifest, staying: Iterable[Manifest]) -> tuple[float, floa
     return cores - sum(one for one, _ in kept), memory - sum(one for _, one in kept)
 
 
-def _describe_room(node: Manifest, staying: Iterable[Manifest]) -> str:
+def _describe_room(node: Manifest, staying: Iterable[Manifest], asked: tuple[float, float]) -> str:
+    """Describe the size of a node, with what is kept of it where the pod would have fitted without."""
     there, left = _allocatable(node), _find_room(node, staying)
+    if asked[0] > there[0] or asked[1] > there[1]:
+        return _describe(there)
     taken = there[0] - left[0], there[1] - left[1]
-    return _describe(there) + (f", of which the pod of the job itself keeps {_describe(taken)}" if any(taken) else "")
+    return f"{_describe(there)}, of which the pod of the job itself keeps {_describe(taken)}"
 
 
 def _describe(size: tuple[float, float]) -> str:

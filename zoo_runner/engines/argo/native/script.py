@@ -70,13 +70,16 @@ def build_pod_script(slots: Iterable[Slot]) -> str:
     return "\n".join([_CLEANING, "\nclean\n".join(runs), "exit 0", ""])
 
 
-# The processes of a container are those that a signal to all reaches, if Argo's executor is its first one. An image
-# without `rm` keeps the files.
+# The processes of a container are those that a signal to all reaches, if Argo's executor is its first one. They are
+# gone a moment later; one that hangs in the kernel is not waited for without end. An image without `rm` keeps files.
 _CLEANING = f"""\
 first=$PPID own=$1
 clean() {{
   [ "$own" = {IN_CONTAINER} ] || return
-  [ "$first" != 1 ] || kill -s KILL -- -1
+  if [ "$first" = 1 ] && kill -9 -1; then
+    rounds=0
+    while [ $rounds -lt 100000 ] && kill -0 -1; do rounds=$((rounds + 1)); done
+  fi
   for folder in /tmp /var/tmp /dev/shm; do
     (cd "$folder" && rm -rf -- * .[!.]* ..?*)
   done
