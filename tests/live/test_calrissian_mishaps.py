@@ -19,7 +19,7 @@ from tests.live.test_calrissian_diagnosis import (
     write_package,
 )
 from tests.site import Site
-from tests.steps import BEGINS_ANEW, Attempts
+from tests.steps import BEGINS_ANEW, DEBIAN, Attempts
 from zoo_runner.execution.log_notes import read_attempts
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.events import EngineLine, Event, StepLines, StepStarted
@@ -185,21 +185,27 @@ def test_a_step_that_only_fits_its_node_without_the_pod_of_the_job(site: Site, t
 
 
 def test_a_step_that_finds_no_place_for_too_long(site: Site, tmp_path: Path) -> None:
-    """Two at once ask for more than half of the node each."""
-    cores = count_cores(site)
-    hasty = site.having(ZOO_RUNNER_PENDING_SECONDS="3", DEFAULT_MAX_CORES=str(2 * cores))
-    share = round(0.6 * cores, 1)
-    package = write_package(tmp_path, "sleep 300", coresMin=share, coresMax=share)
-    document = json.loads(package.read_text())
-    flow, tool = document["$graph"]
-    tool["inputs"] = {"number": "int"}
-    flow["requirements"] = [{"class": "ScatterFeatureRequirement"}]
-    flow["inputs"] = {"numbers": {"type": "int[]", "default": [1, 2]}}
-    flow["outputs"]["text"]["type"] = "File[]"
-    flow["steps"]["work"].update({"scatter": "number", "in": {"number": "numbers"}})
-    package.write_text(json.dumps(document))
-    found = fail(hasty, package, row="not scheduled in time", reported="Unschedulable", waits_seconds=3)
-    assert found.level is Level.PLATFORM
+    """A pod of others has more than half of the node, and the step asks for more than half."""
+    share = round(0.6 * count_cores(site), 1)
+    hasty = site.having(ZOO_RUNNER_PENDING_SECONDS="3")
+    package = write_package(tmp_path, "true", coresMin=share, coresMax=share)
+    name = f"large-{uuid.uuid4().hex[:8]}"
+    container = {
+        "name": "main",
+        "image": DEBIAN,
+        "command": ["sleep", "300"],
+        "resources": {"requests": {"cpu": str(share)}},
+    }
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": {"terminationGracePeriodSeconds": 0, "restartPolicy": "Never", "containers": [container]},
+    }
+    with having(site, pod, tmp_path):
+        kubectl(site, "wait", f"pod/{name}", "-n", "default", "--for=condition=PodScheduled", "--timeout=60s")
+        found = fail(hasty, package, row="not scheduled in time", reported="Unschedulable", waits_seconds=3)
+    assert (found.level, found.step) == (Level.PLATFORM, "work")
 
 
 def remove_accounts(site: Site, *names: str) -> None:
