@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import rasterio  # type: ignore[import-untyped]  # it ships none
 from rasterio.transform import from_bounds  # type: ignore[import-untyped]  # as above
 
 from tests.servers import FileServer, S3Server
+from tests.waiting import wait_for
 from zoo_runner.engines.cwl_process.system_calls import filter_reader
 from zoo_runner.model.errors import InputError, JobNotFoundError
 from zoo_runner.model.job import Job, Outcome, Results, Status
@@ -324,6 +326,14 @@ NOISE = np.random.default_rng(7).integers(0, 250, (1, 3000, 2000), "uint8")
 FOREIGN = ["../other/a.tif", "./a.tif", "/a.tif", "x//a.tif", "a.tif/", f"{'a' * 2000}.tif", ".tif"]
 
 
+def is_there(job: Job, storage: StorageProfile) -> bool:
+    try:
+        find_stored_raster(job, "a.tif", None, storage)
+    except JobNotFoundError:
+        return False
+    return True
+
+
 class TestBuckets:
     @pytest.mark.parametrize("box", [None, BOX])
     @pytest.mark.parametrize("driver", ["COG", "GTiff"])
@@ -376,6 +386,8 @@ class TestBuckets:
         with pytest.raises(JobNotFoundError):
             find_stored_raster(job, "a.tif", None, storage)
         write(folder / "a.tif", NOISE[:, :400, :500])
+        # the server of the store notices what is written below it a moment later
+        wait_for(partial(is_there, job, storage), 10)
         assert find_stored_raster(job, "a.tif", None, storage)[1] != tag
 
     @pytest.mark.parametrize("path", FOREIGN, ids=range(len(FOREIGN)))
