@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import URL
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
@@ -237,7 +238,19 @@ def _write_note(request: Request, workspace: str, caller: Caller | None, action:
 
 
 def _find_base(api: Api, request: Request) -> str:
-    return (api.settings.base_url or str(request.base_url)).rstrip("/")
+    if api.settings.base_url:
+        return api.settings.base_url.rstrip("/")
+    scope = request.scope
+    root = scope.get("app_root_path", scope.get("root_path", ""))
+    return _build_base(scope["scheme"], scope.get("server"), request.headers.get("host"), root)
+
+
+# to take an address apart and to build it again takes a twentieth of a short answer
+@lru_cache(256)
+def _build_base(scheme: str, server: tuple[str, int | None] | None, host: str | None, root: str) -> str:
+    headers = [] if host is None else [(b"host", host.encode("latin-1"))]
+    scope = {"scheme": scheme, "server": server, "path": root, "query_string": b"", "headers": headers}
+    return str(URL(scope=scope)).rstrip("/")
 
 
 def _add_api(app: FastAPI, api: Api, path: str, calls: _Calls, open_calls: _Calls) -> None:

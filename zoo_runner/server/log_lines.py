@@ -8,8 +8,8 @@ Lines of libraries, such as uvicorn, have the same form.
 import json
 import logging
 import re
+import secrets
 import sys
-import uuid
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import datetime, timezone
@@ -150,4 +150,4 @@ def _hide(path: str) -> str:
 def _find_id(scope: Scope) -> str:
     name = REQUEST_HEADER.lower().encode()
     given = next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
-    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)

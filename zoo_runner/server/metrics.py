@@ -1,6 +1,7 @@
 """Figures of the server in the format of Prometheus: requests, jobs by status, how long jobs wait, workers."""
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from time import perf_counter
 
 from fastapi import FastAPI, Response
@@ -66,7 +67,9 @@ class Counted:
     """ASGI middleware: counts requests, and measures the time until their answers begin."""
 
     def __init__(self, app: ASGIApp, requests: Counter, seconds: Histogram) -> None:
-        self._app, self._requests, self._seconds = app, requests, seconds
+        self._app = app
+        # there are as many as patterns of paths, methods and statuses; to find one again costs less so
+        self._requests, self._seconds = lru_cache(4096)(requests.labels), lru_cache(1024)(seconds.labels)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -79,8 +82,8 @@ class Counted:
             # the pattern of the path: ids would make a figure of each job
             route = scope.get("route")
             path, method = getattr(route, "path", "other"), scope["method"] if route else "other"
-            self._requests.labels(path, method, str(status)).inc()
-            self._seconds.labels(path, method).observe(perf_counter() - started)
+            self._requests(path, method, status).inc()
+            self._seconds(path, method).observe(perf_counter() - started)
 
         async def send_counted(message: Message) -> None:
             nonlocal begun

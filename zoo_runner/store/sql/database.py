@@ -188,7 +188,11 @@ def build_engine(url: str) -> sqlalchemy.Engine:
 
 def _build_sqlite(url: sqlalchemy.URL, *, autocommit: bool = False) -> sqlalchemy.Engine:
     level: Any = "AUTOCOMMIT" if autocommit else None
-    engine = sqlalchemy.create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, isolation_level=level)
+    # where each statement ends by itself there is nothing to undo
+    reset: Any = None if autocommit else "rollback"
+    engine = sqlalchemy.create_engine(
+        url, connect_args={"timeout": _BUSY_SECONDS}, isolation_level=level, pool_reset_on_return=reset
+    )
     event.listen(engine, "connect", partial(_set_up_sqlite, Path(str(url.database)).parent))
     return engine
 
