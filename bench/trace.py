@@ -8,13 +8,14 @@ of `make cluster`, whose node is this machine. Nothing else may run: processor s
 whole machine. Medians of the rounds. Writes its part of docs/bench.md.
 """
 
-import statistics
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from statistics import median
 
+from bench.cluster import Ours
 from bench.commands import describe_machine
 from bench.on_cluster import build_parser, installed, show
 from bench.peers import run_bare
@@ -52,8 +53,6 @@ def _trace_local(rounds: int) -> str:
 
 
 def _trace_kubernetes(host: str, rounds: int) -> str:
-    from bench.cluster import Ours
-
     sides: dict[str, list[Trace]] = {"zoo-runner": [], "bare Job": []}
     with installed(host) as (configuration, _):
         cluster = Cluster(configuration.kubernetes)
@@ -77,8 +76,8 @@ def _build_phases(title: str, sides: Mapping[str, Sequence[Trace]]) -> str:
         cells = [_show_phase(traces, name) for traces in sides.values()]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     totals = [
-        f"{_median([sum(s for s, _ in trace.phases.values()) for trace in traces]):.2f} | "
-        f"{_median([sum(p for _, p in trace.phases.values()) for trace in traces]):.2f}"
+        f"{median([sum(s for s, _ in trace.phases.values()) for trace in traces]):.2f} | "
+        f"{median([sum(p for _, p in trace.phases.values()) for trace in traces]):.2f}"
         for traces in sides.values()
     ]
     return "\n".join([*lines, f"| **all** | {' | '.join(totals)} |"])
@@ -88,7 +87,7 @@ def _show_phase(traces: Sequence[Trace], name: str) -> str:
     found = [trace.phases[name] for trace in traces if name in trace.phases]
     if not found:
         return " | "
-    return f"{_median([seconds for seconds, _ in found]):.2f} | {_median([used for _, used in found]):.2f}"
+    return f"{median([seconds for seconds, _ in found]):.2f} | {median([used for _, used in found]):.2f}"
 
 
 def _build_programs(sides: Mapping[str, Sequence[Trace]]) -> str:
@@ -96,13 +95,9 @@ def _build_programs(sides: Mapping[str, Sequence[Trace]]) -> str:
     names = list(dict.fromkeys(name for traces in sides.values() for trace in traces for name in trace.programs))
     lines = [f"| processor seconds of | {' | '.join(sides)} |", f"|---|{'---|' * len(sides)}"]
     for name in names:
-        cells = [_median([trace.programs.get(name, 0.0) for trace in traces]) for traces in sides.values()]
+        cells = [median([trace.programs.get(name, 0.0) for trace in traces]) for traces in sides.values()]
         lines.append(f"| {name} | {' | '.join(f'{cell:.2f}' for cell in cells)} |")
     return "\n".join(lines)
-
-
-def _median(values: Sequence[float]) -> float:
-    return statistics.median(values)
 
 
 def _build_part(table: str, rounds: int) -> str:

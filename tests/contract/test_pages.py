@@ -434,13 +434,19 @@ def test_a_text_among_the_results_is_shown(server: Server, job: str) -> None:
     assert len(page.list_all("pre")) == 1
 
 
-def test_results_are_shown_on_a_map_and_as_a_chart(server: Server) -> None:
+def open_survey(server: Server) -> tuple[str, Page, Any]:
+    """Run the survey; return its job, the page of its results, and the data of the map on it."""
     server.deploy(SURVEY)
     job = server.execute("survey", {"area": AREA})
     server.wait(job, "successful")
     page = get(server, f"/jobs/{job}/results")
     page.ensure_safe()
     (data,) = [json.loads(one["data-map"] or "") for one in page.list_all("div") if "data-map" in one]
+    return job, page, data
+
+
+def test_results_are_shown_on_a_map_and_as_a_chart(server: Server) -> None:
+    job, page, data = open_survey(server)
     assert {tuple(shape["box"]) for shape in data["shapes"]} == {tuple(AREA["bbox"])}
     assert list(data["vectors"]) == ["transect.geojson"]
     assert len(page.list_all("polyline")) == 1
@@ -551,12 +557,7 @@ def test_results_in_a_bucket_have_footprints_and_quicklooks(tmp_path: Path, pack
         AWS_REGION=options.region,
     )
     with serving(site.environ, tmp_path) as server:
-        server.deploy(SURVEY)
-        job = server.execute("survey", {"area": AREA})
-        server.wait(job, "successful")
-        page = get(server, f"/jobs/{job}/results")
-        page.ensure_safe()
-        (data,) = [json.loads(one["data-map"] or "") for one in page.list_all("div") if "data-map" in one]
+        job, _, data = open_survey(server)
         assert tuple(AREA["bbox"]) in {tuple(shape["box"]) for shape in data["shapes"]}
         (picture, *_) = [shape["picture"] for shape in data["shapes"] if shape["picture"]]
         drawn = server.request("GET", picture)

@@ -14,7 +14,7 @@ from tests.live.test_argo_native import read_text, site, write_three  # noqa: F4
 from tests.require import require
 from tests.servers import S3Server
 from tests.serving import serving
-from tests.site import Site
+from tests.site import Site, Story
 from tests.values import ROOT
 from zoo_runner.execution.context import open_context
 from zoo_runner.execution.retry import Changes, draft_retry
@@ -127,13 +127,17 @@ def test_a_command_continues_a_failed_job_with_another_input(
     flow["inputs"], flow["steps"]["third"]["in"]["word"] = {"word": "string"}, "word"
     path.write_text(json.dumps(document))
     job = accept(site, path, "word=bad")
-    failed = site.run(job).outcome.diagnosis
-    assert failed
-    assert (failed.code, failed.step) == ("step.exit-code", "third")
+    ensure_third_failed(site.run(job), "step.exit-code")
     href, reused = retry_by_command(site, job.id, "-i", "word=good")
     assert reused == ["first", "second"]
     assert (s3.folder / href).read_text() == "first\nsecond\ngood\n"
     started_jobs |= list_jobs(site)
+
+
+def ensure_third_failed(story: Story, code: str) -> None:
+    failed = story.outcome.diagnosis
+    assert failed
+    assert (failed.code, failed.step) == (code, "third")
 
 
 def test_a_command_continues_a_job_whose_step_had_too_little_memory(
@@ -143,9 +147,7 @@ def test_a_command_continues_a_job_whose_step_had_too_little_memory(
     started_jobs: set[str],
 ) -> None:
     job = accept(site, write_three(tmp_path, "head -c 200m /dev/zero | tail > /dev/null && cat $0 && echo third"))
-    failed = site.run(job).outcome.diagnosis
-    assert failed
-    assert (failed.code, failed.step) == ("step.out-of-memory", "third")
+    ensure_third_failed(site.run(job), "step.out-of-memory")
     href, reused = retry_by_command(site, job.id, "--memory", "third=512Mi")
     assert reused == ["first", "second"]
     assert (s3.folder / href).read_text() == "first\nsecond\nthird\n"
