@@ -121,7 +121,7 @@ def test_a_package_is_corrected_by_what_is_shown_beside_its_line_without_scripts
     found = seen["correct"]
     assert found["wrong"] == ["5", "baseComand: [echo, something]"]
     assert found["level"].endswith("Error:")
-    assert (found["kept"], found["reached"]) == (True, True)
+    assert (found["kept"], found["reached"], found["begins"]) == (True, True, True)
 
 
 def test_pages_can_be_read_without_scripts(seen: dict[str, Any]) -> None:

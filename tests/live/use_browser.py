@@ -345,13 +345,14 @@ def correct(browser: Browser, address: str) -> dict[str, Any]:
         row = page.locator(".source tr.marked")
         wrong = row.locator("th").inner_text(), row.locator("code").first.inner_text()
         level = row.locator(".finding .level").inner_text()
+        begins = page.locator(".panel.failed").evaluate("(one) => one === document.activeElement")
         kept = page.get_by_label("the CWL document itself").input_value()
         page.locator(".panel.failed").get_by_role("link", name=wrong[0], exact=True).click()
         reached = row.evaluate("(one) => one.getBoundingClientRect().top") < PICTURE["height"]
         page.get_by_label("the CWL document itself").fill(kept.replace("baseComand", "baseCommand"))
         page.get_by_role("button", name="Deploy", exact=True).click()
         page.wait_for_url("**/processes/says*")
-    return {"wrong": wrong, "level": level, "kept": kept == MISTAKEN, "reached": reached}
+    return {"wrong": wrong, "level": level, "kept": kept == MISTAKEN, "reached": reached, "begins": begins}
 
 
 def mistake(visit: Visit) -> None:

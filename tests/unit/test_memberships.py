@@ -124,3 +124,13 @@ def test_a_session_loses_what_the_provider_took_away_since_its_login_and_gains_n
         assert asyncio.run(sessions.find(secret)).workspaces == {"beta"}
         earlier = Membership("ada", ("beta",), clock.after(-1))
         assert limit_session(build_caller("alpha"), begun, earlier) == {"alpha"}
+
+
+def test_a_session_loses_what_the_provider_took_away_in_the_second_of_its_login(tmp_path: Path) -> None:
+    with opened_api(tmp_path) as api:
+        sessions, memberships = Sessions(api, lambda _: "", is_secure=False), Memberships(api)
+        second = clock.after(-5)[: len("2026-01-31T12:00:00")] + ".000Z"
+        secret, _ = sessions.begin(replace(build_caller("alpha"), issued=second))
+        assert asyncio.run(sessions.find(secret)).workspaces == {"alpha"}
+        asyncio.run(memberships.note(replace(build_caller(), issued=second)))
+        assert asyncio.run(sessions.find(secret)).workspaces == frozenset()

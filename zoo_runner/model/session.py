@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Session:
-    """What the provider said of a person when the session began; times are stored ones."""
+    """What the provider said of a person when the session began; times are stored ones, the first by its clock."""
 
     name: str
     workspaces: tuple[str, ...]

@@ -83,7 +83,11 @@ def _refuse(why: str, remedy: str) -> InputError:
 
 
 def limit_session(caller: Caller, begun: str, membership: Membership | None) -> frozenset[str]:
-    """Return the workspaces of a session: those of its login that the provider still names."""
-    if membership is None or membership.seen <= begun:
+    """Return the workspaces of a session: those of its login that the provider still names.
+
+    `begun` is when the provider issued what the login brought. It says that in whole seconds, so that what it said in
+    the same second counts too: it may be later, and can only take workspaces away.
+    """
+    if membership is None or membership.seen < begun:
         return caller.workspaces
     return caller.workspaces & frozenset(membership.workspaces)

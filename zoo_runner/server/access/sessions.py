@@ -69,12 +69,13 @@ class Sessions:
     def begin(self, caller: Caller) -> tuple[str, float]:
         """Begin the session of a person; returns its secret, and for how many seconds it holds."""
         secret, seconds = secrets.token_urlsafe(32), self._api.identity.session_minutes * _SECONDS_PER_MINUTE
-        self._api.store.memberships.put(build_membership(caller))
+        membership = build_membership(caller)
+        self._api.store.memberships.put(membership)
         session = Session(
             caller.name,
-            tuple(sorted(caller.workspaces)),
+            membership.workspaces,
             tuple(sorted(caller.roles)),
-            clock.now(),
+            membership.seen,
             clock.after(seconds),
         )
         self._api.store.sessions.add(_digest(secret), session)
