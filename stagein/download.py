@@ -8,9 +8,11 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from stagein.content_check import CHECKED_BYTES, find_foreign, has_signature, is_suspicious
@@ -32,6 +34,8 @@ SMALL_BYTES = 1 << 20
 LARGE_BYTES = 64 << 20
 PART_BYTES = 32 << 20
 PARTS_AT_ONCE = 4
+# what one call of pwritev(2) takes (IOV_MAX)
+_MOST_AT_ONCE = 1024
 # hidden names are unique to this process
 _RUN = secrets.token_hex(8)
 _NUMBERS = itertools.count()
@@ -133,7 +137,7 @@ class Downloader:
 
         def write() -> None:
             partial.open()
-            partial.write(data, 0)
+            partial.write([data], 0)
             partial.finish()
 
         await self._disk.run(write)
@@ -144,7 +148,7 @@ class Downloader:
         checksum = partial.transfer.checksum
         digest = checksum.start() if checksum else None
         async for chunk in content.chunks:
-            await self._write(partial, chunk, partial.size_bytes, digest)
+            await self._write(partial, [chunk], partial.size_bytes, digest)
         return digest.hexdigest() if digest is not None else None
 
     async def _write_parts(self, partial: "PartialFile", size: int, validator: str) -> str | None:
@@ -168,30 +172,38 @@ class Downloader:
             nonlocal offset
             source, rest = self._sources.get(partial.transfer.href), ByteRange(offset, part.end, part.validator)
             async with self._streams.open(), source.open(partial.transfer.href, rest) as content:
-                async for chunk in content.chunks:
-                    if offset + len(chunk) > part.end:
+                async for pieces in content.pieces or _as_pieces(content.chunks):
+                    end = offset + sum(map(len, pieces))
+                    if end > part.end:
                         raise NoRangesError(partial.transfer.href)
-                    await self._write(partial, chunk, offset)
-                    offset += len(chunk)
+                    await self._write(partial, pieces, offset)
+                    offset = end
             if offset < part.end:
                 raise broken_off(partial.transfer.href)
 
         await retry(attempt, self._waits)
 
     async def _write(
-        self, partial: "PartialFile", chunk: Chunk, offset: int, digest: "hashlib._Hash | None" = None
+        self, partial: "PartialFile", pieces: Sequence[Chunk], offset: int, digest: "hashlib._Hash | None" = None
     ) -> None:
         def keep() -> None:
-            partial.write(chunk, offset)
+            partial.write(pieces, offset)
             if digest is not None:
-                digest.update(memoryview(chunk))
+                for piece in pieces:
+                    digest.update(memoryview(piece))
 
-        if len(chunk) < SMALL_CHUNK_BYTES:
+        size_bytes = sum(map(len, pieces))
+        if size_bytes < SMALL_CHUNK_BYTES:
             keep()
         else:
             await self._workers.run(keep)
-        partial.size_bytes += len(chunk)
-        self._progress.add(partial.transfer, len(chunk))
+        partial.size_bytes += size_bytes
+        self._progress.add(partial.transfer, size_bytes)
+
+
+async def _as_pieces(chunks: AsyncIterator[Chunk]) -> AsyncIterator[Sequence[Chunk]]:
+    async for chunk in chunks:
+        yield (chunk,)
 
 
 async def _stop_beyond(size: int, chunks: AsyncIterator[Chunk], transfer: Transfer) -> AsyncIterator[Chunk]:
@@ -301,13 +313,17 @@ class PartialFile:
         with self._use() as descriptor:
             _allocate(descriptor, size_bytes)
 
-    def write(self, chunk: Chunk | bytearray, offset: int) -> None:
-        """Write bytes at their offset."""
-        view = memoryview(chunk)
+    def write(self, pieces: Sequence[Chunk | bytearray], offset: int) -> None:
+        """Write bytes, in pieces that follow each other, at their offset."""
+        views = deque(memoryview(piece) for piece in pieces)
         with self._use() as descriptor:
-            while view:
-                written = os.pwrite(descriptor, view, offset)
-                view, offset = view[written:], offset + written
+            while views:
+                written = os.pwritev(descriptor, list(islice(views, _MOST_AT_ONCE)), offset)
+                offset += written
+                while views and written >= len(views[0]):
+                    written -= len(views.popleft())
+                if written:
+                    views[0] = views[0][written:]
 
     def digest(self, algorithm: str) -> str:
         """Compute the hex digest of the bytes written."""

@@ -189,13 +189,17 @@ class Transfer:
 
     async def read(self, timeout_seconds: float) -> AsyncIterator[bytes]:
         """Yield the bytes of the body; raises `CurlError`, and `TimeoutError` if none arrive in time."""
+        async for pieces in self.read_pieces(timeout_seconds):
+            yield pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def read_pieces(self, timeout_seconds: float) -> AsyncIterator[list[bytes]]:
+        """Yield them as libcurl gave them, in pieces of 16 KiB at most, which saves a copy; raises what `read` does."""
         while True:
             if self._chunks:
-                chunk = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-                self._chunks.clear()
+                pieces, self._chunks = self._chunks, []
                 self._waiting_bytes = 0
                 self._go_on()
-                yield chunk
+                yield pieces
             elif self._ended:
                 self._check()
                 return

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from http import HTTPStatus
+from typing import TypeVar
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 from zoo_staging.addresses import ANYWHERE, Reach, is_never_asked, parse_address
@@ -34,6 +35,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 KEEPING_REDIRECTS = frozenset({307, 308})
 HEADERS = ("User-Agent: zoo-runner-stagein", "Accept: */*", "Accept-Encoding: identity")
 _CONTENT_RANGE = re.compile(r"bytes +([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", re.I)
+T = TypeVar("T")
 FAILURES = (CurlError, OSError, ValueError)
 
 
@@ -60,7 +62,8 @@ class Answer:
 
     `media_type` is what the server says, in lower case and without parameters, empty if it does not say, `file_name`
     the name that it gives the file (`Content-Disposition`). `validator`
-    names this version of the file (RFC 9110, section 8.8) where the server can give parts of it.
+    names this version of the file (RFC 9110, section 8.8) where the server can give parts of it. `pieces` are the
+    bytes of a part as they arrived, for who can do without the copy that makes one chunk of them: read one of the two.
     """
 
     href: str
@@ -69,6 +72,7 @@ class Answer:
     validator: str | None = None
     media_type: str = ""
     file_name: str = ""
+    pieces: AsyncIterator[list[bytes]] | None = None
 
 
 class HttpClient:
@@ -200,27 +204,30 @@ class HttpClient:
         else:
             check_part(status, headers, part, href)
             size = part.end - part.start
-        chunks = self._stream(transfer, href)
+        patience = self._options.read_timeout_seconds
+        chunks = _translated(transfer.read(patience), href)
+        pieces = None if part is None else _translated(transfer.read_pieces(patience), href)
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         file_name = read_disposition(headers.get("content-disposition", ""))
         body = decode(chunks, href) if coding else chunks
-        return Answer(url.geturl(), size, body, validator, media_type, file_name)
-
-    async def _stream(self, transfer: Transfer, href: str) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in transfer.read(self._options.read_timeout_seconds):
-                yield chunk
-        except FAILURES as error:
-            raise translate_body(error, href) from error
+        return Answer(url.geturl(), size, body, validator, media_type, file_name, pieces)
 
     async def _skip(self, transfer: Transfer, href: str) -> None:
         """Read an unwanted answer, if it is short, so that its connection can be reused."""
         skipped = 0
-        async for chunk in self._stream(transfer, href):
+        async for chunk in _translated(transfer.read(self._options.read_timeout_seconds), href):
             skipped += len(chunk)
             if skipped > MOST_SKIPPED_BYTES:
                 break
         transfer.close()
+
+
+async def _translated(stream: AsyncIterator[T], href: str) -> AsyncIterator[T]:
+    try:
+        async for each in stream:
+            yield each
+    except FAILURES as error:
+        raise translate_body(error, href) from error
 
 
 def _build_fields(part: ByteRange | None, media_type: str | None) -> tuple[str, ...]:

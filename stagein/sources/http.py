@@ -75,4 +75,4 @@ class HttpSource:
         body = None if query.body is None else query.body.encode()
         async with self._client.get(query.href, part, body=body, headers=query.headers) as answer:
             size, chunks, validator = answer.size_bytes, answer.chunks, answer.validator
-            yield Content(answer.href, size, chunks, validator, answer.media_type, answer.file_name)
+            yield Content(answer.href, size, chunks, validator, answer.media_type, answer.file_name, answer.pieces)

@@ -1,6 +1,6 @@
 """The interface of sources."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,7 +17,8 @@ class Content:
     """An open stream of bytes: their final address, and their size if known.
 
     `media_type` and `file_name` are what a web server says, the latter safe. `validator` names this version, if ranges
-    are served. A chunk is valid until the next one is requested.
+    are served. A chunk is valid until the next one is requested. `pieces` are those of its chunks, where a source has
+    them: read one of the two.
     """
 
     href: str
@@ -26,6 +27,7 @@ class Content:
     validator: str | None = None
     media_type: str = ""
     file_name: str = ""
+    pieces: AsyncIterator[Sequence[Chunk]] | None = None
 
 
 @dataclass(frozen=True)
