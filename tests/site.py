@@ -16,7 +16,7 @@ from zoo_runner.config.configuration import Configuration, load_configuration
 from zoo_runner.config.service import load_service_configuration
 from zoo_runner.config.settings import Settings
 from zoo_runner.engines import open_engine
-from zoo_runner.engines.cwl_process.supervisor import descendants
+from zoo_runner.engines.cwl_process.processes import descendants
 from zoo_runner.engines.protocol import Engine, Handle, JobSpec
 from zoo_runner.execution.accept import accept, draft_job, find_secret_values
 from zoo_runner.execution.context import open_context

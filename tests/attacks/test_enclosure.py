@@ -14,7 +14,7 @@ import pytest
 from tests.attacks.hostile import CANARY, KEYS, Host, listening_on_sockets, tool
 from tests.ordinary import as_ordinary_user
 from tests.site import Site
-from zoo_runner.engines.cwl_process.supervisor import descendants
+from zoo_runner.engines.cwl_process.processes import descendants
 from zoo_runner.engines.cwl_process.system_calls import filter_launcher
 from zoo_runner.engines.local.enclosure import explain_unusable
 from zoo_runner.model.cancellation import Cancellation

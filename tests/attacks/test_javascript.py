@@ -15,7 +15,7 @@ from tests.attacks.hostile import CANARY, Host, expression, find_canary, run_her
 from tests.site import Site
 from zoo_runner.engines.cwl_process import javascript_process
 from zoo_runner.engines.cwl_process.javascript import BoundedJavaScript
-from zoo_runner.engines.cwl_process.supervisor import descendants
+from zoo_runner.engines.cwl_process.processes import descendants
 from zoo_runner.engines.cwl_process.system_calls import filter_javascript
 
 # each gives the host's environment, files or programs in Node.js, some from inside of its `vm`

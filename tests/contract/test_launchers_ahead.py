@@ -8,7 +8,7 @@ import pytest
 
 from tests.site import Site, watching
 from tests.values import EXAMPLES, FAILING
-from zoo_runner.engines.cwl_process.supervisor import descendants
+from zoo_runner.engines.cwl_process.processes import descendants
 from zoo_runner.engines.local.ahead import launcher_ahead
 from zoo_runner.model.job import Status
 

@@ -14,7 +14,7 @@ import pytest
 from tests.servers import Fault, FileServer
 from tests.site import LONGEST_SECONDS, Pipe, Site, find_supervisors, processes_of, wait_until_none_is_left, watching
 from tests.values import EXAMPLES, FAILING, PACKAGES
-from zoo_runner.engines.cwl_process.supervisor import descendants
+from zoo_runner.engines.cwl_process.processes import descendants
 from zoo_runner.execution.accept import accept
 from zoo_runner.execution.context import open_context
 from zoo_runner.execution.execute import execute

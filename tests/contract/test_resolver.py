@@ -17,15 +17,9 @@ from tests.waiting import wait_for
 from zoo_runner.config.settings import Settings
 from zoo_runner.model.errors import InvalidPackageError, PackageError, RunnerError
 from zoo_runner.model.package import Package
-from zoo_runner.package.prepare import (
-    locate_parts,
-    name_document,
-    prepare_public,
-    prepare_upload,
-    read_public_text,
-    refer_to_upload,
-)
+from zoo_runner.package.prepare import locate_parts, prepare_public, prepare_upload, read_public_text
 from zoo_runner.package.resolver import Resolve, WarmResolver, resolve_in_new_process
+from zoo_runner.package.sent_documents import name_document, refer_to_upload
 from zoo_staging.addresses import Reach
 
 LONGEST_SECONDS = 60

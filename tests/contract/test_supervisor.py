@@ -12,7 +12,7 @@ from typing import IO, Any
 import pytest
 
 from tests.site import watching
-from zoo_runner.engines.cwl_process import supervisor
+from zoo_runner.engines.cwl_process import processes, supervisor
 
 PROGRAM = [sys.executable, "-I", "-S", supervisor.__file__]
 # prints its own id and that of a grandchild which left its session, as a daemon does; both ignore SIGTERM
@@ -168,7 +168,7 @@ def test_every_descendant_is_found_also_one_with_a_hostile_name(tmp_path: Path) 
         assert process.stdout
         pids = read_pids(process.stdout)
         try:
-            assert set(pids) <= set(supervisor.descendants(os.getpid()))
+            assert set(pids) <= set(processes.descendants(os.getpid()))
         finally:
             for pid in pids:
                 os.kill(pid, signal.SIGKILL)

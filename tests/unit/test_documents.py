@@ -10,7 +10,7 @@ from tests.values import configuration_in, settings_in
 from zoo_runner.config.settings import Settings
 from zoo_runner.files import write_atomically
 from zoo_runner.model.errors import EngineError, PackageError, SettingsError
-from zoo_runner.package import prepare
+from zoo_runner.package import prepare, sent_documents
 from zoo_runner.package.documents import Documents, as_uri, is_remote
 from zoo_runner.package.loading import load_package
 from zoo_runner.package.resolver import Resolved, resolve_in_new_process
@@ -101,7 +101,7 @@ def test_what_a_child_has_resolved_is_taken_though_its_documents_have_changed_si
 ) -> None:
     tool = {"cwlVersion": "v1.2", "class": "CommandLineTool", "baseCommand": "true", "inputs": {}, "outputs": {}}
     web, settings = Web({ENTRY: json.dumps(tool).encode()}), settings_in(tmp_path)
-    monkeypatch.setattr(prepare, "build_fetch", lambda *_: web)
+    monkeypatch.setattr(sent_documents, "build_fetch", lambda *_: web)
 
     def run(order: Mapping[str, Any], settings: Settings) -> Resolved:
         load_package(order["reference"], settings, web)

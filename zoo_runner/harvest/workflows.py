@@ -11,7 +11,7 @@ from zoo_runner.harvest.git import Tree
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.package import Package
 from zoo_runner.package.findings import Severity
-from zoo_runner.package.prepare import UPLOAD_HOST
+from zoo_runner.package.sent_documents import UPLOAD_HOST
 from zoo_runner.package.validate import validate_package
 
 MOST_CANDIDATES = 500

@@ -26,7 +26,7 @@ _PROGRAM = (
 )
 _PROGRAM_FOR_ONE = (
     "import json, sys; order = json.load(sys.stdin); sys.path[:] = order['path'];"
-    " from zoo_runner.package.prepare import resolve; resolve(order)"
+    " from zoo_runner.package.resolution import resolve; resolve(order)"
 )
 _READY = "ready\n"
 
@@ -223,7 +223,7 @@ def _run_child(line: str) -> Resolved:
 
 def _be_child(line: str, out: IO[bytes], err: IO[bytes]) -> None:
     """Resolve the package of an order, and end; the parent reads the orders after it."""
-    from zoo_runner.package.prepare import resolve
+    from zoo_runner.package.resolution import resolve
 
     failed = 1
     try:

@@ -18,9 +18,9 @@ from zoo_runner.package.prepare import (
     prepare_public,
     prepare_upload,
     read_public_text,
-    refer_to_upload,
 )
 from zoo_runner.package.resolver import Resolve
+from zoo_runner.package.sent_documents import refer_to_upload
 from zoo_runner.server.invalid_requests import build_invalid
 from zoo_runner.server.requests import read_json
 

@@ -16,7 +16,7 @@ from zoo_runner.model.package import Package
 from zoo_runner.model.problems import format_pointer
 from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.package.findings import Finding, Severity
-from zoo_runner.package.prepare import name_document
+from zoo_runner.package.sent_documents import name_document
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.definitions import show_request
 from zoo_runner.server.deploying import Deployment, locate_findings

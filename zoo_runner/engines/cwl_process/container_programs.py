@@ -20,8 +20,8 @@ from typing import Any
 from uuid import uuid4
 
 from zoo_runner.engines.cwl_process.job_places import JobPlaces
+from zoo_runner.engines.cwl_process.processes import wait_until_readable
 from zoo_runner.engines.cwl_process.step_process import describe_usage, follow
-from zoo_runner.engines.cwl_process.supervisor import wait_until_readable
 from zoo_runner.package.images import is_image_name
 
 _MONITOR_SECONDS = 2.0

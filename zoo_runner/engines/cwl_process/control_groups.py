@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-from zoo_runner.engines.cwl_process.supervisor import wait_until_readable
+from zoo_runner.engines.cwl_process.processes import wait_until_readable
 
 _ROOT = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")

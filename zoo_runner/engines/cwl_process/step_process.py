@@ -9,8 +9,8 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from zoo_runner.engines.cwl_process.processes import GRACE_SECONDS, wait_until_readable
 from zoo_runner.engines.cwl_process.step_client import KILL
-from zoo_runner.engines.cwl_process.supervisor import GRACE_SECONDS, wait_until_readable
 
 
 @dataclass(frozen=True)

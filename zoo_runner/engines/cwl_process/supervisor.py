@@ -36,6 +36,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+if __name__ == "__main__":
+    # it is started by its path: its package is found from there
+    sys.path.append(os.path.abspath(f"{__file__}/../../../.."))  # noqa: PTH100
+
+from zoo_runner.engines.cwl_process.processes import GRACE_SECONDS, descendants, wait_until_readable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -43,13 +49,11 @@ if TYPE_CHECKING:
     from zoo_runner.engines.cwl_process.disk import DiskWatch
     from zoo_runner.engines.cwl_process.step_server import StepServer
 
-GRACE_SECONDS = 3.0
 _CANNOT_START = 127
 _REFUSED = 125
 _TOO_LARGE = 124
 _LONGEST_ID = 80
 _CHUNK_BYTES = 1 << 16
-_LONGEST_WAIT_SECONDS = 86400.0
 _MOST_DESCRIPTORS = 16384
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -64,38 +68,6 @@ def _prctl(option: int, value: int) -> None:
 def adopt_orphans() -> None:
     """Have descendants that lose their parent come to this process, so that it still finds them."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-
-
-def descendants(pid: int) -> list[int]:
-    """Every living descendant of a process, by /proc; empty where there is no /proc."""
-    children: dict[int, list[int]] = {}
-    with contextlib.suppress(OSError):
-        for number in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208
-            with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{number}/stat") as stat:  # noqa: PTH123
-                parent = int(stat.read().rpartition(")")[2].split()[1])
-                children.setdefault(parent, []).append(int(number))
-    found: list[int] = []
-    queue = [pid]
-    while queue:
-        below = children.get(queue.pop(), [])
-        found.extend(below)
-        queue.extend(below)
-    return found
-
-
-def wait_until_readable(descriptors: Iterable[int], seconds: float | None = None) -> list[int]:
-    """Wait until descriptors can be read or are at their end, and return these; none where time is up.
-
-    `select` refuses descriptors above 1,023, which a run of many steps has.
-    """
-    waiting, until = select.poll(), None if seconds is None else time.monotonic() + seconds
-    for descriptor in descriptors:
-        waiting.register(descriptor, select.POLLIN)
-    while True:
-        left = _LONGEST_WAIT_SECONDS if until is None else min(until - time.monotonic(), _LONGEST_WAIT_SECONDS)
-        found = waiting.poll(max(0, int(left * 1000) + 1))
-        if found or (until is not None and time.monotonic() >= until):
-            return [descriptor for descriptor, _ in found]
 
 
 class LifeLine:
@@ -268,7 +240,6 @@ def main() -> int:
         _remove(steps.list_containers(), order["remover"], steps.environment)
     remove_groups(order.get("groups", ()))
     if order.get("scratch") and _is_orphan(lifeline.descriptor):
-        _find_modules()
         from pathlib import Path
 
         from zoo_runner.engines.cwl_process.scratch_folder import remove_scratch
@@ -346,7 +317,6 @@ def _hand_over(child: int, pipe: int, job: bytes, lifeline: LifeLine) -> None:
 
 def _start_server(scratch: str, order: "dict[str, Any]", on_refused: Callable[[str], None]) -> "StepServer":
     """Start steps for the command from now on; not every run has any, and this program must be started quickly."""
-    _find_modules()
     from zoo_runner.engines.cwl_process.step_server import StepServer
 
     server = StepServer(scratch, order, on_refused)
@@ -356,7 +326,6 @@ def _start_server(scratch: str, order: "dict[str, Any]", on_refused: Callable[[s
 
 def _watch_disk(pid: int, order: "dict[str, Any]") -> "DiskWatch":
     """Limit each file that a process and this one's further children write, and watch all of them together."""
-    _find_modules()
     from zoo_runner.engines.cwl_process.disk import DiskWatch
 
     for process in (pid, os.getpid()):
@@ -364,11 +333,6 @@ def _watch_disk(pid: int, order: "dict[str, Any]") -> "DiskWatch":
         most = order["disk_bytes"] if hard == resource.RLIM_INFINITY else min(order["disk_bytes"], hard)
         resource.prlimit(process, resource.RLIMIT_FSIZE, (most, most))
     return DiskWatch(order["scratch"], order["disk_bytes"])
-
-
-def _find_modules() -> None:
-    """Have further modules of this package found."""
-    sys.path.append(os.path.abspath(f"{__file__}/../../../.."))  # noqa: PTH100
 
 
 def _is_orphan(lifeline: int) -> bool:

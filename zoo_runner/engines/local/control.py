@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from zoo_runner.engines.cwl_process.processes import wait_until_readable
 from zoo_runner.engines.cwl_process.scratch_folder import CONTROL, place_beside
-from zoo_runner.engines.cwl_process.supervisor import wait_until_readable
 from zoo_runner.model.cancellation import Cancellation
 
 

@@ -45,14 +45,10 @@ from zoo_runner.engines.cwl_process.loading import (
     report_messages,
     run_document,
 )
+from zoo_runner.engines.cwl_process.processes import wait_until_readable
 from zoo_runner.engines.cwl_process.realfiles import RealFiles
 from zoo_runner.engines.cwl_process.schemas import use_schema
-from zoo_runner.engines.cwl_process.supervisor import (
-    adopt_orphans,
-    kill_descendants,
-    remove_containers,
-    wait_until_readable,
-)
+from zoo_runner.engines.cwl_process.supervisor import adopt_orphans, kill_descendants, remove_containers
 from zoo_runner.engines.cwl_process.system_calls import filter_launcher
 from zoo_runner.engines.local.enclosure import View, explain_unusable, run_apart, run_enclosed
 from zoo_runner.engines.local.observed import Reporting, observe

@@ -7,7 +7,7 @@ import os
 import termios
 import time
 
-from zoo_runner.engines.cwl_process.supervisor import wait_until_readable
+from zoo_runner.engines.cwl_process.processes import wait_until_readable
 
 LAST_LINES_SECONDS = 2.0
 """How long a step is listened to after its end: it may leave a process behind that still prints its last lines."""

@@ -14,9 +14,9 @@ from typing import IO
 
 from cwltool.errors import WorkflowException
 
+from zoo_runner.engines.cwl_process.processes import descendants, wait_until_readable
 from zoo_runner.engines.cwl_process.signals import KILLED, as_exit_code
 from zoo_runner.engines.cwl_process.step_client import KILLED_BY
-from zoo_runner.engines.cwl_process.supervisor import descendants, wait_until_readable
 from zoo_runner.engines.local.printed import LAST_LINES_SECONDS, Printed
 from zoo_runner.lines import LONGEST_LINE, iterate_lines
 from zoo_runner.model.events import EngineLine, StepEnded, StepLines, StepStarted
