@@ -13,7 +13,7 @@ import pytest
 from tests.unit.packed import build_package, full
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.config.workspace import load_storage_profile
-from zoo_runner.engines.kubernetes.bundle import build_bundle, check_bundle, open_bundle, pack_bundle, read_job
+from zoo_runner.engines.kubernetes.bundle import build_bundle, check_bundle, pack_bundle, read_job, unpack_bundle
 from zoo_runner.engines.kubernetes.job_pod.pod import restore_files
 from zoo_runner.engines.kubernetes.protocol import PROTOCOL
 from zoo_runner.engines.kubernetes.secrets import find_credentials
@@ -33,6 +33,11 @@ def build_job(folder: Path, order: dict[str, object]) -> JobSpec:
 def pack(folder: Path, order: dict[str, object], **variables: str) -> bytes:
     storage = load_storage_profile(variables)
     return build_bundle(build_job(folder, order), {"retries": 2}, str(folder / "pod"), lambda _: None, storage)
+
+
+def open_bundle(bundle: bytes, work_folder: Path, log_folder: Path) -> tuple[JobSpec, dict[str, Any]]:
+    unpack_bundle(bundle, work_folder)
+    return read_job(bundle, work_folder, log_folder)
 
 
 def pack_content(content: dict[str, Any]) -> bytes:

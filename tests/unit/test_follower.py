@@ -23,9 +23,10 @@ from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot
 from zoo_runner.engines.kubernetes.watch import Change
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import RunnerError
-from zoo_runner.model.events import Event, StepLines
+from zoo_runner.model.events import EngineLine, Event, StepLines
 from zoo_runner.model.job import Outcome, Results, Status
 
+FAILED_CONDITION = {"type": "Failed", "status": "True"}
 RESULTS = Results({"text": "hello"}, {"type": "Collection"}, "s3://b/collection.json")
 
 
@@ -105,21 +106,30 @@ def test_what_kubernetes_reports_later_of_an_end_counts(check: Check) -> None:
 
 @dataclass
 class TardyCluster:
-    """Reports the end of a pod at once, and its log when it may."""
+    """Reports the end of a pod at once, then changes of the Job and of other pods, and logs when it may."""
 
     end: Manifest
+    then: tuple[Change, ...] = ()
+    deleted: list[str] = field(default_factory=list)
     may_speak: threading.Event = field(default_factory=threading.Event)
     background: Background = field(default_factory=find_background)
 
     def watch(self, namespace: str, job: str, kinds: Any, take: Callable[[Any], Any], names: Any) -> Callable[[], None]:
         take(Change("Pod", "ADDED", build_pod({"running": {}})))
         take(Change("Pod", "MODIFIED", self.end))
+        # once the pod was given up
+        threading.Timer(0.1, lambda: [take(change) for change in self.then]).start()
         return lambda: None
+
+    def delete(self, kind: str, namespace: str, name: str) -> None:
+        self.deleted.append(name)
 
     def read_log(
         self, namespace: str, pod: str, take: Take, ended: bool = False, container: str | None = None
     ) -> LogReader:
         reader = LogReader(self.background, take, ended)
+        if pod in self.deleted:
+            return reader
         lines = ["[work] a line", *encode_line(Outcome(Status.SUCCESSFUL, RESULTS))]
 
         async def read() -> None:
@@ -130,8 +140,8 @@ class TardyCluster:
         return reader
 
 
-def follow(cluster: TardyCluster, on: Callable[[Event], None], after_seconds: float) -> Outcome:
-    settings = load_kubernetes_settings({})
+def follow(cluster: TardyCluster, on: Callable[[Event], None], after_seconds: float, **variables: str) -> Outcome:
+    settings = load_kubernetes_settings(variables)
     names = build_names("1", settings, workspace_of())
     root = ClusterRoot(cast(Cluster, cluster), "Job", names, {})
     follower = JobFollower(ClusterJob(cast(Cluster, cluster), names, root), settings, on, cut_log_seconds=0.01)
@@ -152,8 +162,36 @@ def test_a_job_whose_log_comes_late_has_its_results() -> None:
     assert events == [StepLines("work", ("a line",))]
 
 
+EVICTED = ended(137, phase="Failed", reason="Evicted", message="too much disk")
+FAILED = Change("Job", "MODIFIED", {"spec": {}, "metadata": {}, "status": {"conditions": [FAILED_CONDITION]}})
+
+
 def test_an_eviction_is_reported_although_the_log_never_ends(check: Check) -> None:
-    evicted = TardyCluster(ended(137, phase="Failed", reason="Evicted", message="too much disk"))
     with pytest.raises(RunnerError) as caught:
-        follow(evicted, lambda _: None, 0.3)
+        follow(TardyCluster(EVICTED), lambda _: None, 5, ZOO_RUNNER_STEP_RETRIES="0")
+    check(caught.value, "cluster.evicted", "too much disk")
+
+
+def test_a_job_whose_last_pod_was_evicted_has_failed_once_kubernetes_says_so(check: Check) -> None:
+    with pytest.raises(RunnerError) as caught:
+        follow(TardyCluster(EVICTED, (FAILED,)), lambda _: None, 5)
+    check(caught.value, "cluster.evicted", "too much disk")
+
+
+def test_a_pod_that_takes_the_place_of_an_evicted_one_is_followed() -> None:
+    events: list[Event] = []
+    another = build_pod({"running": {}})
+    another["metadata"] = {"name": "job-1-y", "uid": "2", "creationTimestamp": "2026-01-01T00:00:10Z"}
+    # what is said of the first one later does not count
+    then = (Change("Pod", "DELETED", EVICTED), Change("Pod", "ADDED", another), Change("Pod", "DELETED", EVICTED))
+    cluster = TardyCluster(EVICTED, then)
+    assert follow(cluster, events.append, 0.3).results == RESULTS
+    assert cluster.deleted == ["job-1-x"], "the pods of its steps go with it"
+    told = [event.text for event in events if isinstance(event, EngineLine)]
+    assert [("too much disk" in text, "job-1-y" in text) for text in told] == [(True, False), (False, True)]
+
+
+def test_a_pod_that_is_not_replaced_in_time_was_lost(check: Check) -> None:
+    with pytest.raises(RunnerError) as caught:
+        follow(TardyCluster(EVICTED), lambda _: None, 5, ZOO_RUNNER_PENDING_SECONDS="0.2")
     check(caught.value, "cluster.evicted", "too much disk")

@@ -22,6 +22,7 @@ from zoo_runner.engines.kubernetes.manifests import (
     build_claim,
     build_job,
     build_objects,
+    build_pod_template,
     build_pull_secrets,
     build_secret,
     owned_by,
@@ -195,9 +196,33 @@ def test_two_containers_request_together_what_the_settings_say() -> None:
     assert requests == [{"cpu": "13m", "memory": str(256 * 2**20)}] * 2
 
 
-def test_a_job_is_never_tried_twice_by_kubernetes() -> None:
+def test_kubernetes_replaces_a_pod_that_was_lost_and_none_that_has_failed() -> None:
     spec = build_job(NAMES, USUAL, 1, None)["spec"]
-    assert (spec["backoffLimit"], spec["template"]["spec"]["restartPolicy"]) == (0, "Never")
+    assert (spec["backoffLimit"], spec["template"]["spec"]["restartPolicy"]) == (USUAL.step_retries, "Never")
+    assert spec["podReplacementPolicy"] == "Failed", "never two at a time"
+    taken, stopped, failed = spec["podFailurePolicy"]["rules"]
+    assert (taken["action"], taken["onPodConditions"][0]["type"]) == ("Count", "DisruptionTarget")
+    assert stopped["action"] == "Count"
+    assert stopped["onExitCodes"] == {"containerName": "job", "operator": "In", "values": [10, 137, 143]}
+    assert failed == {"action": "FailJob", "onExitCodes": {"operator": "NotIn", "values": [0]}}
+    once = build_job(NAMES, KubernetesSettings(step_retries=0), 1, None)["spec"]
+    assert once["backoffLimit"] == 0
+
+
+@pytest.mark.parametrize("role", ["job", "step"])
+def test_drains_and_autoscalers_leave_pods_of_jobs_alone(role: str) -> None:
+    (budget,) = [manifest for manifest in build_tenant(NAMES, USUAL) if manifest["kind"] == "PodDisruptionBudget"]
+    pod = build_pod_template(NAMES, USUAL, role)["metadata"]
+    selector = budget["spec"]["selector"]
+    assert selector["matchLabels"].items() <= pod["labels"].items()
+    assert [one["key"] in pod["labels"] for one in selector["matchExpressions"]] == [True]
+    stays = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karpenter.sh/do-not-disrupt": "true"}
+    assert pod["annotations"] == stays
+    chosen = KubernetesSettings(annotations={"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"})
+    assert build_pod_template(NAMES, chosen, role)["metadata"]["annotations"] == {**stays, **chosen.annotations}
+    let_go = KubernetesSettings(undisturbed=False)
+    assert build_pod_template(NAMES, let_go, role)["metadata"]["annotations"] == {}
+    assert "PodDisruptionBudget" not in [manifest["kind"] for manifest in build_tenant(NAMES, let_go)]
 
 
 def test_a_job_waits_until_all_that_it_needs_is_there() -> None:
@@ -313,7 +338,7 @@ def test_steps_have_no_network_unless_their_package_asks_for_it() -> None:
     assert policy["spec"]["podSelector"]["matchExpressions"] == [
         {"key": "zoo-runner/network", "operator": "DoesNotExist"}
     ]
-    without = build_tenant(NAMES, KubernetesSettings(isolated=False))
+    without = build_tenant(NAMES, KubernetesSettings(isolated=False, undisturbed=False))
     assert [manifest["kind"] for manifest in without] == ["Namespace", "ServiceAccount", *_ACCESS]
 
 

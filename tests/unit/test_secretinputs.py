@@ -15,7 +15,7 @@ from tests.unit.test_steppod import NAMES, OWNER, REQUEST
 from tests.values import configuration_in, small_job
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.calrissian.engine import CalrissianEngine
-from zoo_runner.engines.kubernetes.bundle import open_bundle
+from zoo_runner.engines.kubernetes.bundle import read_job
 from zoo_runner.engines.kubernetes.job_pod.steppod import build_step_pod, build_step_settings, show_pod
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.secret_inputs import pick_secret_inputs
@@ -139,7 +139,7 @@ def test_only_the_secret_of_the_job_is_sent_with_secret_inputs(tmp_path: Path, c
     [secret] = [manifest for manifest in _Accepting.posted if manifest["kind"] == "Secret"]
     assert {base64.b64decode(secret["data"][name]) for name in (ZERO, ONE)} == {b"canary-p", b"canary-t"}
     [bundle] = [manifest for manifest in _Accepting.posted if manifest["kind"] == "ConfigMap"]
-    opened, _ = open_bundle(base64.b64decode(bundle["binaryData"]["part-0000"]), tmp_path / "pod", tmp_path / "logs")
+    opened, _ = read_job(base64.b64decode(bundle["binaryData"]["part-0000"]), tmp_path / "pod", tmp_path / "logs")
     assert opened.order["password"] == f"(secret-{ZERO})"
     engine.submit(plan, lambda _: None, Cancellation())
     [again] = [manifest for manifest in _Accepting.posted if manifest["kind"] == "ConfigMap"][1:]

@@ -130,7 +130,15 @@ class KubernetesSettings:
         "Hours that the cluster keeps a job after its end: for a process that follows it again, and for"
         " `zoo-runner publish` or `zoo-runner retry` where it failed.",
     )
-    step_retries: int = _setting("ZOO_RUNNER_STEP_RETRIES", 2, "How often a step is started again if its pod was lost.")
+    step_retries: int = _setting(
+        "ZOO_RUNNER_STEP_RETRIES", 2, "How often a step, or the pod of a job, is started again if its pod was lost."
+    )
+    undisturbed: bool = _setting(
+        "ZOO_RUNNER_DISRUPTION_BUDGET",
+        True,
+        "Whether a PodDisruptionBudget in the namespace of jobs, and annotations of their pods, have drains and"
+        " autoscalers of nodes wait until these pods have ended.",
+    )
     bundle_max_mib: float = _setting(
         "ZOO_RUNNER_BUNDLE_MAX_MIB",
         64.0,

@@ -11,18 +11,17 @@ the node `cwl` evaluates the package and has neither.
 import json
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Timer
 from typing import Any
 
 from zoo_runner.engines.argo.nodes import KEEP_LOGS, RUN, STAGE_IN, STAGE_OUT
 from zoo_runner.engines.kept_outputs import reserve_record, write_record
 from zoo_runner.engines.kubernetes.bundle import read_job, unpack_bundle
+from zoo_runner.engines.kubernetes.job_pod.attempts import Attempts
 from zoo_runner.engines.kubernetes.job_pod.pod import (
     PodOutput,
     PodSettings,
@@ -38,14 +37,13 @@ from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.publish import publish_logs
 from zoo_runner.files import encode_json, read_unlinked, write_anew
-from zoo_runner.model.cancellation import Cancellation, Reason
+from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.errors import EngineError
 from zoo_runner.model.events import Event, Report
 from zoo_runner.model.job import Outcome, Status
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.written import read_json
-from zoo_runner.removal import remove_tree
 
 
 @dataclass(frozen=True)
@@ -61,9 +59,9 @@ class Volume:
         return self.folder / "logs"
 
     @property
-    def started(self) -> Path:
-        """When the job started, in seconds since the epoch."""
-        return self.folder / "started"
+    def attempts(self) -> Attempts:
+        """When the job started, and how it ended."""
+        return Attempts(self.folder)
 
     @property
     def staged(self) -> Path:
@@ -74,11 +72,6 @@ class Volume:
     def outputs(self) -> Path:
         """The output object of the package."""
         return self.folder / OUTPUTS_FILE
-
-    @property
-    def outcome(self) -> Path:
-        """How the job ended."""
-        return self.folder / "outcome.json"
 
 
 @dataclass(frozen=True)
@@ -125,14 +118,13 @@ def stage_out(node: Node) -> LastLine:
 
 def keep_logs(node: Node) -> LastLine:
     """Return how the job ended, as an earlier node stored it; raises where none did."""
-    try:
-        return from_plain(Outcome, json.loads(read_unlinked(node.volume.outcome)))
-    except FileNotFoundError:
-        raise EngineError(
-            "the pod of the job was stopped before the job ended",
-            "See the status of the Workflow for the reason (`argo get`).",
-            code="job.lost",
-        ) from None
+    if ended := node.volume.attempts.find_outcome():
+        return ended
+    raise EngineError(
+        "the pod of the job was stopped before the job ended",
+        "See the status of the Workflow for the reason (`argo get`).",
+        code="job.lost",
+    )
 
 
 Nodes = Mapping[str, Callable[[Node], LastLine]]
@@ -149,7 +141,10 @@ def run_node(
         _prepare(bundle, volume)
     job, steps = read_job(bundle, volume.folder, volume.logs)
     emit.masker = Masker([*settings.secrets, *job.secrets])
-    with JobLog(job.paths, emit.masker, job.log_bytes) as log, _limited(job, volume, cancellation) as limited:
+    with (
+        JobLog(job.paths, emit.masker, job.log_bytes) as log,
+        volume.attempts.limited(job.time_limit_seconds, cancellation) as limited,
+    ):
 
         def report(event: Event) -> None:
             log(event)
@@ -165,38 +160,16 @@ def run_node(
 
 def _prepare(bundle: bytes, volume: Volume) -> None:
     """Unpack the bundle; of an earlier attempt whose pod was lost, only the time of the start and the logs stay."""
-    # the folder itself is mounted by the container that evaluates the package
-    for left in (volume.folder / "run").glob("*"):
-        remove_tree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+    volume.attempts.clear()
     unpack_bundle(bundle, volume.folder)
     reserve_record(volume.outputs, RECORD_MODE)
-    if not volume.started.exists():
-        write_anew(volume.started, str(time.time()).encode())
+    volume.attempts.begin()
 
 
 def _keep_outcome(outcome: Outcome, volume: Volume, log: JobLog) -> None:
-    """Store how the job ended, once; a node that was stopped does not know whether another attempt follows."""
-    if outcome.status is Status.DISMISSED or volume.outcome.exists():
-        return
-    log.write_end(outcome.diagnosis, outcome.results.collection_href if outcome.results else None)
-    write_anew(volume.outcome, encode_json(to_plain(outcome)))
-
-
-@contextmanager
-def _limited(job: JobSpec, volume: Volume, cancellation: Cancellation) -> Iterator[Cancellation]:
-    """Count the job's time limit from its start, whichever node works."""
-    limited = Cancellation(job.time_limit_seconds)
-    with cancellation.calling(limited.cancel):
-        if job.time_limit_seconds is None:
-            yield limited
-            return
-        left_seconds = float(read_unlinked(volume.started)) + job.time_limit_seconds - time.time()
-        timer = Timer(max(0.0, left_seconds), limited.cancel, [Reason.TIME_LIMIT])
-        timer.start()
-        try:
-            yield limited
-        finally:
-            timer.cancel()
+    """Store how the job ended, once."""
+    if volume.attempts.keep_outcome(outcome):
+        log.write_end(outcome.diagnosis, outcome.results.collection_href if outcome.results else None)
 
 
 def main(nodes: Nodes) -> None:

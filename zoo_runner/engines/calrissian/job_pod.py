@@ -2,7 +2,8 @@
 
 python -m zoo_runner.engines.calrissian.job_pod
 
-Every event is a line on stdout (`pod_log`); the last line is the outcome of the job.
+Every event is a line on stdout (`pod_log`); the last line is the outcome of the job. A pod that takes the place of one
+that was lost runs the job from its beginning (`attempts`).
 """
 
 import os
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from zoo_runner.engines.kept_outputs import reserve_record, try_to_write_record
-from zoo_runner.engines.kubernetes.bundle import open_bundle
+from zoo_runner.engines.kubernetes.bundle import read_job, unpack_bundle
+from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.job_pod.attempts import Attempts, wait_for_steps
 from zoo_runner.engines.kubernetes.job_pod.pod import (
     PodOutput,
     PodSettings,
@@ -28,9 +31,10 @@ from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.publish import publish_logs
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.events import Event, Report
+from zoo_runner.model.events import EngineLine, Event, Report
 from zoo_runner.model.job import Outcome, Status
 from zoo_runner.model.masking import Masker
+from zoo_runner.model.outcomes import mask_outcome
 
 # on the node's own disk: a line is appended to it in microseconds, and no step mounts it
 _LOG_FOLDER = "/tmp/logs"
@@ -41,7 +45,9 @@ def run_pod(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) 
 
     The logs of a dismissed job are published by its follower, because Kubernetes gives this pod only seconds.
     """
-    job, steps = open_bundle(read_bundle(Path(BUNDLE_FOLDER)), Path(WORK_FOLDER), Path(_LOG_FOLDER))
+    bundle, volume = read_bundle(Path(BUNDLE_FOLDER)), Path(WORK_FOLDER)
+    job, steps = read_job(bundle, volume, Path(_LOG_FOLDER))
+    attempts = Attempts(volume)
     # the inputs that the package declares secret are known now
     emit.masker = Masker([*settings.secrets, *job.secrets])
     with JobLog(job.paths, emit.masker, job.log_bytes) as log:
@@ -50,21 +56,37 @@ def run_pod(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) 
             log(event)
             emit(event)
 
-        outcome = conclude(lambda: _run_job(job, steps, settings, report, cancellation))
+        is_another = attempts.begin()
+        if is_another and (ended := attempts.find_outcome()):
+            return ended
+
+        def work() -> Outcome:
+            if is_another:
+                report(EngineLine("warning", "an earlier pod of this job was lost: this one begins anew"))
+                wait_for_steps(Cluster(settings.api), steps, settings.owner["uid"], cancellation)
+                attempts.clear()
+            unpack_bundle(bundle, volume)
+            return _run_job(job, steps, settings, report, attempts, cancellation)
+
+        outcome = conclude(work)
         results = outcome.results
         log.write_end(outcome.diagnosis, results.collection_href if results else None)
         if outcome.status is not Status.DISMISSED:
             publish_logs(log, job.destination, settings.storage, outcome, emit)
+        attempts.keep_outcome(mask_outcome(outcome, emit.masker))
     return outcome
 
 
 def _run_job(
-    job: JobSpec, steps: Mapping[str, Any], settings: PodSettings, emit: Report, cancellation: Cancellation
+    job: JobSpec,
+    steps: Mapping[str, Any],
+    settings: PodSettings,
+    emit: Report,
+    attempts: Attempts,
+    cancellation: Cancellation,
 ) -> Outcome:
-    limited = Cancellation(job.time_limit_seconds)
     with (
-        cancellation.calling(limited.cancel),
-        limited.deadline(),
+        attempts.limited(job.time_limit_seconds, cancellation) as limited,
         evaluating(job, steps, settings, emit) as execution,
     ):
         check_destination(job, settings.storage)

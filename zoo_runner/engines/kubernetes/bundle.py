@@ -86,12 +86,6 @@ def check_bundle(bundle: bytes, max_mib: float) -> None:
         )
 
 
-def open_bundle(bundle: bytes, work_folder: Path, log_folder: Path) -> tuple[JobSpec, dict[str, Any]]:
-    """Unpack a bundle into the work folder and read the job, as `read_job` does."""
-    unpack_bundle(bundle, work_folder)
-    return read_job(bundle, work_folder, log_folder)
-
-
 def unpack_bundle(bundle: bytes, work_folder: Path) -> None:
     """Unpack the local inputs of a bundle into the work folder."""
     with _open(bundle) as archive:

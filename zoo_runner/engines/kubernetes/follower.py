@@ -58,7 +58,7 @@ class Follower(ABC):
         self._cluster, self._root, self._names = job.cluster, job.root, job.names
         self._settings, self._report = settings, report
         self._start = start
-        self._inbox: Inbox[Callable[[], object]] = Inbox(job.cluster.background, lambda call: call(), self._end)
+        self._inbox: Inbox[Callable[[], object]] = Inbox(job.cluster.background, self._handle, self._end)
         self._held = ExitStack()
         self._outcome: Future[Outcome] = Future()
         self._log: LogReader | None = None
@@ -200,6 +200,17 @@ class Follower(ABC):
                 raise error
 
         return self._later(seconds, fail)
+
+    def _handle(self, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except RunnerError as error:
+            if not self._outlives(error):
+                raise
+
+    def _outlives(self, error: RunnerError) -> bool:
+        """Whether the job goes on in spite of an error; whoever says so ends it later."""
+        return False
 
     def _end(self, end: Outcome | BaseException) -> None:
         self._inbox.close()

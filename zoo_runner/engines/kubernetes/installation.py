@@ -8,6 +8,7 @@ from functools import partial
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
 from zoo_runner.engines.kubernetes.client import Cluster, connect
+from zoo_runner.engines.kubernetes.disruptions import check_budget
 from zoo_runner.engines.kubernetes.errors import ApiError, reaching
 from zoo_runner.engines.kubernetes.expiry import check_expiry
 from zoo_runner.engines.kubernetes.kept import describe_kept
@@ -179,6 +180,7 @@ def _check_protections(cluster: Cluster, names: Names, site: KubernetesSettings)
             "the API server refuses foreign Secrets and volumes",
         ),
         ("network policy", lambda: check_network(cluster, names, site), "steps have no network by default"),
+        ("disruption budget", lambda: check_budget(cluster, names, site), "drains of nodes wait for jobs"),
         ("tokens", lambda: check_tokens(cluster, names), "no token where packages are evaluated or steps run"),
         ("account", lambda: check_account(cluster, names, site), "the account of job pods cannot read Secrets"),
     )

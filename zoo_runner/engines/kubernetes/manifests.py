@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
 from zoo_runner.engines.kubernetes.names import Manifest, Names, build_meta
+from zoo_runner.model.errors import DismissedError
 from zoo_runner.model.masking import MASK
 from zoo_runner.model.package import Package
 from zoo_runner.package.requirements import find_all
@@ -33,6 +34,10 @@ CWL_PROGRAM = ("/opt/calrissian/bin/python", "-m", "zoo_runner.engines.kubernete
 PATIENT = "patient"
 """Has that container wait for the other as long as it takes."""
 GRACE_SECONDS = 5
+# what autoscalers look at (Cluster Autoscaler, FAQ; Karpenter, "Disruption"): a node with such a pod stays
+_STAYS = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karpenter.sh/do-not-disrupt": "true"}
+# of a container that was stopped from outside: by itself, as it reports that, or by SIGKILL or SIGTERM
+_STOPPED = (DismissedError.exit_code, 137, 143)
 # with `_ORDINARY`, what the strictest of the Pod Security Standards requires of a container
 CONFINED: Manifest = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 _ORDINARY = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
@@ -146,7 +151,8 @@ def build_pod_template(names: Names, cluster: KubernetesSettings, role: str) -> 
         spec["priorityClassName"] = cluster.priority_class
     volume = {VOLUME_LABEL: names.first} if names.generation else {}
     labels = {**cluster.labels, **names.labels, "zoo-runner/role": role, **volume}
-    return {"metadata": {"labels": labels, "annotations": dict(cluster.annotations)}, "spec": spec}
+    stays = _STAYS if cluster.undisturbed else {}
+    return {"metadata": {"labels": labels, "annotations": {**stays, **cluster.annotations}}, "spec": spec}
 
 
 def build_mounts(cluster: KubernetesSettings) -> list[Manifest]:
@@ -204,7 +210,7 @@ def build_resources(cluster: KubernetesSettings) -> Manifest:
 
 
 def build_job(names: Names, cluster: KubernetesSettings, chunks: int, time_limit_seconds: float | None) -> Manifest:
-    """Build the Job: one pod, which is started once."""
+    """Build the Job: one pod, which is started again only if it was lost or taken."""
     template = build_pod_template(names, cluster, "job")
     template["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"] = MAIN
     parts = [{"configMap": {"name": f"{names.job}-{number}"}} for number in range(chunks)]
@@ -219,7 +225,10 @@ def build_job(names: Names, cluster: KubernetesSettings, chunks: int, time_limit
     # suspended until everything that it needs exists; it owns all of it, so that deleting the Job leaves nothing
     spec: Manifest = {
         "suspend": True,
-        "backoffLimit": 0,
+        "backoffLimit": cluster.step_retries,
+        "podFailurePolicy": _build_failure_policy(),
+        # never two at a time
+        "podReplacementPolicy": "Failed",
         "ttlSecondsAfterFinished": count_kept_seconds(cluster),
         "template": template,
     }
@@ -227,6 +236,21 @@ def build_job(names: Names, cluster: KubernetesSettings, chunks: int, time_limit
         # the pod and its follower enforce the limit; this is for when neither can
         spec["activeDeadlineSeconds"] = math.ceil(time_limit_seconds) + 60
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": build_meta(names.job, names), "spec": spec}
+
+
+def _build_failure_policy() -> Manifest:
+    """Build the rules by which a pod that was lost is replaced, and one that has failed is not; the first that fits.
+
+    Source: Kubernetes documentation, "Handling retriable and non-retriable pod failures with Pod failure policy".
+    """
+    stopped = {"containerName": MAIN, "operator": "In", "values": sorted(_STOPPED)}
+    return {
+        "rules": [
+            {"action": "Count", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+            {"action": "Count", "onExitCodes": stopped},
+            {"action": "FailJob", "onExitCodes": {"operator": "NotIn", "values": [0]}},
+        ]
+    }
 
 
 def count_kept_seconds(cluster: KubernetesSettings) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
 from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.disruptions import build_budget
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.manifests import JOB_ACCOUNT, STEP_ACCOUNT
 from zoo_runner.engines.kubernetes.names import JOB_LABEL, MANAGED, Manifest, Names, build_meta
@@ -28,6 +29,8 @@ _ROOM = 2
 _COMPARED = ("NetworkPolicy", "ResourceQuota")
 _LIMITS = ("ResourceQuota", "LimitRange")
 _REFUSED = 403
+# jobs run without; `doctor` says so
+_DISPENSABLE = ("PodDisruptionBudget",)
 # Kubernetes documentation, "Enforce Pod Security Standards with Namespace Labels"
 POD_SECURITY = "pod-security.kubernetes.io/enforce"
 
@@ -114,6 +117,7 @@ def build_tenant(names: Names, cluster: KubernetesSettings, quota: Quota = NO_QU
     return [
         *([] if names.site_namespace else [build_namespace(names, cluster)]),
         *([build_policy(names)] if cluster.isolated else []),
+        *([build_budget(names)] if cluster.undisturbed else []),
         *([] if names.site_namespace else build_quotas(names, quota)),
         *build_access(names, cluster),
     ]
@@ -152,6 +156,8 @@ def create_tenant(cluster: Cluster, manifests: Sequence[Manifest]) -> None:
             found = cluster.create(manifest)
         except ApiError as error:
             there = _find(cluster, manifest) if error.status == _REFUSED else None
+            if there is None and error.status == _REFUSED and manifest["kind"] in _DISPENSABLE:
+                continue
             if there is None:
                 raise
             found = there

@@ -394,6 +394,12 @@ CLUSTER = (
     ),
     Code("cluster.network-policy", _E, "Steps are not denied the network.", "Create the NetworkPolicy."),
     Code(
+        "cluster.disruption-budget",
+        _E,
+        "Drains of nodes do not wait for jobs.",
+        "Grant create and get of poddisruptionbudgets.",
+    ),
+    Code(
         "cluster.token-mounted",
         _E,
         "An account of jobs has its token mounted by default.",

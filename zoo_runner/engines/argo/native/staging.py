@@ -121,7 +121,7 @@ def finish(node: Node) -> LastLine:
 def keep(node: Node) -> LastLine:
     """Return how the job ended: as a node stored it, else as the events of the steps say."""
     failure = _record_events(node)
-    if failure.failed and not node.volume.outcome.exists():
+    if failure.failed and not node.volume.attempts.find_outcome():
         raise diagnose_execution(failure)
     return keep_logs(node)
 

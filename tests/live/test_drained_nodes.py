@@ -1,0 +1,150 @@
+"""Nodes that are drained, and pods of jobs that are lost nevertheless: no job is, for real."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import BROKEN_WORKSPACE, kubectl
+from tests.live.test_calrissian_diagnosis import ensure_namespace, having, write_package
+from tests.live.test_calrissian_mishaps import DISK_LIMIT, have_evicted, select_pods
+from tests.servers import S3Server
+from tests.site import Site, Story
+from tests.steps import WAITS, let_go
+from zoo_runner.model.events import EngineLine, Event, StepLines
+from zoo_runner.model.ids import new_job_id
+from zoo_runner.model.job import Status
+
+NAMESPACE = f"ws-{BROKEN_WORKSPACE}"
+BUDGET = "zoo-runner-jobs"
+
+
+@pytest.fixture(scope="module")
+def cluster_settings() -> dict[str, str]:
+    return {"ZOO_RUNNER_WORKSPACE": BROKEN_WORKSPACE}
+
+
+def run(site: Site, package: Path, on: Callable[[Event], None], job_id: str) -> Story:
+    return site.run(site.accept(package, None, destination=f"s3://results/{job_id}", job_id=job_id), on=on)
+
+
+def evict(site: Site, pod: str, folder: Path) -> str:
+    """Ask for an eviction as `kubectl drain` does; return what refused it."""
+    wanted = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": NAMESPACE}}
+    path = folder / "eviction.json"
+    path.write_text(json.dumps(wanted))
+    place = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}/eviction"
+    command = ["kubectl", f"--kubeconfig={site.environ['KUBECONFIG']}", "create", "--raw", place, "-f", str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stderr
+
+
+def find_pods(site: Site, job_id: str, role: str) -> list[str]:
+    """The pods of a job that run and are not being deleted."""
+    found = kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", select_pods(job_id, role), "-o", "json")
+    return [
+        pod["metadata"]["name"]
+        for pod in json.loads(found)["items"]
+        if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]
+    ]
+
+
+class AtEachBeginning:
+    """Does something each time that the step `WAITS`: the first of `acts` the first time, and so on."""
+
+    def __init__(self, *acts: Callable[[], object]) -> None:
+        self.acts, self.begun = acts, 0
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StepLines) and "begun" in event.lines:
+            self.begun += 1
+            self.acts[self.begun - 1]()
+
+
+def let_run(site: Site, job_id: str) -> None:
+    for pod in find_pods(site, job_id, "step"):
+        let_go(site, NAMESPACE, pod)
+
+
+def delete_pod(site: Site, job_id: str, *words: str) -> None:
+    kubectl(site, "delete", "pods", "-n", NAMESPACE, "-l", select_pods(job_id, "job"), *words)
+
+
+def check_runs_again(site: Site, s3: S3Server, folder: Path, lose: Callable[[str], object]) -> None:
+    """Run a job that loses its own pod while its step runs: it runs in another one, and has its results once."""
+    job_id = new_job_id()
+    on = AtEachBeginning(lambda: lose(job_id), lambda: let_run(site, job_id))
+    story = run(site, write_package(folder, f"{WAITS}; echo hello"), on, job_id)
+    assert story.outcome.status is Status.SUCCESSFUL, story.log
+    assert on.begun == 2, "the step ran once in each pod of the job"
+    assert [path.read_text() for path in (s3.folder / "results" / job_id).rglob("out.txt")] == ["hello\n"]
+    told = read_told(story)
+    (lost,) = [text for text in told if "Kubernetes may start another one" in text]
+    (again,) = [text for text in told if "runs the job from its beginning" in text]
+    assert told.index(lost) < told.index(again)
+
+
+def read_told(story: Story) -> list[str]:
+    return [event.text for event in story.events if isinstance(event, EngineLine) and event.severity == "warning"]
+
+
+def test_a_drain_waits_for_a_job_that_runs(site: Site, tmp_path: Path) -> None:
+    job_id, refused = new_job_id(), list[str]()
+
+    def drain() -> None:
+        for role in ("job", "step"):
+            (pod,) = find_pods(site, job_id, role)
+            refused.append(evict(site, pod, tmp_path))
+        let_run(site, job_id)
+
+    story = run(site, write_package(tmp_path, f"{WAITS}; echo hello"), AtEachBeginning(drain), job_id)
+    assert story.outcome.status is Status.SUCCESSFUL, story.log
+    assert read_told(story) == []
+    # 429, TooManyRequests: `kubectl drain` asks again until the pods have ended
+    assert ["disruption budget" in one for one in refused] == [True, True], refused
+    assert find_pods(site, job_id, "job") == find_pods(site, job_id, "step") == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(("--force", "--grace-period=0"), id="at once"),
+        pytest.param(("--wait=false",), id="with its time to end"),
+    ],
+)
+def test_a_job_whose_pod_is_deleted_runs_again(
+    site: Site, s3: S3Server, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    check_runs_again(site, s3, tmp_path, lambda job_id: delete_pod(site, job_id, *words))
+
+
+def test_a_job_whose_pod_is_drained_without_a_budget_runs_again(site: Site, s3: S3Server, tmp_path: Path) -> None:
+    site = site.having(ZOO_RUNNER_DISRUPTION_BUDGET="false")
+
+    def drain(job_id: str) -> None:
+        # as on a cluster where nobody may create one
+        kubectl(site, "delete", "poddisruptionbudget", BUDGET, "-n", NAMESPACE, "--ignore-not-found")
+        (pod,) = find_pods(site, job_id, "job")
+        assert evict(site, pod, tmp_path) == ""
+
+    check_runs_again(site, s3, tmp_path, drain)
+
+
+def test_a_job_whose_pod_filled_its_node_runs_again(site: Site, s3: S3Server, tmp_path: Path) -> None:
+    """The pod that the kubelet has evicted stays as an object, and would keep the pods of its steps."""
+    ensure_namespace(site, write_package(tmp_path, "true"))
+    with having(site, DISK_LIMIT, tmp_path):
+        check_runs_again(site, s3, tmp_path, lambda job_id: have_evicted(site, job_id, "job"))
+
+
+def test_a_job_whose_pods_are_lost_again_and_again_has_failed(site: Site, tmp_path: Path) -> None:
+    site, job_id = site.having(ZOO_RUNNER_STEP_RETRIES="1"), new_job_id()
+
+    def delete() -> None:
+        delete_pod(site, job_id, "--force", "--grace-period=0")
+
+    story = run(site, write_package(tmp_path, WAITS), AtEachBeginning(delete, delete), job_id)
+    assert story.outcome.status is Status.FAILED
+    assert story.outcome.diagnosis
+    assert story.outcome.diagnosis.code == "cluster.pod-lost"
