@@ -242,6 +242,7 @@ def test_a_job_pod_that_is_killed(site: Site, tmp_path: Path) -> None:
                 )
             )
 
-    found = fail(site, write_package(tmp_path, "sleep 300"), on, row="job pod killed", reported="deleted")
+    once = site.having(ZOO_RUNNER_STEP_RETRIES="0")
+    found = fail(once, write_package(tmp_path, "sleep 300"), on, row="job pod killed", reported="deleted")
     assert found.code == "cluster.pod-lost"
     assert found.level is Level.PLATFORM

@@ -135,16 +135,18 @@ def test_a_step_that_is_evicted_again_and_again(site: Site, tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("little_disk")
 def test_a_job_pod_that_is_evicted(site: Site, tmp_path: Path) -> None:
-    job_id = new_job_id()
+    site, job_id = site.having(ZOO_RUNNER_STEP_RETRIES="0"), new_job_id()
     fill, package = Once(StepStarted, lambda: have_evicted(site, job_id, "job")), write_package(tmp_path, "sleep 300")
     found = fail(site, package, fill, row="job evicted", reported="Evicted", job_id=job_id)
     assert found.level is Level.PLATFORM
 
 
 def test_a_step_on_a_node_that_is_drained_is_started_again(site: Site, tmp_path: Path) -> None:
-    job_id = new_job_id()
+    """Without a budget, which makes a drain wait (test_drained_nodes)."""
+    site, job_id = site.having(ZOO_RUNNER_DISRUPTION_BUDGET="false"), new_job_id()
 
     def drain() -> None:
+        kubectl(site, "delete", "poddisruptionbudget", "--all", "-n", NAMESPACE)
         for pod in find_pods(site, job_id, "step"):
             name = pod.removeprefix("pod/")
             wanted = {

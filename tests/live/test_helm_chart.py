@@ -174,16 +174,12 @@ def release(tmp_path: Path, s3: S3Server) -> Iterator[Release]:
 
 
 def test_a_release_keeps_its_jobs_whatever_its_operator_does(release: Release, tmp_path: Path) -> None:
-    release.helm("install", NAME, str(CHART), "--values=-")
-    # dev/cluster has no name service
-    release = replace(release, values={**release.values, "hostAliases": _list_names(release)})
-    release.helm("upgrade", NAME, str(CHART), "--values=-", "--wait", f"--timeout={START_SECONDS}s")
-    server = release.open()
+    release, server = install(release)
     done = release.site.command("system-test", server.url, "--junit", tmp_path / "report.xml", timeout=START_SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr + release.describe()
 
-    job = _start(server)
-    _wait_for_step(release, job)
+    job = start_gate(server)
+    wait_for_step(release, job)
     release.helm(
         "upgrade",
         NAME,
@@ -200,11 +196,11 @@ def test_a_release_keeps_its_jobs_whatever_its_operator_does(release: Release, t
         release.kubectl("rollout", "restart", f"deployment/{NAME}-zoo-runner-{part}")
         release.kubectl("rollout", "status", f"deployment/{NAME}-zoo-runner-{part}", f"--timeout={START_SECONDS}s")
     (worker,) = release.list_pods("worker")
-    _evict(release, worker)
+    evict(release, worker)
     wait_for(lambda: release.list_pods("worker") not in ([], [worker]), START_SECONDS)
     _restart_database(release, server)
 
-    _open_gate(release, job)
+    open_gate(release, job)
     ended = server.wait(job, seconds=START_SECONDS)
     assert ended["status"] == "successful", ended
     listed = server.request("GET", "/jobs").json["jobs"]
@@ -229,12 +225,21 @@ def test_the_api_of_kubernetes_accepts_each_object_that_the_chart_has(tmp_path: 
     assert len(answered) == done.stdout.count("\nkind: ")
 
 
-def _list_names(release: Release) -> list[dict[str, Any]]:
+def install(release: Release) -> tuple[Release, Server]:
+    """Install a release and wait until all of it is ready; return it as it is then, and its API."""
+    release.helm("install", NAME, str(CHART), "--values=-")
+    # dev/cluster has no name service
+    release = replace(release, values={**release.values, "hostAliases": list_names(release)})
+    release.helm("upgrade", NAME, str(CHART), "--values=-", "--wait", f"--timeout={START_SECONDS}s")
+    return release, release.open()
+
+
+def list_names(release: Release) -> list[dict[str, Any]]:
     services = json.loads(release.kubectl("get", "services", "-o", "json"))["items"]
     return [{"ip": one["spec"]["clusterIP"], "hostnames": [one["metadata"]["name"]]} for one in services]
 
 
-def _start(server: Server) -> str:
+def start_gate(server: Server) -> str:
     """Start a job that waits at its gate; its process comes from git."""
     wait_for(lambda: server.request("GET", "/processes/gate").status == 200, START_SECONDS)
     started = server.request("POST", "/processes/gate/execution", {"inputs": {}}, ASYNC)
@@ -242,21 +247,21 @@ def _start(server: Server) -> str:
     return str(started.json["jobID"])
 
 
-def _find_step(release: Release, job: str) -> str:
+def find_step(release: Release, job: str) -> str:
     selector = f"zoo-runner/job=job-{job},zoo-runner/role=step"
     words = ("get", "pods", "-n", f"ws-{TENANT}", "-l", selector, "--field-selector=status.phase=Running", "-o", "name")
     return kubectl(release.site, *words).strip()
 
 
-def _wait_for_step(release: Release, job: str) -> None:
-    wait_for(lambda: _find_step(release, job), START_SECONDS)
+def wait_for_step(release: Release, job: str) -> None:
+    wait_for(lambda: find_step(release, job), START_SECONDS)
 
 
-def _open_gate(release: Release, job: str) -> None:
-    kubectl(release.site, "exec", "-n", f"ws-{TENANT}", _find_step(release, job), "--", "touch", "/tmp/open")
+def open_gate(release: Release, job: str) -> None:
+    kubectl(release.site, "exec", "-n", f"ws-{TENANT}", find_step(release, job), "--", "touch", "/tmp/open")
 
 
-def _evict(release: Release, pod: str) -> None:
+def evict(release: Release, pod: str) -> None:
     """Evict a pod as a drain of its node does: within the disruption budget."""
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": NAMESPACE}}
     path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}/eviction"

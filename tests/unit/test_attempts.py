@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.messages import Check
 from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.job_pod.attempts import Attempts, wait_for_steps
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.owners import STEP_ANNOTATION
@@ -18,7 +19,7 @@ from zoo_runner.model.errors import DismissedError, EngineError
 from zoo_runner.model.job import Outcome, Results, Status
 
 STEPS = {"namespace": "ws-alpha", "job": "job-1"}
-DONE = Outcome(Status.SUCCESSFUL, Results({"text": "hello"}, None, None))
+DONE = Outcome(Status.SUCCESSFUL, Results({"text": "hello"}, {}, "s3://b/collection.json"))
 
 
 def build_step(name: str, owner: str, phase: str = "Running") -> Manifest:
@@ -112,8 +113,8 @@ def test_steps_that_do_not_end_are_an_answer(check: Check) -> None:
 
 
 def test_a_watch_that_fails_is_an_answer() -> None:
-    refused = EngineError("no watch", "Grant it.", code="cluster.permission")
-    with pytest.raises(EngineError, match="no watch"):
+    refused = ApiError("watch pods", 403, "Forbidden", "no watch")
+    with pytest.raises(ApiError, match="no watch"):
         wait([build_step("a", "earlier")], WatchFailed("Pod", refused))
 
 

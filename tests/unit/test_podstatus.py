@@ -15,7 +15,12 @@ from zoo_runner.engines.kubernetes.pods import (
     has_started,
     warns,
 )
-from zoo_runner.engines.kubernetes.scheduling import find_missing_claim, find_unschedulable, judge_unschedulable
+from zoo_runner.engines.kubernetes.scheduling import (
+    find_missing_claim,
+    find_unschedulable,
+    judge_beside,
+    judge_unschedulable,
+)
 from zoo_runner.model.diagnosis import Level
 
 
@@ -141,6 +146,21 @@ def test_a_step_that_only_fits_a_node_without_the_pod_of_its_job_is_not_waited_f
     facts = ("step 'crop'", "2 cores", "8192 MiB", "0.01 cores", "256 MiB")
     check(error, "cluster.unschedulable", *facts)
     assert judge_unschedulable(build_pod(), "", [build_node("2", "8Gi"), build_node("4", "8Gi")], [own]) is None
+
+
+def test_a_step_is_judged_beside_the_pod_of_its_job_before_either_runs(check: Check) -> None:
+    def build_own(cpu: str) -> Manifest:
+        requests = {"resources": {"requests": {"cpu": cpu, "memory": "256Mi"}}}
+        return {"metadata": {"name": "job"}, "spec": {"containers": [requests]}, "status": {}}
+
+    one, two, larger = build_node("2", "8Gi"), build_node("2", "8Gi"), build_node("4", "8Gi")
+    two["metadata"]["name"], larger["metadata"]["name"] = "other", "larger"
+    check(judge_beside(build_pod(), build_own("10m"), [one]), "cluster.unschedulable", "step 'crop'", "0.01 cores")
+    assert judge_beside(build_pod(), build_own("10m"), [larger]) is None
+    assert judge_beside(build_pod(), build_own("10m"), [one, two]) is None, "the job's pod is on one of them"
+    # the job's pod has one place only, and takes what the step would need of it
+    check(judge_beside(build_pod(), build_own("3"), [build_node("1", "8Gi"), larger]), "cluster.unschedulable")
+    check(judge_beside(build_pod(), build_own("8"), [one, larger]), "cluster.unschedulable", "8 cores")
 
 
 def test_a_busy_cluster_is_waited_for() -> None:

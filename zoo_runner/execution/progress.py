@@ -45,6 +45,10 @@ class ProgressTracker:
         match event:
             case StageStarted():
                 self._part, self._step = -1, None
+                if event.stage is Stage.EXECUTE:
+                    # a job whose pod was lost runs its steps again
+                    self._ended = self._started = 0
+                    self._running.clear()
                 return self.reach(_SPANS.get(event.stage, (10, 10))[0], _TITLES.get(event.stage, str(event.stage)))
             case Transferred():
                 return self._note_transfer(event)

@@ -24,7 +24,7 @@ from zoo_runner.engines.kubernetes.pods import find_start_failure
 from zoo_runner.engines.kubernetes.root import ClusterJob
 from zoo_runner.engines.kubernetes.watch import WatchFailed
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.events import Report
+from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import Outcome
 
 # how long the reason may take to arrive why a container was stopped
@@ -91,6 +91,9 @@ class WorkflowFollower(Follower):
 
     def _take_job_pod(self, change: str, pod: Manifest) -> None:
         if self._pod is None or self._pod["metadata"]["uid"] != pod["metadata"]["uid"]:
+            if self._pod is not None:
+                begins = f"the pod {self._pod['metadata']['name']} was lost, and {pod['metadata']['name']} runs the job"
+                self._report(EngineLine("warning", f"{begins} from its beginning"))
             self._node, self._log = 0, None
         self._pod = pod
         failure = find_start_failure(pod) or find_container_failure(pod)

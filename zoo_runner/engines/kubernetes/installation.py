@@ -58,7 +58,8 @@ class Examined:
     """What an engine adds to the checks of a cluster.
 
     `subjects`: under which name a code of the smoke test's error is listed; `prepare`: what is checked before it, where
-    the first that is not ok ends the checks; `describe`: what its pods show, and what is tried besides.
+    the first that is not ok ends the checks; `describe`: what its pods show, and what is tried besides; `job_stays`:
+    whether the pod of a job keeps its place while its steps run.
     """
 
     open_smoke_test: Callable[[Cluster, Names, str | None], SmokeJob]
@@ -67,6 +68,7 @@ class Examined:
     subjects: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[], Iterator[Check]] = lambda: iter(())
     describe: Callable[[Cluster, Names, Sequence[Manifest]], Iterator[Check]] = lambda *_: iter(())
+    job_stays: bool = True
 
 
 def examine_cluster(
@@ -157,7 +159,8 @@ def _examine(installation: _Installation, smoke_test: Callable[[], Iterator[Chec
     try:
         yield from _check_protections(cluster, names, site)
         yield from _check_quotas(cluster, names, site)
-        nodes = Check.run("nodes", lambda: check_sizes(cluster, site, installation.steps), "each request fits a node")
+        sizes = partial(check_sizes, cluster, site, installation.steps, beside_job=installation.examined.job_stays)
+        nodes = Check.run("nodes", sizes, "each request fits a node")
         yield nodes
         yield Check(True, "kept results", describe_kept(cluster, names.namespace), "published or removed in time")
         storage = Check.run("storage class", lambda: _find_class(cluster, site), "a class for a job's volume")

@@ -17,7 +17,7 @@ from zoo_runner.engines.kubernetes.manifests import CONFINED, build_pod_template
 from zoo_runner.engines.kubernetes.names import Manifest, Names
 from zoo_runner.engines.kubernetes.owners import STEP_ANNOTATION
 from zoo_runner.engines.kubernetes.pods import find_start_failure, has_started, read_digest
-from zoo_runner.engines.kubernetes.scheduling import describe_largest, judge_unschedulable
+from zoo_runner.engines.kubernetes.scheduling import describe_largest, judge_beside, judge_unschedulable
 from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
 from zoo_runner.engines.protocol import Check
 from zoo_runner.model.errors import EngineError, RunnerError
@@ -59,15 +59,22 @@ def list_step_requests(package: Package | None, site: KubernetesSettings) -> lis
     return found
 
 
-def check_sizes(cluster: Cluster, site: KubernetesSettings, steps: Sequence[StepRequest]) -> str:
-    """Check that the job's own pod and each step fit a node; raises `EngineError` for the first that does not."""
+def check_sizes(
+    cluster: Cluster, site: KubernetesSettings, steps: Sequence[StepRequest], *, beside_job: bool = True
+) -> str:
+    """Check that the job's own pod and each step fit a node; raises `EngineError` for the first that does not.
+
+    `beside_job`: the job's own pod keeps its place while steps run, as that of a job that runs does.
+    """
     try:
         nodes = cluster.find("Node")
     except ApiError:
         return "this account may not list nodes"
-    own = {"cpu": site.job_cpu, "memory": site.job_ram}
-    for pod in (_build_sized(site, own), *(_build_sized(site, _size(step), step.step) for step in steps)):
-        if failure := judge_unschedulable(pod, "", nodes):
+    own = _build_sized(site, {"cpu": site.job_cpu, "memory": site.job_ram})
+    for pod in (own, *(_build_sized(site, _size(step), step.step) for step in steps)):
+        alone = pod is own or not beside_job
+        failure = judge_unschedulable(pod, "", nodes) if alone else judge_beside(pod, own, nodes)
+        if failure:
             raise failure
     return f"the largest node has {describe_largest(nodes)}"
 

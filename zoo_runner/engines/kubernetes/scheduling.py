@@ -62,6 +62,18 @@ def judge_unschedulable(
     )
 
 
+def judge_beside(pod: Manifest, own: Manifest, nodes: Collection[Manifest]) -> RunnerError | None:
+    """Return why no node will take the pod of a step, wherever the job's `own` stays meanwhile; None if one may."""
+    if failure := judge_unschedulable(own, "", nodes):
+        return failure
+    failures = []
+    for node in nodes:
+        if judge_unschedulable(own, "", [node]) is None:
+            placed = {**own, "spec": {**own["spec"], "nodeName": node["metadata"]["name"]}}
+            failures.append(judge_unschedulable(pod, "", nodes, [placed]))
+    return failures[0] if all(failures) else None
+
+
 def describe_largest(nodes: Iterable[Manifest]) -> str:
     """Describe the size of the largest node, for messages."""
     return _describe(max(map(_allocatable, nodes), default=(0.0, 0.0)))

@@ -18,6 +18,7 @@ from zoo_runner.engines.argo.native.workflow import build_native_workflow
 from zoo_runner.engines.kubernetes.api_addresses import find_api_addresses
 from zoo_runner.engines.kubernetes.client import Cluster, connect
 from zoo_runner.engines.kubernetes.errors import reaching
+from zoo_runner.engines.kubernetes.installation import Examined
 from zoo_runner.engines.kubernetes.names import Manifest, Names
 from zoo_runner.engines.kubernetes.network_policies import build_reporting_policy, ensure_permitted
 from zoo_runner.engines.kubernetes.preflight import resolve_images
@@ -82,6 +83,9 @@ class NativeEngine(ArgoEngine):
             policy = self._build_reporting_policy(connect(self._cluster), Names(**plan.handle.data["names"]))
         *before, last = plan.submission["tenant"]
         return replace(plan, submission={**plan.submission, "tenant": [*before, policy, last]})
+
+    def _build_examined(self) -> Examined:
+        return replace(super()._build_examined(), job_stays=False)
 
     def _describe(self, cluster: Cluster, names: Names, pods: Sequence[Manifest]) -> Iterator[Check]:
         yield from super()._describe(cluster, names, pods)
