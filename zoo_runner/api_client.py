@@ -108,6 +108,11 @@ class ApiClient:
     async def _ask(self, method: str, url: str, body: bytes | None, fields: Sequence[str]) -> Answer:
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname:
+            if url.startswith(self._base):
+                raise UnansweredError(
+                    self.mask(f"{self._base!r} is no address of a server"),
+                    "Give one with http: or https: and the name of a host, such as https://hub.example.org.",
+                )
             raise UnansweredError(
                 self.mask(f"{url} is no address of the web"), "Open it with a program for that scheme."
             )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -25,11 +26,19 @@ def test_a_deployment_that_works_passes_and_is_left_as_it_was(running: tuple[Sit
     write_atomically(tmp_path / "backups" / "db.zip", b"")
     done = site.command("system-test", server.url, "--junit", tmp_path / "r.xml", "--backup", tmp_path / "backups")
     assert done.returncode == 0, done.stdout + done.stderr
-    verdicts = {line.split()[1]: line.split()[0] for line in done.stdout.splitlines() if line[0] != " "}
+    *lines, summary = done.stdout.splitlines()
+    verdicts = {line.split()[1]: line.split()[0] for line in lines if line[0] != " "}
     passed = ("landing", "deploy", "run", "results", "logs", "failure", "dismiss", "backup", "undeploy")
     assert verdicts == dict.fromkeys(passed, "passed") | {"login": "skipped", "isolation": "skipped"}
     suite = ElementTree.parse(tmp_path / "r.xml").getroot()
+    assert summary.startswith(f"{server.url}: 9 passed, 0 failed, 2 skipped in ")
+    # what was found is there of those that have passed too
+    assert "the file has what was said" in done.stdout
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("11", "0", "2")
+    begun = datetime.fromisoformat(f"{suite.get('timestamp')}+00:00")
+    assert 0 <= (datetime.now(timezone.utc) - begun).total_seconds() < 300
+    told = {case.get("name"): case.findtext("system-out") for case in suite}
+    assert "a job ends with success: job " in str(told["run"])
     assert server.request("GET", "/processes").json["processes"] == []
 
 
@@ -53,4 +62,19 @@ def test_a_server_that_does_not_answer_is_one_finding(tmp_path: Path, package_ca
     first, *others = map(json.loads, done.stdout.splitlines())
     assert (first["name"], first["verdict"]) == ("landing", "failed")
     assert url in first["found"]
+    assert {(one["verdict"], "landing" in one["found"]) for one in others[:-2]} == {("skipped", True)}
     assert {one["verdict"] for one in others} == {"skipped"}
+
+
+def test_what_has_failed_is_in_the_last_line_and_whole_in_the_report(tmp_path: Path, package_cache: Path) -> None:
+    """As of somebody whose variable with the host is empty."""
+    report = tmp_path / "report.xml"
+    done = Site(tmp_path, package_cache).command("system-test", "http://:8080", "--junit", report)
+    assert done.returncode == 7
+    assert done.stdout.splitlines()[-1].startswith("http://:8080: 0 passed, 1 failed, 10 skipped (landing) in ")
+    failure = ElementTree.parse(report).getroot().find("testcase/failure")
+    assert failure is not None
+    text = str(failure.text)
+    assert str(failure.get("message")) in text
+    assert "http://:8080" in text
+    assert "what to do: " in text

@@ -33,6 +33,7 @@ DOCUMENTED = (
     ("", "secrets", "create get delete"),
     ("", "configmaps", "create get"),
     ("networking.k8s.io", "networkpolicies", "create get"),
+    ("policy", "poddisruptionbudgets", "create get"),
     ("", "persistentvolumeclaims", "create get list watch patch"),
     ("", "events", "list watch"),
 )
@@ -56,7 +57,7 @@ def find_bad(site: Site) -> Check:
 
 def test_a_sound_cluster(site: Site) -> None:
     found = examine(site)
-    protections = ["pod security", "admission policy", "network policy", "tokens", "account"]
+    protections = ["pod security", "admission policy", "network policy", "disruption budget", "tokens", "account"]
     places = ["quota", "nodes", "kept results", "storage class", "volume"]
     pods = ["API from a pod", "DNS from a pod", "images", "smoke test", "results store"]
     assert list(found) == ["API", "login", "permissions", "namespace", *protections, *places, *pods]

@@ -20,7 +20,6 @@ from tests.live.test_calrissian_diagnosis import (
 )
 from tests.site import Site
 from tests.steps import BEGINS_ANEW, DEBIAN, Attempts
-from zoo_runner.execution.log_notes import read_attempts
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.events import EngineLine, Event, StepLines, StepStarted
 from zoo_runner.model.ids import new_job_id
@@ -139,37 +138,6 @@ def test_a_job_pod_that_is_evicted(site: Site, tmp_path: Path) -> None:
     fill, package = Once(StepStarted, lambda: have_evicted(site, job_id, "job")), write_package(tmp_path, "sleep 300")
     found = fail(site, package, fill, row="job evicted", reported="Evicted", job_id=job_id)
     assert found.level is Level.PLATFORM
-
-
-def test_a_step_on_a_node_that_is_drained_is_started_again(site: Site, tmp_path: Path) -> None:
-    """Without a budget, which makes a drain wait (test_drained_nodes)."""
-    site, job_id = site.having(ZOO_RUNNER_DISRUPTION_BUDGET="false"), new_job_id()
-
-    def drain() -> None:
-        kubectl(site, "delete", "poddisruptionbudget", "--all", "-n", NAMESPACE)
-        for pod in find_pods(site, job_id, "step"):
-            name = pod.removeprefix("pod/")
-            wanted = {
-                "apiVersion": "policy/v1",
-                "kind": "Eviction",
-                "metadata": {"name": name, "namespace": NAMESPACE},
-            }
-            path = tmp_path / "eviction.json"
-            path.write_text(json.dumps(wanted))
-            kubectl(site, "create", "--raw", f"/api/v1/namespaces/{NAMESPACE}/pods/{name}/eviction", "-f", str(path))
-
-    # the first attempt outlasts the grace that an eviction gives; what succeeds within it is not run twice
-    attempts = Attempts(site, NAMESPACE, select_pods(job_id, "step"), drain)
-    story = run(site, write_package(tmp_path, BEGINS_ANEW), attempts, job_id)
-    assert story.outcome.status is Status.SUCCESSFUL, story.log
-    assert any("starting it again" in e.text for e in story.events if isinstance(e, EngineLine))
-    (step,) = {e.step for e in story.events if isinstance(e, StepStarted)}
-    assert len([e for e in story.events if isinstance(e, StepStarted)]) == 2
-    # the second attempt has its part of the log
-    log = story.job.paths.step_log(step)
-    (place,) = read_attempts(log)
-    parts = log.read_bytes()[:place].decode(), log.read_bytes()[place:].decode()
-    assert [part.count("$ ") for part in parts] == [1, 1]
 
 
 def count_cores(site: Site) -> int:

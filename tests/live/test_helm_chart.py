@@ -1,6 +1,8 @@
 """The Helm chart on a real cluster: installed, tested as an operator does, upgraded, rolled back, and removed."""
 
 import json
+import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -105,6 +107,8 @@ class Release:
 @contextmanager
 def namespace(site: Site, s3: S3Server) -> Iterator[None]:
     """A namespace with the Secrets that the values name; that of the jobs goes with it."""
+    former = (f"namespace/{NAMESPACE}", f"namespace/ws-{TENANT}")
+    kubectl(site, "wait", "--for=delete", *former, f"--timeout={START_SECONDS}s")
     kubectl(site, "create", "namespace", NAMESPACE)
     try:
         secret = ("--namespace", NAMESPACE, "create", "secret", "generic")
@@ -174,7 +178,7 @@ def release(tmp_path: Path, s3: S3Server) -> Iterator[Release]:
 
 
 def test_a_release_keeps_its_jobs_whatever_its_operator_does(release: Release, tmp_path: Path) -> None:
-    release, server = install(release)
+    release, server = install(release, build_former(tmp_path))
     done = release.site.command("system-test", server.url, "--junit", tmp_path / "report.xml", timeout=START_SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr + release.describe()
 
@@ -196,7 +200,7 @@ def test_a_release_keeps_its_jobs_whatever_its_operator_does(release: Release, t
         release.kubectl("rollout", "restart", f"deployment/{NAME}-zoo-runner-{part}")
         release.kubectl("rollout", "status", f"deployment/{NAME}-zoo-runner-{part}", f"--timeout={START_SECONDS}s")
     (worker,) = release.list_pods("worker")
-    evict(release, worker)
+    assert evict(release, worker) == ""
     wait_for(lambda: release.list_pods("worker") not in ([], [worker]), START_SECONDS)
     _restart_database(release, server)
 
@@ -213,6 +217,31 @@ def test_a_release_keeps_its_jobs_whatever_its_operator_does(release: Release, t
     wait_for(lambda: not _list_left(release), START_SECONDS)
 
 
+def test_a_drained_node_loses_no_job_of_a_release(release: Release) -> None:
+    release, server = install(release)
+    job = start_gate(server)
+    wait_for_step(release, job)
+    (pod,) = find_job_pods(release, job, "job")
+    (step,) = find_job_pods(release, job, "step")
+    for name in (pod, step):
+        refused = evict(release, name, f"ws-{TENANT}")
+        assert "disruption budget" in refused, refused
+    # by force, together with the worker that follows the job
+    (worker,) = release.list_pods("worker")
+    release.kubectl("delete", "pod", pod, f"--namespace=ws-{TENANT}", "--force", "--grace-period=0")
+    assert evict(release, worker) == ""
+    wait_for(lambda: step not in (steps := find_job_pods(release, job, "step")) and steps, START_SECONDS)
+    wait_for(lambda: release.list_pods("worker") not in ([], [worker]), START_SECONDS)
+    assert server.request("GET", f"/jobs/{job}").json["status"] == "running"
+
+    open_gate(release, job)
+    ended = server.wait(job, seconds=START_SECONDS)
+    assert ended["status"] == "successful", ended
+    assert list(server.request("GET", f"/jobs/{job}/results").json)
+    listed = server.request("GET", "/jobs").json["jobs"]
+    assert [(one["jobID"], one["status"]) for one in listed] == [(job, "successful")]
+
+
 def test_the_api_of_kubernetes_accepts_each_object_that_the_chart_has(tmp_path: Path) -> None:
     kubeconfig = find_kubeconfig()
     values = {**EVERYTHING, "serviceMonitor": {"enabled": False}, "admissionPolicy": {"create": False}}
@@ -225,12 +254,26 @@ def test_the_api_of_kubernetes_accepts_each_object_that_the_chart_has(tmp_path: 
     assert len(answered) == done.stdout.count("\nkind: ")
 
 
-def install(release: Release) -> tuple[Release, Server]:
+def build_former(folder: Path) -> Path:
+    """Build a chart as it was before: of a lower version, whose workers may make no disruption budget for jobs."""
+    former = folder / "former"
+    shutil.copytree(CHART, former)
+    about, access = former / "Chart.yaml", former / "files" / "access.yaml"
+    about.write_text(re.sub(r"(?m)^version: .*", "version: 0.0.1", about.read_text()))
+    text, count = re.subn(
+        r"(?m)^  # unless ZOO_RUNNER_DISRUPTION_BUDGET.*\n(?:  .*policy\]\n(?:    .*\n){2})", "", access.read_text()
+    )
+    assert count == 1
+    access.write_text(text)
+    return former
+
+
+def install(release: Release, chart: Path = CHART) -> tuple[Release, Server]:
     """Install a release and wait until all of it is ready; return it as it is then, and its API."""
-    release.helm("install", NAME, str(CHART), "--values=-")
+    release.helm("install", NAME, str(chart), "--values=-")
     # dev/cluster has no name service
     release = replace(release, values={**release.values, "hostAliases": list_names(release)})
-    release.helm("upgrade", NAME, str(CHART), "--values=-", "--wait", f"--timeout={START_SECONDS}s")
+    release.helm("upgrade", NAME, str(chart), "--values=-", "--wait", f"--timeout={START_SECONDS}s")
     return release, release.open()
 
 
@@ -247,10 +290,17 @@ def start_gate(server: Server) -> str:
     return str(started.json["jobID"])
 
 
+def find_job_pods(release: Release, job: str, role: str) -> list[str]:
+    """The pods of a job that run and are not being deleted."""
+    words = ("-n", f"ws-{TENANT}", "-l", f"zoo-runner/job=job-{job},zoo-runner/role={role}", "-o", "json")
+    pods = json.loads(kubectl(release.site, "get", "pods", *words))["items"]
+    running = [one["metadata"] for one in pods if one["status"]["phase"] == "Running"]
+    return [one["name"] for one in running if "deletionTimestamp" not in one]
+
+
 def find_step(release: Release, job: str) -> str:
-    selector = f"zoo-runner/job=job-{job},zoo-runner/role=step"
-    words = ("get", "pods", "-n", f"ws-{TENANT}", "-l", selector, "--field-selector=status.phase=Running", "-o", "name")
-    return kubectl(release.site, *words).strip()
+    """The pod of the one step of a job; none before it runs."""
+    return next(iter(find_job_pods(release, job, "step")), "")
 
 
 def wait_for_step(release: Release, job: str) -> None:
@@ -261,12 +311,13 @@ def open_gate(release: Release, job: str) -> None:
     kubectl(release.site, "exec", "-n", f"ws-{TENANT}", find_step(release, job), "--", "touch", "/tmp/open")
 
 
-def evict(release: Release, pod: str) -> None:
-    """Evict a pod as a drain of its node does: within the disruption budget."""
-    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": NAMESPACE}}
-    path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}/eviction"
+def evict(release: Release, pod: str, namespace: str = NAMESPACE) -> str:
+    """Evict a pod as a drain of its node does: within the disruption budget; return what refused it."""
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": namespace}}
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/eviction"
     command = ["kubectl", f"--kubeconfig={release.kubeconfig}", "create", "--raw", path, "-f", "-"]
-    subprocess.run(command, input=json.dumps(eviction), text=True, check=True, capture_output=True)
+    done = subprocess.run(command, input=json.dumps(eviction), text=True, check=False, capture_output=True)
+    return done.stderr
 
 
 def _restart_database(release: Release, server: Server) -> None:

@@ -59,7 +59,7 @@ def add_system_test(cli: click.Group, read: "Callable[..., Configuration]") -> N
         from zoo_runner.files import write_atomically
         from zoo_runner.model.codec import to_plain
         from zoo_runner.system_test.checks import Subject, run_checks
-        from zoo_runner.system_test.report import Verdict, build_junit, format_finding
+        from zoo_runner.system_test.report import Verdict, build_junit, format_finding, format_summary
 
         base, proxies = url.rstrip("/"), read().settings.proxies
         token, other_token = (read_token(file, "settings.invalid") for file in (token_file, other_token_file))
@@ -83,6 +83,8 @@ def add_system_test(cli: click.Group, read: "Callable[..., Configuration]") -> N
                 print_json_line(to_plain(finding))
             else:
                 click.echo(format_finding(finding))
+        if form == "text":
+            click.echo(format_summary(base, findings))
         if junit:
             write_atomically(junit, build_junit(base, findings))
         sys.exit(_NOT_ALL if any(one.verdict is Verdict.FAILED for one in findings) else 0)

@@ -317,7 +317,7 @@ def run_checks(subject: Subject) -> Iterator[Finding]:
         for name, shows, check in CHECKS:
             begun = monotonic()
             if stopped and check is not _check_backup:
-                verdict, found, remedy = Verdict.SKIPPED, f"the check {stopped!r} failed", ""
+                verdict, found, remedy = Verdict.SKIPPED, f"needs {stopped}, which has failed", ""
             else:
                 verdict, found, remedy = _try(check, trial)
             if verdict is Verdict.FAILED and check in (_check_landing, _check_deploy):

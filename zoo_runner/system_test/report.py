@@ -1,10 +1,12 @@
 """What a system test found, as text and as JUnit's XML (the form that CI systems read)."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from xml.etree import ElementTree
 
+from zoo_runner.model import clock
 from zoo_runner.model.printable import make_one_line
 
 
@@ -31,22 +33,37 @@ class Finding:
 def format_finding(finding: Finding) -> str:
     """Format a finding as lines of text."""
     line = f"{finding.verdict.value:<8}{finding.name:<12}{finding.shows} ({finding.seconds:.1f} s)"
-    if finding.verdict is Verdict.PASSED:
-        return line
-    more = [finding.found, *([f"what to do: {finding.remedy}"] if finding.remedy else [])]
-    return "\n".join([line, *(f"        {make_one_line(text)}" for text in more)])
+    return "\n".join([line, *(f"        {text}" for text in _list_lines(finding))])
+
+
+def _list_lines(finding: Finding) -> list[str]:
+    """List what was found, and what to do, on one line each."""
+    remedy = [f"what to do: {finding.remedy}"] if finding.remedy else []
+    return [make_one_line(text) for text in (finding.found, *remedy)]
+
+
+def format_summary(server: str, findings: Sequence[Finding]) -> str:
+    """Format how many checks ended how, which have failed, and how long all took, on one line."""
+    count = Counter(finding.verdict for finding in findings)
+    counted = ", ".join(f"{count[verdict]} {verdict.value}" for verdict in Verdict)
+    failed = [finding.name for finding in findings if finding.verdict is Verdict.FAILED]
+    names = f" ({', '.join(failed)})" if failed else ""
+    return f"{server}: {counted}{names} in {sum(finding.seconds for finding in findings):.1f} s"
 
 
 def build_junit(server: str, findings: Sequence[Finding]) -> bytes:
-    """Build a JUnit document with one test case for each finding."""
-    count = [finding.verdict for finding in findings].count
+    """Build a JUnit document with one test case for each finding; all of it is in the text that CI systems show."""
+    count, seconds = [one.verdict for one in findings].count, sum(one.seconds for one in findings)
     suite = ElementTree.Element(
         "testsuite",
         name=f"system-test {server}",
         tests=str(len(findings)),
         failures=str(count(Verdict.FAILED)),
+        errors="0",
         skipped=str(count(Verdict.SKIPPED)),
-        time=f"{sum(finding.seconds for finding in findings):.3f}",
+        time=f"{seconds:.3f}",
+        # when it began, in UTC
+        timestamp=clock.after(-seconds).partition(".")[0],
     )
     for finding in findings:
         case = ElementTree.SubElement(
@@ -54,10 +71,10 @@ def build_junit(server: str, findings: Sequence[Finding]) -> bytes:
         )
         if finding.verdict is Verdict.FAILED:
             failure = ElementTree.SubElement(case, "failure", message=make_one_line(finding.found))
-            failure.text = make_one_line(finding.remedy)
+            failure.text = "\n".join([finding.shows, *_list_lines(finding)])
         elif finding.verdict is Verdict.SKIPPED:
             ElementTree.SubElement(case, "skipped", message=make_one_line(finding.found))
         else:
-            ElementTree.SubElement(case, "system-out").text = make_one_line(finding.found)
+            ElementTree.SubElement(case, "system-out").text = f"{finding.shows}: {make_one_line(finding.found)}"
     document: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
     return document
