@@ -13,7 +13,7 @@ from tests.values import job_paths, small_package
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.errors import InputError
-from zoo_runner.model.events import EngineLine, Event, StepEnded, StepLines, StepStarted
+from zoo_runner.model.events import EngineLine, Event, StageStarted, StepEnded, StepLines, StepStarted
 from zoo_runner.model.job import Job, Outcome, Status
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.package import Package
@@ -265,6 +265,16 @@ def test_each_attempt_of_a_step_has_its_part_of_the_log(api: Api, tmp_path: Path
     assert [line.place for line in view.log.window.lines] == [10]
     assert view.log.window.size == len("\n".join([*wanted["1"], ""]))
     assert "attempt=1#log-title" in page
+
+
+def test_a_job_whose_pod_was_lost_says_that_it_ran_again(api: Api, tmp_path: Path) -> None:
+    job = create(api, tmp_path, started="2026-01-01T00:00:02.000Z", status=Status.RUNNING)
+    run = [StageStarted(Stage.EXECUTE, "w"), StepStarted("clip", "clip.py", BEGIN)]
+    for runs in (1, 2):
+        api.store.events.append(job.id, run)
+        view, page = show(api, job, call())
+        assert view.runs == runs
+        assert ("(run 2)" in page) is (runs == 2)
 
 
 def test_what_a_program_printed_in_colours_has_classes_and_stays_text(api: Api, tmp_path: Path) -> None:

@@ -75,7 +75,8 @@ class JobPage:
     `ahead` is how many jobs of the workspace wait before it, None where it does not wait; `plan` is what will run, of
     one that has not begun, for who may read the process. `is_cut` says whether steps
     may be missing from the begin of the timeline. `limit` is what the step that failed may be given more of, and
-    `limit_command` the call of the API that does so.
+    `limit_command` the call of the API that does so. `runs` counts how often its steps were begun from the first on:
+    once more where its own pod was lost.
     """
 
     goes_on: bool
@@ -92,6 +93,7 @@ class JobPage:
     plan: JobPlan | None = None
     limit: RaisedLimit | None = None
     limit_command: str = ""
+    runs: int = 1
 
     def list_shown(self) -> set[str]:
         """List the actions whose content is shown beside the status."""
@@ -128,6 +130,7 @@ def read_job_page(api: Api, call: Call, job: Job) -> JobPage:
         plan=build_plan(package) if package and _shows_plan(call, job) else None,
         limit=limit,
         limit_command=write_command(limit, call.link("jobs", job.id)) if limit else "",
+        runs=sum(isinstance(event, StageStarted) and event.stage is Stage.EXECUTE for event in stages),
     )
 
 
