@@ -90,7 +90,7 @@ def test_what_is_wrong_stands_beside_its_field_and_keeps_what_was_written() -> N
     ]
     fields = {field.name: field for field in build_fields(INPUTS, {"count": "many"}, problems)}
     assert (fields["count"].problems, fields["count"].value) == (("expected int",), "many")
-    assert (fields["bands"].problems, fields["name"].problems) == (("expected string",), ())
+    assert (fields["bands"].problems, fields["name"].problems) == (("value 2: expected string",), ())
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,8 @@ class Field:
     type: "CwlType"
     secondary_files: tuple[SecondaryFile, ...] = ()
     formats: tuple[str, ...] = ()
+    label: str | None = None
+    doc: str | None = None
 
 
 @dataclass(frozen=True)
@@ -335,6 +337,8 @@ class _Reader:
                 self.read(member["type"]),
                 _read_secondary_files(member),
                 _read_formats(member),
+                join_text(member.get("label")),
+                join_text(member.get("doc")),
             )
             for member in expression.get("fields") or ()
         )

@@ -17,6 +17,7 @@ from zoo_runner.package.cwltypes import (
     CwlType,
     DirectoryType,
     Enum,
+    Field,
     FileType,
     NullType,
     Parameter,
@@ -138,6 +139,9 @@ def _plain(cwl_type: CwlType, default: Any) -> Any:
         return [_plain(cwl_type.items, item) for item in default]
     if isinstance(cwl_type, Community) and cwl_type.family == "string_format" and isinstance(default, Mapping):
         return default.get("value")
+    if isinstance(cwl_type, Record) and isinstance(default, Mapping):
+        types = {member.name: member.type for member in cwl_type.fields}
+        return {name: _plain(types[name], value) if name in types else value for name, value in default.items()}
     return default
 
 
@@ -177,8 +181,13 @@ def _build_union_schema(cwl_type: Union) -> Schema:
 
 def _build_record_schema(cwl_type: Record) -> Schema:
     required = [member.name for member in cwl_type.fields if not accepts_null(member.type)]
-    properties = {member.name: build_schema(member.type) for member in cwl_type.fields}
+    properties = {member.name: _build_member_schema(member) for member in cwl_type.fields}
     return {"type": "object", "properties": properties} | ({"required": required} if required else {})
+
+
+def _build_member_schema(member: Field) -> Schema:
+    title = {"title": member.label} if member.label else {}
+    return {**build_schema(member.type), **title, **({"description": member.doc} if member.doc else {})}
 
 
 def _build_community_schema(cwl_type: Community) -> Schema:

@@ -9,7 +9,15 @@ from typing import Any
 
 from zoo_runner.server.api import Call
 from zoo_runner.server.documents import Preflight, ProblemAt
-from zoo_runner.server.pages.process_form import BOX, Field, build_example, build_fields, fill_in, find_input
+from zoo_runner.server.pages.process_form import (
+    Field,
+    build_example,
+    build_fields,
+    fill_in,
+    find_input,
+    has_boxes,
+    start_form,
+)
 from zoo_runner.server.requests import is_deeper
 
 LOCAL_CALL = "On your machine"
@@ -34,6 +42,7 @@ class ProcessPage:
     `checked` says what a dry run of the form found, None where there was none; `of_job` is the job whose inputs are
     filled in. `calls` are ways to do the same without the page, by their titles; `request` are the inputs as JSON,
     `pasted` is what was to be filled in from JSON. `files` is the address to which files are sent, None: none may be.
+    `has_boxes`: a box can be drawn into a field, or into one that can be added.
     """
 
     fields: tuple[Field, ...]
@@ -47,11 +56,7 @@ class ProcessPage:
     request: str = ""
     pasted: str = ""
     files: str | None = None
-
-    @property
-    def has_boxes(self) -> bool:
-        """Whether a box can be drawn into a field."""
-        return any(one.kind == BOX for one in self.fields)
+    has_boxes: bool = False
 
 
 def build_process_page(
@@ -59,7 +64,8 @@ def build_process_page(
 ) -> ProcessPage:
     """Build the page of a process, with inputs that are filled in, such as those of a job, where these are given."""
     shown = _leave_out_deep(inputs or {})
-    page = _build_page(process, call, build_fields(process["inputs"], fill_in(process["inputs"], shown)), shown)
+    filled = start_form(process["inputs"], shown) | fill_in(process["inputs"], shown)
+    page = _build_page(process, call, build_fields(process["inputs"], filled), shown)
     problems: tuple[ProblemAt, ...] = tuple(
         {
             "code": "request.invalid",
@@ -142,6 +148,7 @@ def _build_page(
         calls=build_calls(address, process["id"], given),
         request=json.dumps({"inputs": given}, indent=2, ensure_ascii=False),
         files=call.link("files") if call.may("file.send") else None,
+        has_boxes=has_boxes(process["inputs"]),
     )
 
 

@@ -14,10 +14,11 @@ from zoo_runner.server.answers import lead_to_job
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.bodies import find_media_type, read_body
 from zoo_runner.server.documents import Preflight, ProblemAt, ProcessDescription
-from zoo_runner.server.key_values import read_key_values
 from zoo_runner.server.pages.document import Document, prefers_html
 from zoo_runner.server.pages.job_file_call import add_job_file
-from zoo_runner.server.pages.process_form import build_query
+from zoo_runner.server.pages.form_shapes import build_shapes
+from zoo_runner.server.pages.form_values import add_item, remove_item
+from zoo_runner.server.pages.process_form import read_form
 from zoo_runner.server.pages.process_page import ProcessPage, build_pasted_page, build_refused_page
 
 Examine = Callable[[Api, Call, str, Mapping[str, Any]], Preflight]
@@ -26,6 +27,9 @@ Examine = Callable[[Api, Call, str, Mapping[str, Any]], Preflight]
 _WHILE_FILLED_IN = "zoo-runner-check"
 URLENCODED_FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 10_000
+# the buttons that change the form: no input has such a name
+_ADD, _REMOVE, _SHOW = "[add]", "[remove]", "[show]"
+_CHANGES = {_ADD, _REMOVE, _SHOW}
 
 
 def is_form(request: Request) -> bool:
@@ -47,15 +51,32 @@ async def submit_form(api: Api, call: Call, process_id: str, request: Request, *
 
 
 async def fill_form(api: Api, call: Call, process_id: str, request: Request) -> Response:
-    """Show the form of a process with the inputs of a JSON document filled in; raises `ProcessNotFoundError`."""
+    """Show the form of a process with the inputs of a JSON document filled in, or with other fields than it had.
+
+    An item is added or removed, or the fields of a type are shown, of what was filled in. Raises `ProcessNotFoundError`,
+    `InputError` for more fields than a form has.
+    """
     body = await read_body(request, api)
 
     def show() -> Response:
-        process, pasted = processes.describe_process(api, call, process_id), dict(_read_form(body)).get("inputs", "")
-        page = add_job_file(build_pasted_page(process, call, pasted), jobs.load_package(api, call, process_id))
+        process, sent = processes.describe_process(api, call, process_id), dict(_read_form(body))
+        if sent.keys() & _CHANGES:
+            page = build_refused_page(process, call, _change(process, sent), ())
+        else:
+            page = build_pasted_page(process, call, sent.get("inputs", ""))
+        page = add_job_file(page, jobs.load_package(api, call, process_id))
         return Document(process, "process", call.base, view=lambda: page)
 
     return await run_in_threadpool(show)
+
+
+def _change(process: ProcessDescription, sent: Mapping[str, str]) -> Mapping[str, str]:
+    """Add or remove what a button of the form asks for."""
+    shapes = build_shapes(process["inputs"])
+    filled = {key: text for key, text in sent.items() if key not in _CHANGES}
+    if _ADD in sent:
+        return add_item(shapes, sent[_ADD], filled)
+    return remove_item(sent[_REMOVE], filled) if _REMOVE in sent else filled
 
 
 def _read_form(body: bytes) -> list[tuple[str, str]]:
@@ -72,7 +93,7 @@ def _submit(
 ) -> Response:
     process, package = processes.describe_process(api, call, process_id), jobs.load_package(api, call, process_id)
     try:
-        given = read_key_values(build_query(process["inputs"], sent), package).request
+        given = read_form(process["inputs"], sent, package)
         if check:
             page = _build_checked(call, process, check(api, call, process_id, given), given, dict(sent))
             return Document(process, "process", call.base, view=lambda: add_job_file(page, package))

@@ -9,10 +9,69 @@ let asked = new AbortController();
 form.addEventListener("change", ({ target }) => {
   const field = target.closest(".field");
   if (!field || target.type === "file") return;
+  if ("change" in target.dataset) return change(target.closest("fieldset").querySelector("button[name='[show]']"));
   visited.add(field.id);
+  for (let group = field.parentElement.closest(".group"); group; group = group.parentElement.closest(".group")) visited.add(group.id);
   clearTimeout(timer);
   timer = setTimeout(check, PAUSE_MS);
 });
+
+// an item is added or removed, a type chosen: the server says what fields there are then, and only those are replaced
+form.addEventListener("click", (event) => {
+  const button = event.target.closest("button[name^='[']");
+  if (!button) return;
+  event.preventDefault();
+  change(button);
+});
+
+async function change(button) {
+  const group = button.closest("[data-group]");
+  const [name, place] = [button.name, button.value];
+  form.dataset.state = "changing";
+  try {
+    const body = new URLSearchParams([...new FormData(form), [name, place]]);
+    const answer = await fetch(button.formAction, { method: "POST", body, headers: { Accept: "text/html" } });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const changed = page.getElementById(group.id);
+    if (!answer.ok || !changed) throw new Error(page.querySelector(".cause")?.textContent ?? answer.statusText);
+    const fresh = document.importNode(changed, true);
+    group.replaceWith(fresh);
+    prepare(fresh);
+    focusAfter(fresh, name, place);
+  } catch (error) {
+    tell(group, `Not changed: ${error.message}`);
+  }
+  form.dataset.state = "changed";
+}
+
+// what was added is where a person goes on; what was removed leaves the button that adds, or the choice that was made
+function focusAfter(group, name, place) {
+  const list = name === "[remove]" ? place.slice(0, place.lastIndexOf("/")) : place;
+  const asking = group.querySelector(`button[name="${name === "[show]" ? "[show]" : "[add]"}"][value="${CSS.escape(list)}"]`);
+  const around = asking?.closest("fieldset");
+  const item = name === "[add]" ? [...around.querySelectorAll(":scope > .item")].at(-1) : null;
+  const target = item ?? (name === "[show]" ? around : null);
+  (target?.querySelector("input:not([type=hidden], [type=file]), select, textarea") ?? asking)?.focus();
+}
+
+function tell(group, text) {
+  group.querySelector(":scope > .problem")?.remove();
+  const said = document.createElement("p");
+  said.className = "problem";
+  said.setAttribute("role", "alert");
+  said.textContent = text;
+  group.append(said);
+}
+
+// fields that came later: files are sent from them, and boxes drawn
+function prepare(part) {
+  for (const button of part.querySelectorAll("button[name='[show]']")) button.hidden = true;
+  for (const choice of part.querySelectorAll("[data-send-to]")) {
+    choice.closest(".extra").hidden = false;
+    choice.addEventListener("change", () => send(choice));
+  }
+  part.dispatchEvent(new CustomEvent("fields", { bubbles: true }));
+}
 
 async function check() {
   const sent = new URLSearchParams(new FormData(form));
@@ -33,10 +92,12 @@ async function check() {
 function showProblems(field, checked) {
   if (!checked) return;
   field.classList.toggle("wrong", checked.classList.contains("wrong"));
-  field.querySelector(".problem")?.remove();
-  const problem = checked.querySelector(".problem");
+  const own = (one) => one.querySelector(":scope > .problem");
+  own(field)?.remove();
+  const problem = own(checked);
   if (problem) field.append(document.importNode(problem, true));
-  const [input, judged] = [field, checked].map((one) => one.querySelector("input:not([type=file]), select, textarea"));
+  const isGroup = field.matches(".group");
+  const [input, judged] = [field, checked].map((one) => (isGroup ? one : one.querySelector("input:not([type=file]), select, textarea")));
   for (const name of ["aria-invalid", "aria-describedby"]) {
     if (judged.hasAttribute(name)) input.setAttribute(name, judged.getAttribute(name));
     else input.removeAttribute(name);
@@ -48,10 +109,8 @@ function fillIn(input, value) {
   input.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
-for (const choice of document.querySelectorAll("[data-send-to]")) {
-  choice.closest(".extra").hidden = false;
-  choice.addEventListener("change", () => send(choice));
-}
+prepare(form);
+form.addEventListener("fresh", ({ target }) => prepare(target));
 
 async function send(choice) {
   const said = choice.closest(".extra").querySelector("output");

@@ -6,6 +6,10 @@ const LEAST_DEGREES = 0.02;
 
 for (const box of document.querySelectorAll("[data-map]")) show(box);
 for (const box of document.querySelectorAll("[data-draw]")) letDraw(box);
+// what a form has got since
+document.addEventListener("fields", ({ target }) => {
+  for (const box of target.querySelectorAll("[data-draw]:not(.leaflet-container)")) letDraw(box);
+});
 
 async function show(box) {
   const { shapes, vectors } = JSON.parse(box.dataset.map);

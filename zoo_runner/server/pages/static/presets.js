@@ -32,10 +32,13 @@ const actions = {
     write([...read().filter(([one]) => one !== title), [title, filled]], `Kept: ${title}`);
     choice.value = title;
   },
-  use() {
-    const filled = new Map(read().find(([one]) => one === choice.value)?.[1] ?? []);
+  async use() {
+    const kept = read().find(([one]) => one === choice.value)?.[1] ?? [];
+    const filled = new Map(kept);
+    // groups have the fields that what was kept needs
+    if (form.querySelector("[data-group]") && !(await build(kept))) return;
     for (const field of form.elements) {
-      if (!field.name) continue;
+      if (!field.name || field.closest("[data-group]") || field.type === "submit") continue;
       field.value = filled.get(field.name) ?? "";
       field.dispatchEvent(new Event("change", { bubbles: true }));
     }
@@ -43,6 +46,26 @@ const actions = {
   },
   remove() { write(read().filter(([one]) => one !== choice.value), `Removed: ${choice.value}`); },
 };
+
+async function build(kept) {
+  try {
+    const body = new URLSearchParams([...kept, ["[show]", ""]]);
+    const answer = await fetch(box.dataset.form, { method: "POST", body, headers: { Accept: "text/html" } });
+    if (!answer.ok) throw new Error(answer.statusText);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const group of form.querySelectorAll("[data-group]")) {
+      const built = page.getElementById(group.id);
+      if (!built) continue;
+      const fresh = document.importNode(built, true);
+      group.replaceWith(fresh);
+      fresh.dispatchEvent(new CustomEvent("fresh", { bubbles: true }));
+    }
+    return true;
+  } catch (error) {
+    said.textContent = `Not filled in: ${error.message}`;
+    return false;
+  }
+}
 
 for (const button of box.querySelectorAll("[data-do]")) button.addEventListener("click", actions[button.dataset.do]);
 box.hidden = false;
