@@ -175,8 +175,14 @@ def _build_union_schema(cwl_type: Union) -> Schema:
     nullable = {"nullable": True} if accepts_null(cwl_type) else {}
     rest = without_null(cwl_type)
     if isinstance(rest, Union):
-        return {"anyOf": [build_schema(option) for option in rest.options]} | nullable
+        return {"anyOf": [_build_option_schema(option) for option in rest.options]} | nullable
     return build_schema(rest) | nullable
+
+
+def _build_option_schema(option: CwlType) -> Schema:
+    """Build the schema of one of several types; the name of a record says which it is."""
+    title = {"title": option.name} if isinstance(option, Record) and option.name else {}
+    return {**title, **build_schema(option)}
 
 
 def _build_record_schema(cwl_type: Record) -> Schema:

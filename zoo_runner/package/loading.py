@@ -203,3 +203,22 @@ def _order_as_written(process: dict[str, Any], written: Mapping[str, Any]) -> No
         if isinstance(names, Mapping):
             places = {str(name): place for place, name in enumerate(names)}
             process[section].sort(key=lambda one: places.get(one["id"].rpartition("/")[2], len(places)))
+            for one in process[section]:
+                _order_members(one, names.get(one["id"].rpartition("/")[2]))
+
+
+def _order_members(packed: Any, written: Any) -> None:
+    """Put the members of records into the author's order, wherever a type has both."""
+    if isinstance(packed, list) and isinstance(written, list) and len(packed) == len(written):
+        for one, other in zip(packed, written, strict=True):
+            _order_members(one, other)
+    if not isinstance(packed, dict) or not isinstance(written, Mapping):
+        return
+    members = written.get("fields")
+    if isinstance(members, Mapping) and isinstance(packed.get("fields"), list):
+        places = {str(name): place for place, name in enumerate(members)}
+        packed["fields"].sort(key=lambda one: places.get(one["name"].rpartition("/")[2], len(places)))
+        for one in packed["fields"]:
+            _order_members(one, members.get(one["name"].rpartition("/")[2]))
+    for key in ("type", "items"):
+        _order_members(packed.get(key), written.get(key))

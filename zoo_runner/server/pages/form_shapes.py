@@ -133,8 +133,10 @@ def _name_type(shape: Shape, schema: Mapping[str, Any]) -> Shape:
 
 
 def _name_record(schema: Mapping[str, Any]) -> str:
+    if schema.get("title"):
+        return str(schema["title"])
     names = list(schema.get("properties") or ())
-    return f"{', '.join(names[:4])}{', …' if len(names) > 4 else ''}"
+    return f"with {', '.join(names[:4])}{', …' if len(names) > 4 else ''}"
 
 
 def find_kind(schema: Mapping[str, Any]) -> str:

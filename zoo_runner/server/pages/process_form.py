@@ -150,9 +150,10 @@ class _Builder:
                 item = replace(shape.parts[0], title=f"{shape.title or shape.word} {index + 1}")
                 yield self.build(item, point(pointer, index), must_fill=True)
         elif shape.kind == TYPES and (chosen := find_type(shape, pointer, self.texts)):
-            # its title is that of what the value is for
-            is_required = shape.is_required or chosen.kind == RECORD
-            named = replace(chosen, title=shape.title or chosen.title, is_required=is_required)
+            # a field is called as what the value is for, members as their type
+            is_record = chosen.kind == RECORD
+            title = chosen.title if is_record else shape.title or chosen.title
+            named = replace(chosen, title=title, is_required=shape.is_required or is_record)
             yield self.build(named, pointer, must_fill=must_fill)
 
 
