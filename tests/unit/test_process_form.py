@@ -18,6 +18,7 @@ from zoo_runner.server.pages.process_page import build_pasted_page, build_proces
 from zoo_runner.server.pages.rendering import render
 
 BASE = "http://eo.example"
+SOURCE = {"kind": "text", "at": "2026-01-31T12:00:00Z", "digest": "0" * 64}
 TYPES: dict[str, Any] = {
     "name": "string",
     "most": ["null", "double"],
@@ -115,7 +116,7 @@ def test_the_form_is_shown_to_who_may_execute(may_execute: bool) -> None:
 
 def describe(inputs: Any) -> dict[str, Any]:
     modes = {"jobControlOptions": ["async-execute"], "outputTransmission": ["value"]}
-    return {"id": "scene", "version": "1", **modes, "inputs": inputs, "outputs": {}, "links": []}
+    return {"id": "scene", "version": "1", **modes, "inputs": inputs, "outputs": {}, "links": [], "source": SOURCE}
 
 
 def show(document: dict[str, Any], view: Any) -> str:

@@ -13,6 +13,12 @@ def is_over_ssh(url: str) -> bool:
     return scheme in ("ssh", "git+ssh") if separator else bool(_SHORT.fullmatch(url))
 
 
+def find_web_address(url: str) -> str:
+    """Return the address of a repository in the form of others: `git@host:path` is `ssh://host/path`."""
+    short = None if "://" in url else _SHORT.fullmatch(url)
+    return f"ssh://{short[1]}/{short[2]}" if short else url
+
+
 def find_place(url: str) -> tuple[str, str]:
     """Return host and path of a repository: the same for all of its addresses."""
     host, path = read_address(url)

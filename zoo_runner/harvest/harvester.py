@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
+from pathlib import PurePosixPath
 
 from zoo_runner.api_client import UnansweredError
 from zoo_runner.config.settings import Settings
 from zoo_runner.harvest.access import Access, list_strange, plan_access, read_access, write_access
+from zoo_runner.harvest.addresses import find_web_address
 from zoo_runner.harvest.commit_status import post_status
 from zoo_runner.harvest.fetching import find_commit, read_commit
 from zoo_runner.harvest.git import Tree
@@ -20,6 +22,7 @@ from zoo_runner.harvest.workflows import Finding, Found, find_workflows
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.package import Package
+from zoo_runner.model.via import write_via
 from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.package.prepare import prepare_upload
 from zoo_runner.package.resolver import Resolve
@@ -123,7 +126,7 @@ class Harvester:
             report = replace(report, workflows=tuple(found.workflows), findings=findings)
             if self._dry:
                 return replace(report, done=tuple(map(Done, changes)))
-            report = replace(report, done=tuple(self._apply(source, record, found, changes)))
+            report = replace(report, done=tuple(self._apply(source, record, found, changes, commit)))
             after = self._records.read(key, str(source))
             report = replace(report, given_up=tuple(list_given_up(after.deployed)))
             report = replace(report, access=self._publish(source, access, record, after))
@@ -151,9 +154,14 @@ class Harvester:
 
         return find_workflows(tree, build_matcher(source.include, source.exclude), load)
 
-    def _apply(self, source: Source, record: Record, found: Found, changes: list[Change]) -> Iterator[Done]:
+    def _apply(
+        self, source: Source, record: Record, found: Found, changes: list[Change], commit: str
+    ) -> Iterator[Done]:
+        def say_origin(path: str) -> str:
+            return write_via(find_web_address(source.url), commit, str(PurePosixPath(source.folder) / path))
+
         base = self._harvest.build_base(source.workspace)
-        server = ProcessServer(base, self._harvest.token_file, self._settings.proxies)
+        server = ProcessServer(base, self._harvest.token_file, self._settings.proxies, say_origin)
         write = partial(self._records.write, self._harvest.build_key(source))
         for change in changes:
             before = record.deployed.get(change.name)

@@ -1,5 +1,6 @@
 """Deploys, replaces and undeploys processes at an API of OGC API - Processes, Part 2 (OGC 20-044), ours or others'."""
 
+from collections.abc import Callable
 from urllib.parse import quote, unquote, urlsplit
 
 from zoo_runner.api_client import Answer, ApiClient, read_token
@@ -22,8 +23,16 @@ class RefusedError(EngineError):
 class ProcessServer:
     """The API of one workspace. Methods raise `NotReachedError` where it does not answer, after several attempts."""
 
-    def __init__(self, base: str, token_file: str = "", proxies: Proxies = NO_PROXIES) -> None:
+    def __init__(
+        self,
+        base: str,
+        token_file: str = "",
+        proxies: Proxies = NO_PROXIES,
+        origin: Callable[[str], str] = lambda _: "",
+    ) -> None:
+        """`origin` writes the field of a request that says where the document at a path is from, if it can be shown."""
         self._client = ApiClient(base, read_token(token_file, "harvest.sources"), proxies)
+        self._origin = origin
 
     def ensure_free(self, name: str) -> None:
         """Raise `RefusedError` where there is a process of this id, which must be somebody else's."""
@@ -37,7 +46,7 @@ class ProcessServer:
         `is_ours`: one that exists already comes from an earlier attempt, and is replaced. Raises `RefusedError`.
         """
         name = workflow.process_id
-        answer = self._call("POST", f"/processes?w={quote(name, safe='')}", encode_workflow(workflow))
+        answer = self._send("POST", f"/processes?w={quote(name, safe='')}", workflow)
         if answer.status == _EXISTS and (is_ours or answer.repeated):
             return self.replace(name, workflow)
         self._ensure(answer, f"deploy {name!r}")
@@ -46,7 +55,7 @@ class ProcessServer:
     def replace(self, process: str, workflow: Workflow) -> str:
         """Replace the package of a process, or deploy it where somebody has removed it; return its id."""
         query = f"?w={quote(workflow.process_id, safe='')}"
-        answer = self._call("PUT", f"{_path(process)}{query}", encode_workflow(workflow))
+        answer = self._send("PUT", f"{_path(process)}{query}", workflow)
         if answer.status in _ABSENT:
             return self.deploy(workflow, is_ours=False)
         self._ensure(answer, f"replace {process!r}")
@@ -70,8 +79,12 @@ class ProcessServer:
             remedy = "Another source or person has deployed it: give the workflow another id, or undeploy that one."
         raise RefusedError(f"the server refuses to {what}: HTTP {answer.status}: {said}", remedy)
 
-    def _call(self, method: str, path: str, body: bytes | None = None) -> Answer:
-        return self._client.call(method, path, body, *([] if body is None else [_FIELD]))
+    def _call(self, method: str, path: str) -> Answer:
+        return self._client.call(method, path)
+
+    def _send(self, method: str, path: str, workflow: Workflow) -> Answer:
+        fields = [field for field in (_FIELD, self._origin(workflow.path)) if field]
+        return self._client.call(method, path, encode_workflow(workflow), *fields)
 
 
 def _path(process: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from fastapi import Request
@@ -9,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zoo_runner.model.errors import InputError
+from zoo_runner.model.via import read_via
 from zoo_runner.server import deploying, requests
 from zoo_runner.server.api import Api
 from zoo_runner.server.forms import read_parts
@@ -58,9 +60,10 @@ async def read_deployment(request: Request, api: Api, workflow: str | None) -> d
     body, media_type = await read_body(request, api), find_media_type(request)
 
     def read() -> deploying.Deployment:
+        via = read_via(request.headers.getlist("link"))
         if media_type != deploying.MULTIPART_FORM:
-            return deploying.read_deployment(body, media_type, workflow)
-        return deploying.read_form(read_parts(request.headers, body), workflow)
+            return replace(deploying.read_deployment(body, media_type, workflow), via=via)
+        return replace(deploying.read_form(read_parts(request.headers, body), workflow), via=via)
 
     return await run_in_threadpool(read)
 

@@ -11,6 +11,7 @@ from zoo_runner.config.settings import Settings
 from zoo_runner.engines.argo.template.source import load_template
 from zoo_runner.model.errors import InputError, PackageError
 from zoo_runner.model.package import Package
+from zoo_runner.model.via import Via
 from zoo_runner.package.findings import Finding
 from zoo_runner.package.prepare import (
     LONGEST_REQUEST_SECONDS,
@@ -22,6 +23,7 @@ from zoo_runner.package.prepare import (
 from zoo_runner.package.resolver import Resolve
 from zoo_runner.package.sent_documents import refer_to_upload
 from zoo_runner.server.invalid_requests import build_invalid
+from zoo_runner.server.package_source import describe_source
 from zoo_runner.server.requests import read_json
 
 CWL_TYPES = ("application/cwl", "application/cwl+yaml", "application/cwl+json")
@@ -39,7 +41,8 @@ _TEXTS = ("title", "description", "version")
 class Deployment:
     """What a client wants deployed: documents by value or one by address, and what it says of the process itself.
 
-    `files` are documents by name; that of the first has the workflow. `template` is the name of a WorkflowTemplate.
+    `files` are documents by name; that of the first has the workflow. `template` is the name of a WorkflowTemplate,
+    `via` what the client says of where it has the documents from.
     """
 
     files: Mapping[str, str] = field(default_factory=dict)
@@ -48,6 +51,12 @@ class Deployment:
     workflow: str | None = None
     process_id: str | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
+    via: Via | None = None
+
+    @property
+    def source(self) -> Mapping[str, Any]:
+        """Where its documents are from, as a process keeps it."""
+        return describe_source(self.files, self.href, self.template, self.via, _NAME)
 
 
 def read_deployment(body: bytes, media_type: str, workflow: str | None) -> Deployment:

@@ -65,11 +65,29 @@ class ProcessSummary(TypedDict):
     links: list[Link]
 
 
+class PackageSource(TypedDict):
+    """Where a package came from; `href` has neither credentials nor query.
+
+    `names` are those of the files that were sent, or of the WorkflowTemplate. `digest` (SHA-256) is that of the packed
+    package. What is said of a repository is the word of who deployed it.
+    """
+
+    kind: NotRequired[Literal["address", "repository", "files", "text", "template", "server"]]
+    href: NotRequired[str]
+    commit: NotRequired[str]
+    path: NotRequired[str]
+    names: NotRequired[list[str]]
+    by: NotRequired[str]
+    at: str
+    digest: str
+
+
 class ProcessDescription(ProcessSummary):
-    """A process with its inputs and outputs (process.yaml)."""
+    """A process with its inputs and outputs (process.yaml), and where its package came from."""
 
     inputs: dict[str, Any]
     outputs: dict[str, Any]
+    source: PackageSource
 
 
 class ProcessList(TypedDict):

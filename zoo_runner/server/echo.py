@@ -36,7 +36,7 @@ def _find_known(api: Api) -> Process | None:
 def _deploy(api: Api, known: Process | None) -> None:
     file, call = Path(__file__).with_name("echo.cwl"), Call(api.configuration.workspace.name, "")
     process, package = prepare_process(api, call, Deployment({file.name: file.read_text(encoding="utf-8")}))
-    process = replace(process, description={**process.description, "mutable": False})
+    process = replace(process, description={**process.description, "mutable": False, "source": {"kind": "server"}})
     if known is None:
         with suppress(ProcessExistsError):
             api.store.processes.deploy(process, package)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, cast
 
 from zoo_runner.model import clock
@@ -16,6 +17,7 @@ from zoo_runner.server.api import Api, Call
 from zoo_runner.server.deploying import Deployment, load_deployment
 from zoo_runner.server.documents import ProcessDescription, ProcessList, ProcessSummary
 from zoo_runner.server.invalid_requests import build_invalid
+from zoo_runner.server.package_source import show_source
 from zoo_runner.store.cursors import write_cursor
 from zoo_runner.store.protocol import ProcessPage
 
@@ -59,7 +61,7 @@ def build_process_description(process: Process, call: Call) -> ProcessDescriptio
     """Build the description of a process with its inputs and outputs."""
     summary = summarize(process, call)
     parts = {name: process.description[name] for name in ("inputs", "outputs")}
-    return cast(ProcessDescription, {**summary, **parts})
+    return cast(ProcessDescription, {**summary, **parts, "source": show_source(process)})
 
 
 def prepare_process(
@@ -73,7 +75,8 @@ def prepare_process(
         api.store.processes.get(call.workspace, replaced)
     package = load_package(api, call, deployment)
     process_id = replaced or deployment.process_id or package.workflow_id
-    return build_process(process_id, package, deployment.texts, call.workspace, call.caller), package
+    process = build_process(process_id, package, deployment.texts, call.workspace, call.caller)
+    return replace(process, description={**process.description, "source": deployment.source}), package
 
 
 def load_package(api: Api, call: Call, deployment: Deployment) -> Package:

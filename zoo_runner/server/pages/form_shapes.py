@@ -116,8 +116,8 @@ def _build_list(schema: Mapping[str, Any], levels: int) -> Shape:
 def _build_members(schema: Mapping[str, Any], levels: int) -> Iterator[Shape]:
     required = schema.get("required") or ()
     for name, one in schema["properties"].items():
-        texts = {"title": str(one.get("title") or name), "about": str(one.get("description") or "")}
-        yield replace(_build(one, levels), name=name, is_required=name in required, **texts)
+        title, about = str(one.get("title") or name), str(one.get("description") or "")
+        yield replace(_build(one, levels), name=name, is_required=name in required, title=title, about=about)
 
 
 def _list_types(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -147,12 +147,10 @@ def find_kind(schema: Mapping[str, Any]) -> str:
     if any("href" in option.get("properties", ()) for option in schema.get("oneOf") or ()):
         return LINK
     options = _list_types(schema)
-    if len(options) == 1:
-        return find_kind(options[0])
     if options and {find_kind(option) for option in options} <= {NUMBER, WHOLE}:
         return NUMBER
     if form == "ogc-bbox" or {"bbox"} <= set(schema.get("properties") or ()) <= {"bbox", "crs"}:
         return BOX
-    if kind == "string":
-        return {"date": DATE, "date-time": TIME}.get(str(form), TEXT)
-    return {"boolean": YES_NO, "number": NUMBER, "integer": WHOLE}.get(str(kind), OTHER)
+    texts = {"date": DATE, "date-time": TIME}
+    kinds = {"string": texts.get(str(form), TEXT), "boolean": YES_NO, "number": NUMBER, "integer": WHOLE}
+    return kinds.get(str(kind), OTHER)

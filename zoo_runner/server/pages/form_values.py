@@ -1,14 +1,14 @@
 """What is written into the fields of a form, and the values that it stands for; pure.
 
-A field in a group is sent under the JSON pointer (RFC 6901) to its place in the inputs, such as `/points/0/x`: no name of
-an input begins with a slash. An item of a list that is a group sends its pointer too, so that it is there when nothing is
-filled in, and the choice of a type its number under the pointer with `#type`. A group whose value does not fit its fields
-is one field with JSON, under the name of the input or the pointer with `#json`; no name has a number sign.
+A field in a group is sent under the JSON pointer (RFC 6901) to its place in the inputs, such as `/points/0/x`: no name
+of an input begins with a slash. An item of a list that is a group sends its pointer too, so that it is there when
+nothing is filled in, and the choice of a type its number under the pointer with `#type`. A group whose value does not
+fit its fields is one field with JSON, under the name of the input or the pointer with `#json`: no name has a `#`.
 """
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -158,19 +158,22 @@ def _write(shape: Shape, value: Any, pointer: str) -> dict[str, str] | None:
     if shape.kind == RECORD:
         return _write_record(shape, value, pointer)
     if shape.kind == SEVERAL:
-        if not isinstance(value, list) or len(value) > MOST_ITEMS:
-            return None
-        texts = {}
-        for index, item in enumerate(value):
-            place = point(pointer, index)
-            texts.update({place: ""} | write_group(shape.parts[0], item, place))
-        return texts
+        return _write_items(shape, value, pointer)
     if shape.kind == TYPES:
-        for number, option in enumerate(shape.parts):
-            if _fits(option, value):
-                return {get_type_key(pointer): str(number), **write_group(option, value, pointer)}
-        return None
+        fitting = [number for number, option in enumerate(shape.parts) if _fits(option, value)][:1]
+        chosen = {get_type_key(pointer): str(number) for number in fitting}
+        return {**chosen, **write_group(shape.parts[fitting[0]], value, pointer)} if chosen else None
     return {pointer: write_field(shape, value)}
+
+
+def _write_items(shape: Shape, value: Any, pointer: str) -> dict[str, str] | None:
+    if not isinstance(value, list) or len(value) > MOST_ITEMS:
+        return None
+    texts: dict[str, str] = {}
+    for index, item in enumerate(value):
+        place = point(pointer, index)
+        texts.update({place: ""} | write_group(shape.parts[0], item, place))
+    return texts
 
 
 def _write_record(shape: Shape, value: Any, pointer: str) -> dict[str, str] | None:
@@ -216,25 +219,27 @@ def _fits(shape: Shape, value: Any) -> bool:
     if shape.kind == RECORD:
         needed = {one.name for one in shape.parts if one.is_required}
         return isinstance(value, Mapping) and needed <= value.keys() <= {one.name for one in shape.parts}
-    if shape.kind == TYPES:
-        return any(_fits(one, value) for one in shape.parts)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    match shape.kind:
-        case "choice":
-            return value in shape.choices
-        case "yes-no":
-            return isinstance(value, bool)
-        case "number":
-            return is_number
-        case "whole":
-            return is_number and float(value).is_integer()
-        case "link":
-            return isinstance(value, Mapping) and "href" in value
-        case "box":
-            return isinstance(value, Mapping) and "bbox" in value
-        case "json":
-            return True
+    if shape.kind == CHOICE:
+        return value in shape.choices
+    return _KINDS.get(shape.kind, _is_text)(value)
+
+
+def _is_text(value: Any) -> bool:
     return isinstance(value, str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_KINDS: Mapping[str, Callable[[Any], bool]] = {
+    YES_NO: lambda value: isinstance(value, bool),
+    NUMBER: _is_number,
+    WHOLE: lambda value: _is_number(value) and value % 1 == 0,
+    LINK: lambda value: isinstance(value, Mapping) and "href" in value,
+    BOX: lambda value: isinstance(value, Mapping) and "bbox" in value,
+    OTHER: lambda value: True,
+}
 
 
 def start_group(shape: Shape, pointer: str) -> dict[str, str]:

@@ -157,9 +157,7 @@ class _Builder:
             yield self.build(named, pointer, must_fill=must_fill)
 
 
-def build_fields(
-    inputs: Mapping[str, Any], filled: Texts, problems: Iterable[ProblemAt] = ()
-) -> tuple[Field, ...]:
+def build_fields(inputs: Mapping[str, Any], filled: Texts, problems: Iterable[ProblemAt] = ()) -> tuple[Field, ...]:
     """Build a field or a group for each input of a description; `filled` are texts by key. Raises `InputError`."""
     builder = _Builder(filled)
     built = [builder.build(one, point("", name), must_fill=True) for name, one in build_shapes(inputs).items()]

@@ -15,9 +15,9 @@ from zoo_runner.server.api import Api, Call
 from zoo_runner.server.bodies import find_media_type, read_body
 from zoo_runner.server.documents import Preflight, ProblemAt, ProcessDescription
 from zoo_runner.server.pages.document import Document, prefers_html
-from zoo_runner.server.pages.job_file_call import add_job_file
 from zoo_runner.server.pages.form_shapes import build_shapes
 from zoo_runner.server.pages.form_values import add_item, remove_item
+from zoo_runner.server.pages.job_file_call import add_job_file
 from zoo_runner.server.pages.process_form import read_form
 from zoo_runner.server.pages.process_page import ProcessPage, build_pasted_page, build_refused_page
 
@@ -53,8 +53,8 @@ async def submit_form(api: Api, call: Call, process_id: str, request: Request, *
 async def fill_form(api: Api, call: Call, process_id: str, request: Request) -> Response:
     """Show the form of a process with the inputs of a JSON document filled in, or with other fields than it had.
 
-    An item is added or removed, or the fields of a type are shown, of what was filled in. Raises `ProcessNotFoundError`,
-    `InputError` for more fields than a form has.
+    An item is added or removed, or the fields of a type are shown, of what was filled in. Raises
+    `ProcessNotFoundError`, and `InputError` for more fields than a form has.
     """
     body = await read_body(request, api)
 
