@@ -18,7 +18,7 @@ from tests.serving import serving
 from tests.site import Site
 from tests.values import ROOT
 
-JOURNEY = ROOT / "tests" / "live" / "use_browser.py"
+JOURNEY = "tests.live.use_browser"
 PACKAGES = ROOT / "tests" / "data" / "pages"
 IMAGES = ROOT / "docs" / "images"
 # what a browser prints about the page that is not there, which is looked at too
@@ -42,10 +42,10 @@ def _visit(folder: Path, script: Path, web: str) -> Iterator[dict[str, Any]]:
     )
     pictures = [str(IMAGES)] if os.environ.get("UPDATE_DOCS") else []  # noqa: TID251 what a person asks of this run
     with serving(site.environ, folder) as server:
-        for package in ("scene.cwl", "survey.cwl", "patient.cwl"):
+        for package in ("scene.cwl", "survey.cwl", "patient.cwl", "stations.cwl"):
             server.deploy(PACKAGES / package)
-        command = [str(PYTHON), str(JOURNEY), server.url, str(script), *pictures]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [str(PYTHON), "-m", JOURNEY, server.url, str(script), *pictures]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
         assert done.returncode == 0, done.stderr
         yield json.loads(done.stdout)
 
@@ -72,9 +72,9 @@ def test_a_log_has_the_colours_that_its_program_printed_and_other_places_have_no
 
 
 def test_what_does_not_fit_is_shown_beside_its_field(seen: dict[str, Any]) -> None:
-    (label,) = seen["refused"]["wrong"]
+    (label,) = seen["light"]["refused"]["wrong"]
     assert label.startswith("Most clouds")
-    assert seen["refused"]["kept"] == "many"
+    assert seen["light"]["refused"]["kept"] == "many"
 
 
 def test_results_and_jobs_are_shown_on_maps(seen: dict[str, Any]) -> None:
@@ -124,8 +124,40 @@ def test_a_package_is_corrected_by_what_is_shown_beside_its_line_without_scripts
     assert (found["kept"], found["reached"], found["begins"]) == (True, True, True)
 
 
-def test_pages_can_be_read_without_scripts(seen: dict[str, Any]) -> None:
-    assert seen["plain"] == {"log": True, "bars": True}
+def test_members_and_items_are_filled_in_and_checked_without_another_page(seen: dict[str, Any]) -> None:
+    found = {name: value for name, value in seen["members"].items() if name != "address"}
+    assert found == {
+        "focused": "/stations/1/name",
+        "wrong": ["/stations/1/height"],
+        "kept": ["Elbe", "Müritz"],
+        "same page": True,
+        "stations": [{"name": "Müritz", "height": 62.5, "kind": "lake"}],
+        "has a scene": True,
+        "method": {"distance": 12},
+        "grid": 10,
+    }
+
+
+def test_every_page_is_read_without_scripts_and_shows_the_calls_of_its_actions(seen: dict[str, Any]) -> None:
+    pages = seen["plain"]["pages"]
+    assert {name: one["dead"] for name, one in pages.items() if one["dead"]} == {}
+    assert [name for name, one in pages.items() if not one["calls"]] == []
+    assert [name for name, one in pages.items() if one["words"] < 20] == []
+
+
+def test_members_are_filled_in_sent_and_corrected_without_scripts(seen: dict[str, Any]) -> None:
+    found = seen["plain"]["filled in"]
+    assert len(found["checked"]) == len(found["refused"]) == 1
+    assert found["refused"][0].startswith("Distance")
+    assert (found["left"], found["shown"]) == (["Oder"], True)
+
+
+def test_jobs_are_narrowed_and_compared_without_scripts(seen: dict[str, Any]) -> None:
+    narrowed = seen["plain"]["narrowed"]
+    assert narrowed["failed"] == ["failed"]
+    assert narrowed["of a process"] >= 2
+    assert narrowed["empty"] == "No job fits."
+    assert seen["plain"]["chosen"] == {"compared": True, "failed": ["failed"]}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -1,22 +1,19 @@
 """A person's way through the pages in headless Chromium; prints what was seen as JSON. It has its own environment.
 
-Usage: python use_browser.py ADDRESS AXE [FOLDER]     with a folder, pictures of the pages are written there
+Usage: python -m tests.live.use_browser ADDRESS AXE [FOLDER]     with a folder, pictures of the pages are written there
 """
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
-PROGRAMS = ("/usr/bin/chromium", "/usr/bin/chromium-browser")
-WIDTHS = (360, 768, 1280, 3840)
-PICTURE = {"width": 1280, "height": 960}
-WAIT_MS = 120_000
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+from tests.live.browsing import PICTURE, PROGRAMS, Visit, visiting
+from tests.live.use_browser_plain import use_without_scripts
+from tests.live.use_browser_records import fill_in_members, refuse_members
+
 MISTAKEN = """cwlVersion: v1.2
 class: CommandLineTool
 id: says
@@ -27,55 +24,9 @@ inputs:
 outputs:
   said: stdout
 """
-_OVERFLOW = "() => document.scrollingElement.scrollWidth - window.innerWidth"
-_WIDEST = """() => [...document.querySelectorAll("body *")]
-  .filter(one => one.getBoundingClientRect().right > document.documentElement.clientWidth)
-  .map(one => one.outerHTML.slice(0, 90)).slice(-4)"""
-_MAPS_ARE_SHOWN = """() => [...document.querySelectorAll("[data-map], [data-draw]")].every(
-  (one) => one.dataset.state === "shown")"""
 _IS_AT_END = """() => { const log = document.getElementById("log");
   return log.scrollHeight - log.scrollTop - log.clientHeight < 24; }"""
 _LOG_LINES = "() => document.querySelectorAll('[data-place]').length"
-
-
-class Visit:
-    """A browser that takes note of what goes wrong in it."""
-
-    def __init__(self, browser: Browser, address: str, axe: str, theme: str) -> None:
-        self.address, self.axe, self.theme = address, axe, theme
-        self.context: BrowserContext = browser.new_context(color_scheme=theme, viewport=PICTURE)
-        self.context.set_default_timeout(WAIT_MS)
-        self.page: Page = self.context.new_page()
-        self.errors: list[str] = []
-        self.barriers: dict[str, list[str]] = {}
-        self.too_wide: list[str] = []
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda one: self.errors.append(one.text) if one.type == "error" else None)
-
-    def open(self, path: str) -> Page:
-        """Go to a page."""
-        self.page.goto(f"{self.address}{path}")
-        return self.page
-
-    def look(self, name: str, folder: Path | None) -> None:
-        """Check the page that is open for barriers, and at each width for what does not fit."""
-        self.page.wait_for_function(_MAPS_ARE_SHOWN)
-        if folder:
-            self.page.screenshot(path=folder / f"page-{name}-{self.theme}.png")
-        self.page.evaluate(self.axe)
-        found = self.page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
-        if violations := [_describe(one) for one in found["violations"]]:
-            self.barriers[name] = violations
-        for width in WIDTHS:
-            self.page.set_viewport_size({"width": width, "height": PICTURE["height"]})
-            if self.page.evaluate(_OVERFLOW) > 0:
-                self.too_wide.append(f"{name} at {width}: {', '.join(self.page.evaluate(_WIDEST))}")
-        self.page.set_viewport_size(PICTURE)
-
-
-def _describe(violation: dict[str, Any]) -> str:
-    places = [f"{node['target']} {node.get('failureSummary', '')}" for node in violation["nodes"][:3]]
-    return f"{violation['id']}: {violation['help']}: {places}"
 
 
 def run_and_watch(visit: Visit) -> dict[str, Any]:
@@ -363,24 +314,6 @@ def mistake(visit: Visit) -> None:
     page.wait_for_selector(".source tr.marked")
 
 
-def read_without_scripts(browser: Browser, addresses: dict[str, str]) -> dict[str, Any]:
-    """Read a page with scripts switched off."""
-    with browser.new_context(java_script_enabled=False) as context:
-        page = context.new_page()
-        page.goto(addresses["failed"])
-        return {"log": page.locator("[data-place]").count() > 0, "bars": page.locator(".timeline rect").count() > 1}
-
-
-@contextmanager
-def visiting(browser: Browser, address: str, axe: str, theme: str) -> Iterator[Visit]:
-    """Visit the pages in light or dark."""
-    visit = Visit(browser, address, axe, theme)
-    try:
-        yield visit
-    finally:
-        visit.context.close()
-
-
 def main(address: str, axe_file: str, pictures: str | None = None) -> None:
     """Go the whole way, and print what was seen."""
     axe, folder = Path(axe_file).read_text(encoding="utf-8"), Path(pictures) if pictures else None
@@ -392,6 +325,7 @@ def main(address: str, axe_file: str, pictures: str | None = None) -> None:
             seen["fail"] = edit_and_fail(visit, seen["run"]["address"])
             seen["survey"] = survey(visit)
             seen["fill in"] = fill_in(visit)
+            seen["members"] = fill_in_members(visit)
             seen["raise"] = raise_limit(visit)
             seen["choose"] = choose(visit)
             seen["pass on"] = pass_on(visit, browser, seen["survey"]["address"])
@@ -408,19 +342,27 @@ def main(address: str, axe_file: str, pictures: str | None = None) -> None:
             "uses": seen["pass on"]["uses"],
             "plan": seen["plan"]["address"],
         }
-        seen["plain"] = read_without_scripts(browser, addresses)
+        seen["plain"] = use_without_scripts(browser, address, list_pages(addresses))
         seen["correct"] = correct(browser, address)
         for theme in ("light", "dark"):
             with visiting(browser, address, axe, theme) as visit:
-                for name, page in list_pages(addresses).items():
-                    visit.page.goto(page if page.startswith("http") else f"{address}{page}")
-                    visit.look(name, folder)
-                seen.setdefault("refused", refuse(visit))
-                visit.look("form-refused", folder)
-                mistake(visit)
-                visit.look("deploy-refused", folder)
-                seen[theme] = {"barriers": visit.barriers, "too wide": visit.too_wide, "errors": visit.errors}
+                seen[theme] = look_at_all(visit, addresses, folder)
     sys.stdout.write(json.dumps(seen, indent=2))
+
+
+def look_at_all(visit: Visit, addresses: dict[str, str], folder: Path | None) -> dict[str, Any]:
+    """Look at every page, and at forms that were refused."""
+    for name, page in list_pages(addresses).items():
+        visit.page.goto(page if page.startswith("http") else f"{visit.address}{page}")
+        visit.look(name, folder)
+    refused = refuse(visit)
+    visit.look("form-refused", folder)
+    refuse_members(visit)
+    visit.look("form-members", folder)
+    mistake(visit)
+    visit.look("deploy-refused", folder)
+    found = {"barriers": visit.barriers, "too wide": visit.too_wide, "errors": visit.errors}
+    return {**found, "refused": refused}
 
 
 def list_pages(addresses: dict[str, str]) -> dict[str, str]:
@@ -430,6 +372,7 @@ def list_pages(addresses: dict[str, str]) -> dict[str, str]:
         "processes": "/processes.html",
         "process": "/processes/scene.html",
         "process-box": "/processes/survey.html",
+        "process-members": "/processes/stations.html",
         "jobs": "/jobs.html",
         "job": addresses["succeeded"],
         "job-failed": addresses["failed"],

@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.live.use_browser import PROGRAMS, Visit, visiting
+from tests.live.browsing import PROGRAMS, Visit, visiting
 
 
 def log_in(page: Page, user: str, password: str) -> None:

@@ -78,6 +78,10 @@ def test_one_of_several_links_says_where_a_package_is_from_and_a_commit_is_one()
         (Deployment({"package.cwl": ""}), {"kind": "text"}),
         (Deployment({"a.cwl": "", "lib/b.cwl": ""}), {"kind": "files", "names": ["a.cwl", "lib/b.cwl"]}),
         (Deployment(href="https://u:p@e.example/a.cwl?k=1"), {"kind": "address", "href": "https://e.example/a.cwl"}),
+        (
+            Deployment(href="https://e.example/a", via=Via("https://g.example/r")),
+            {"kind": "address", "href": "https://e.example/a"},
+        ),
         (Deployment(href="nowhere"), {"kind": "address"}),
         (Deployment(template="water"), {"kind": "template", "names": ["water"]}),
         (
@@ -89,7 +93,7 @@ def test_one_of_several_links_says_where_a_package_is_from_and_a_commit_is_one()
             {"kind": "repository", "href": "https://g.example/r"},
         ),
     ],
-    ids=["text", "files", "address", "no-address", "template", "repository", "repository-alone"],
+    ids=["text", "files", "address", "address-and-word", "no-address", "template", "repository", "repository-alone"],
 )
 def test_a_deployment_says_where_its_documents_are_from(deployment: Deployment, source: dict[str, object]) -> None:
     assert deployment.source == source

@@ -138,17 +138,19 @@ def test_every_field_has_a_label_and_says_what_it_is_described_by() -> None:
     assert all(one["aria-invalid"] == "true" for one in fields)
 
 
-def test_what_packages_and_callers_have_written_is_text_in_the_form() -> None:
+@pytest.mark.parametrize("kind", ["address", "repository", "files", "text", "template", "server"])
+def test_what_packages_and_callers_have_written_is_text_in_the_form(kind: str) -> None:
     inputs = build_description(build_package({"text": full("string", label=EVIL, doc=EVIL, default=EVIL)}))["inputs"]
     hostile = {EVIL: {**inputs["text"], "schema": {"enum": [EVIL], "default": EVIL}}, **inputs}
     problems: tuple[ProblemAt, ...] = ({"code": EVIL, "pointer": "", "message": EVIL},)
+    source = {**SOURCE, "kind": kind, "href": EVIL, "commit": EVIL, "path": EVIL, "names": [EVIL], "by": EVIL}
     process = {**describe(hostile), "id": EVIL}
     call = Call("alpha", BASE)
     for view in (
         build_process_page(process, call, {"text": EVIL, EVIL: EVIL}, EVIL),
         build_refused_page(process, call, {"text": EVIL}, problems, EVIL),
     ):
-        page = Page(show({"inputs": hostile}, view))
+        page = Page(show({"inputs": hostile, "source": source}, view))
         page.ensure_safe()
         assert EVIL in page.text
 

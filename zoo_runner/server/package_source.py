@@ -16,12 +16,12 @@ def describe_source(
     """Describe where the documents of a deployment are from; one that came without a name is called `unnamed`."""
     if template is not None:
         return {"kind": "template", "names": [clean_text(template)]}
-    if via is not None:
-        more = {"commit": via.commit, "path": via.path}
-        return {"kind": "repository", "href": via.href, **{name: value for name, value in more.items() if value}}
     if href is not None:
         shown = clean_address(href)
         return {"kind": "address", **({"href": shown} if shown else {})}
+    if via is not None:
+        more = {"commit": via.commit, "path": via.path}
+        return {"kind": "repository", "href": via.href, **{name: value for name, value in more.items() if value}}
     if list(files) == [unnamed]:
         return {"kind": "text"}
     return {"kind": "files", "names": list(map(clean_text, list(files)[:_MOST_NAMES]))}

@@ -35,13 +35,13 @@ const actions = {
   async use() {
     const kept = read().find(([one]) => one === choice.value)?.[1] ?? [];
     const filled = new Map(kept);
-    // groups have the fields that what was kept needs
-    if (form.querySelector("[data-group]") && !(await build(kept))) return;
     for (const field of form.elements) {
       if (!field.name || field.closest("[data-group]") || field.type === "submit") continue;
       field.value = filled.get(field.name) ?? "";
       field.dispatchEvent(new Event("change", { bubbles: true }));
     }
+    // groups have the fields that what was kept needs
+    if (form.querySelector("[data-group]") && !(await build(kept))) return;
     said.textContent = `Filled in: ${choice.value}`;
   },
   remove() { write(read().filter(([one]) => one !== choice.value), `Removed: ${choice.value}`); },
