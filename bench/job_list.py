@@ -22,7 +22,8 @@ from bench.page import write_part
 from tests.contract.stores import DATABASES, PACKAGE, build_job, use_database
 from tests.serving import serving
 from zoo_runner.model import clock
-from zoo_runner.model.job import Status
+from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
+from zoo_runner.model.job import Outcome, Status
 from zoo_runner.store.sql import SqlStore, open_sql_store
 from zoo_runner.store.sql.jobs import build_columns
 from zoo_runner.store.sql.schema import JOBS
@@ -31,11 +32,16 @@ TITLE = "Lists of jobs"
 _AT_ONCE = 5000
 _STATUSES = (*[Status.SUCCESSFUL] * 7, *[Status.FAILED] * 2, Status.DISMISSED)
 _START = 1_700_000_000
+_CAUSE = Diagnosis(Stage.EXECUTE, Level.USER, "", "Choose another scene.", step="clip", code="step.failed")
+_WORDS = "the step clip failed with exit code 1: the scene has no band {}, which the expression of the input requires"
 PAGES = ("limit=100", "limit=100&skip={tenth}", "limit=100&skip={half}", "limit=100&skip={last}")
 FILTERS = (
     *("status=failed", "status=failed&skip={tenth}", "processID=p-3", "type=process&status=dismissed"),
     # of all jobs, of some, of one, of none
     *("q=job", "q=999", "q=job-{half}", "q=nothing"),
+    # of causes, of inputs, of the oldest job alone, of what was a wildcard
+    *("q=no+band+{half}", "q=scene-{half}", "q=scene-1.tif", "q=%25"),
+    *("caller=person-7", "caller=person-7&q=band", "caller=nobody"),
     *("minDuration=50", "datetime=2023-11-20T00:00:00Z/2023-11-21T00:00:00Z"),
     "processID=p-3&status=failed&minDuration=9",
 )
@@ -78,9 +84,31 @@ def _build_row(number: int) -> dict[str, object]:
         clock.format_time(datetime.fromtimestamp(_START + 60 * number + seconds, timezone.utc))
         for seconds in (0, 1, 2 + number % 60)
     )
-    kind = {"workspace": "default", "process_id": f"p-{number % 10}", "status": _STATUSES[number % 10]}
+    kind: dict[str, object] = {
+        "workspace": "default",
+        "process_id": f"p-{number % 10}",
+        "status": _STATUSES[number % 10],
+        "title": f"Water bodies of p-{number % 10}",
+        "caller": f"person-{number % 50}",
+        "inputs": _build_inputs(number),
+    }
+    if kind["status"] is Status.FAILED:
+        kind["outcome"] = Outcome(Status.FAILED, diagnosis=replace(_CAUSE, cause=_WORDS.format(number)))
     job = replace(build_job(number, **kind), created=created, updated=finished, started=started, finished=finished)
     return {"id": job.id, **build_columns(job)}
+
+
+def _build_inputs(number: int) -> dict[str, object]:
+    """Build the inputs of a usual job: an address, a place, a time and numbers."""
+    item = f"https://stac.example.org/collections/sentinel-2-l2a/items/scene-{number}.tif"
+    return {
+        "item": {"class": "File", "location": item},
+        "aoi": "-121.399,39.834,-120.74,40.472",
+        "epsg": "EPSG:4326",
+        "since": "2021-07-13T00:00:00Z",
+        "bands": ["green", "nir"],
+        "threshold": 0.25,
+    }
 
 
 def _measure(kind: str, address: str, folder: Path, jobs: int, rounds: int) -> Iterator[str]:
@@ -131,8 +159,9 @@ def _build_part(table: str, jobs: int, rounds: int) -> str:
 {table}
 
 The time of whole requests to one server; the database of PostgreSQL has been vacuumed, as it does itself. Pages lie at
-the begin, a tenth, the half and the end of the list; filters are by status, process, part of an id (that all jobs have,
-some, one or none), time, duration, and several of these."""
+the begin, a tenth, the half and the end of the list; filters are by status, process, text (of ids, causes of failures
+and values of inputs; that all jobs have, some, one or none), who asked, time, duration, and several of these. Of a job
+about 300 characters are searched."""
 
 
 if __name__ == "__main__":

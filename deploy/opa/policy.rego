@@ -2,7 +2,8 @@
 #
 #   opa run --server --addr 127.0.0.1:8181 deploy/opa/policy.rego access.json
 #
-# The members of a workspace do everything there. Whoever has a token reads and executes what a workspace publishes: the
+# The members of a workspace do everything there. Operators find the jobs of all workspaces, who asked for them, and their
+# logs. Whoever has a token reads and executes what a workspace publishes: the
 # description and package of a public process, and status, logs and results of its jobs in that workspace that have
 # ended. An execution by others is a job of their own workspace. What is public is in the access document of the
 # workspace, which the server sends (`input.access`), or in the data here,
@@ -23,6 +24,8 @@ decision := {"allow": true, "reason": "an operator"} if {
 	is_operator
 }
 
+decision := {"allow": true, "reason": "an operator, who looks for jobs"} if looks_for_jobs
+
 decision := {"allow": true, "reason": "a member of the workspace"} if {
 	not for_operators
 	is_member
@@ -31,6 +34,7 @@ decision := {"allow": true, "reason": "a member of the workspace"} if {
 decision := {"allow": true, "reason": "a public process", "processes": sort(public_processes)} if {
 	not for_operators
 	not is_member
+	not looks_for_jobs
 	is_known
 	uses_public
 }
@@ -38,6 +42,12 @@ decision := {"allow": true, "reason": "a public process", "processes": sort(publ
 is_member if input.workspace in input.caller.workspaces
 
 for_operators if input.action in {"audit.read", "operations.read"}
+
+looks_for_jobs if {
+	is_operator
+	not is_member
+	input.action in {"job.list", "job.status", "job.logs", "job.callers"}
+}
 
 is_operator if "operator" in input.caller.roles
 

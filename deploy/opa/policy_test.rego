@@ -72,6 +72,12 @@ test_nobody_without_a_name_is_let_in if {
 	}
 }
 
+test_members_know_who_asked_for_jobs_and_others_do_not if {
+	ask(ada, "job.callers", {}).allow
+	not ask(ben, "job.callers", {}).allow
+	not ask(null, "job.callers", {}).allow
+}
+
 test_an_action_that_is_unknown_is_for_members_only if {
 	not ask(ben, null, {}).allow
 }
@@ -82,6 +88,12 @@ test_operators_read_the_audit_log_and_members_do_not if {
 	ask(operator, "operations.read", {}).allow
 	not ask(ada, "operations.read", {}).allow
 	not ask(operator, "job.results", {"job": object.union(ended, {"process": "hidden"})}).allow
+	every action in ["job.list", "job.status", "job.logs", "job.callers"] {
+		ask(operator, action, {"job": object.union(ended, {"process": "hidden"})}).allow
+	}
+	every action in ["job.inputs", "job.dismiss", "process.package", "process.execute", "secret.list"] {
+		not ask(operator, action, {"job": object.union(ended, {"process": "ndvi"})}).allow
+	}
 	not ask(ada, "audit.read", {}).allow
 	not ask(null, "audit.read", {}).allow
 }

@@ -41,6 +41,7 @@ from zoo_runner.store.protocol import JobQuery, Share
 from zoo_runner.store.selection import Cause, select_page
 from zoo_runner.store.sql import SqlStore, migrations, open_sql_store
 from zoo_runner.store.sql.database import Database, build_engine, upgrade
+from zoo_runner.store.sql.jobs import CallerJobs
 from zoo_runner.store.sql.packages import keep_package
 from zoo_runner.store.sql.schema import METADATA
 from zoo_runner.store.sql.snapshot import replace_rows
@@ -345,11 +346,11 @@ def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url
     database = Database(build_engine(url))
     with database.writing() as connection:
         upgrade(connection, schema)
-        odd = {"message": 'a null character \0, "deployed_in": "no"'}
-        job = build_job(started=NOW, finished=LATER, inputs=odd, deployed_in="other")
+        odd = {"message": 'a null character \0, "deployed_in": "no"', "half": "10.50"}
+        job = build_job(started=NOW, finished=LATER, inputs=odd, deployed_in="other", caller="ada \0")
         ended = replace(job, outcome=Outcome(Status.SUCCESSFUL, Results({}, {}, "", TWO_FILES)))
-        body = json.dumps(to_plain(ended))
-        values = {"digest": PACKAGE.digest, "package": json.dumps(to_plain(PACKAGE)), "body": body}
+        body = json.dumps({name: one for name, one in to_plain(ended).items() if name != "title"})
+        values = {"digest": PACKAGE.digest, "package": json.dumps(to_plain(LABELLED)), "body": body}
         values |= {"destination": job.destination, "later": LATER, "failed": json.dumps(to_plain(WITHOUT_BAND))}
         values |= {"process": json.dumps(to_plain(build_process())), "event": json.dumps(EVENT), "now": NOW}
         values["addresses"] = json.dumps({"successful": "http://a", "failed": "http://b", "dismissed": "http://b"})
@@ -363,20 +364,17 @@ def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url
             *(STORED if schema > "0012" else ()),
             *FAILED_ROW,
             *(FAILED_CAUSE if schema > "0017" else ()),
+            *(SEARCHED if schema > "0018" else ()),
         ):
             connection.execute(sqlalchemy.text(statement), values)
     database.close()
     store = open_sql_store(url)
-    assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", min_seconds=7, max_seconds=7)).jobs] == ["job-1"]
-    assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", deployed_in="other")).jobs] == ["job-1"]
-    for words in ("OB-1", "P"):
-        assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", text=words)).jobs] == ["job-1"]
-    of_cause = JobQuery(codes=("step.failed",), steps=("clip",))
-    assert [job.id for job in store.jobs.find(of_cause).jobs] == ["job-2"]
+    ensure_found(store)
     assert store.results.measure("ws") == 42
     assert store.results.find("ws", "job-1") == StoredResults("job-1", "ws", job.destination, 42, LATER)
     assert store.processes.get("ws", "p") == build_process()
-    assert store.processes.load_package(PACKAGE.digest) == PACKAGE
+    assert store.processes.load_package(PACKAGE.digest) == LABELLED
+    assert store.jobs.get("job-1").title == ("Water bodies" if schema < "0019" else None)
     assert list(store.events.read("job-1")) == [(1, EngineLine("info", "x"))]
     claimed = store.callbacks.claim(LONG)
     assert (claimed.job_id if claimed else None) == ("job-1" if schema > "0002" else None)
@@ -386,11 +384,32 @@ def test_a_database_of_every_earlier_schema_is_migrated_with_all_that_it_has(url
     store.close()
 
 
+def ensure_found(store: SqlStore) -> None:
+    """Ensure that the jobs of an earlier schema are in lists as those of this one are."""
+    assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", min_seconds=7, max_seconds=7)).jobs] == ["job-1"]
+    assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", deployed_in="other")).jobs] == ["job-1"]
+    both = ["job-2", "job-1"]
+    for words, found in (
+        ("OB-1", both[1:]),
+        ("ER \ufffd", both[1:]),
+        ("10.50", both[1:]),
+        ("AND 9", both[:1]),
+        ("WATER", both),
+    ):
+        assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", text=words)).jobs] == found
+    assert store.jobs.find(JobQuery(text="10.50", in_inputs=False)).jobs == ()
+    assert [job.id for job in store.jobs.find(JobQuery(workspace="ws", caller="ada \0")).jobs] == ["job-1"]
+    assert store.jobs.count_by_caller(9) == [CallerJobs("ws", "ada \ufffd", 1, 0, 0, 0, NOW)]
+    of_cause = JobQuery(codes=("step.failed",), steps=("clip",))
+    assert [job.id for job in store.jobs.find(of_cause).jobs] == ["job-2"]
+
+
 def ensure_schema(store: SqlStore) -> None:
     with store.database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
 
 
+LABELLED = replace(PACKAGE, document={**PACKAGE.document, "id": "#main", "label": "Water bodies"})
 NO_BAND = Outcome(
     Status.FAILED, diagnosis=Diagnosis(Stage.EXECUTE, Level.USER, "no band 9", "Look.", step="clip", code="step.failed")
 )
@@ -408,6 +427,11 @@ OLD_ROWS = (
     "INSERT INTO jobs (id, workspace, process_id, engine, status, created, priority, package, version, event_count,"
     " body) VALUES ('job-1', 'ws', 'p', 'local', 'successful', :now, 0, :digest, 1, 1, :body)",
     "INSERT INTO events (job_id, number, body) VALUES ('job-1', 1, :event)",
+)
+SEARCHED = (
+    "UPDATE jobs SET caller = 'ada \ufffd', search_text = 'job-1 water',"
+    " input_text = 'er \ufffd 10.50' WHERE id = 'job-1'",
+    "UPDATE jobs SET search_text = 'job-2 water band 9' WHERE id = 'job-2'",
 )
 OLD_TIMES = ("UPDATE jobs SET started = 1767225600.0, finished = 1767225607.0",)
 SEARCH_TEXT = ("UPDATE jobs SET search_text = 'job-1 p'",)
@@ -545,11 +569,29 @@ def test_a_view_may_be_idle_as_long_as_files_are_copied_and_others_may_not(postg
         assert connection.execute(asked).scalar_one() == "1min"
 
 
-@pytest.mark.parametrize("narrowed", [{}, {"process_ids": ("odd",)}, {"text": "OB-1"}, {"text": "none"}, {"text": "%"}])
+@pytest.mark.parametrize(
+    "narrowed",
+    [
+        *(
+            {},
+            {"process_ids": ("odd",)},
+            {"text": "OB-1"},
+            {"text": "none"},
+            {"text": "%"},
+            {"text": "_"},
+            {"text": "\\"},
+        ),
+        *({"text": "1"}, {"text": "1", "in_inputs": False}, {"caller": "ada"}, {"caller": "ad_"}, {"caller": ""}),
+        {"caller": "ada", "text": "12"},
+    ],
+)
 def test_a_page_is_the_same_from_whichever_end_of_the_list_it_is_read(
     store: SqlStore, narrowed: dict[str, Any]
 ) -> None:
-    jobs = [build_job(number, process_id=("even", "odd")[number % 2], version=1) for number in range(1, 13)]
+    jobs = [
+        build_job(number, process_id=("even", "odd")[number % 2], caller="ada" if number % 3 else None, version=1)
+        for number in range(1, 13)
+    ]
     create(store, *jobs, build_job(50, workspace="other"))
     for skip in range(14):
         query = JobQuery(workspace="ws", limit=3, skip=skip, **narrowed)

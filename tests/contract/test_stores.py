@@ -176,6 +176,18 @@ def fail(code: str, step: str | None = None) -> Outcome:
         (JobQuery(skip=9), []),
         (JobQuery(text="JOB-3"), ["job-3"]),
         (JobQuery(text="_"), []),
+        *((JobQuery(text=wildcard), []) for wildcard in ("%%", "\\", "job%3", "job_3", "'", "*")),
+        (JobQuery(text="NO BAND 9"), ["job-3", "job-2"]),
+        (JobQuery(text="tep.crash"), ["job-2"]),
+        (JobQuery(text="water"), ["job-4"]),
+        (JobQuery(text="70 %"), ["job-4"]),
+        (JobQuery(text="SCENE-1"), ["job-1"]),
+        (JobQuery(text="scene-1", in_inputs=False), []),
+        (JobQuery(text="ÄHRE"), ["job-1"]),
+        (JobQuery(caller="ada"), ["job-4", "job-1"]),
+        (JobQuery(workspace="other", caller="ada"), []),
+        (JobQuery(caller="a_a"), []),
+        (JobQuery(caller="ada", statuses=(Status.RUNNING,)), ["job-4"]),
         (JobQuery(min_seconds=60), ["job-4", "job-1"]),
         (JobQuery(min_seconds=60, max_seconds=60), ["job-1"]),
         (JobQuery(max_seconds=59), []),
@@ -188,10 +200,23 @@ def fail(code: str, step: str | None = None) -> Outcome:
 def test_a_list_is_narrowed(store: Store, query: JobQuery, found: list[str]) -> None:
     create(
         store,
-        build_job(1, started="2026-01-01T00:00:00.000Z", finished="2026-01-01T00:01:00.000Z"),
-        build_job(2, workspace="other", outcome=fail("step.crashed", "clip\0")),
+        build_job(
+            1,
+            started="2026-01-01T00:00:00.000Z",
+            finished="2026-01-01T00:01:00.000Z",
+            caller="ada",
+            inputs={"item": [{"class": "File", "location": "s3://eo/scene-1.tif"}], "name": "Ähre", "flag": True},
+        ),
+        build_job(2, workspace="other", caller="ben", outcome=fail("step.crashed", "clip\0")),
         build_job(3, process_id="q", deployed_in="other", outcome=fail("step.failed", "clip")),
-        build_job(4, status=Status.RUNNING, started="2026-01-01T00:00:00.000Z"),
+        build_job(
+            4,
+            status=Status.RUNNING,
+            started="2026-01-01T00:00:00.000Z",
+            caller="ada",
+            title="Water bodies",
+            message="step clip: 70 %",
+        ),
     )
     assert [job.id for job in store.jobs.find(query).jobs] == found
 

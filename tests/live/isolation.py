@@ -55,6 +55,7 @@ OTHERS: Mapping[str, str] = {
     "GET /usage": NOTHING,
     "GET /audit": OPERATORS,
     "GET /operations": OPERATORS,
+    "GET /operations/people": OPERATORS,
     "GET /operations/engine": OPERATORS,
     "POST /tokens": NOTHING,
     "GET /tokens": NOTHING,
@@ -102,7 +103,8 @@ are what the buttons of pages send; `/again` needs `job.inputs` too, and `/edit`
 `/selection` asks for each job as the request for that job does (`job.dismiss`; `process.execute` and `job.inputs`), and
 `/comparison` for `job.status`, `job.inputs` and `job.results` of both. *Denied* is the same
 answer for what is there and for what is not. *Not found*, which a member gets for what is another workspace's, is the
-answer for what is nowhere.
+answer for what is nowhere. Operators who are no members have `job.list`, `job.status` and `job.logs` in every
+workspace, and know who asked for jobs (`job.callers`: no operation is it alone, members have it, others do not).
 Without a token all of it is refused with 401.
 
 `/login`, `/login/callback` and `/logout` are open and of no workspace; `/session` shows callers what is known of

@@ -386,6 +386,7 @@ def list_pages(addresses: dict[str, str]) -> dict[str, str]:
         "search": "/items.html?bbox=-108,39,-105,41",
         "workspace": "/usage.html",
         "operations": "/operations.html",
+        "people": "/operations/people.html",
         "engine": "/operations/engine.html",
         "problem": "/jobs/nobody",
     }

@@ -31,7 +31,9 @@ DIAGNOSIS = {
     "problems": [{"code": EVIL, "pointer": EVIL, "message": EVIL}],
 }
 JOB = {
-    **dict.fromkeys(("jobID", "id", "processID", "message", "created", "started", "finished", "updated"), EVIL),
+    **dict.fromkeys(
+        ("jobID", "id", "processID", "message", "caller", "created", "started", "finished", "updated"), EVIL
+    ),
     "status": "failed",
     "progress": 40,
     "diagnosis": DIAGNOSIS,
@@ -79,6 +81,15 @@ PAGES: dict[str, Any] = {
     "usage": {
         "largestResults": [{"jobID": EVIL, "sizeMiB": 1.5, "stored": EVIL}],
         **{"retentionDays": 7, "resultsRetentionDays": 30, "links": LINKS},
+    },
+    "people": {
+        "people": [
+            {
+                **{"caller": EVIL, "workspace": EVIL, "jobs": 3, "running": 1, "waiting": 1, "failed": 1},
+                **{"newest": "2026-01-01T00:00:00.000Z", "links": LINKS},
+            }
+        ],
+        "links": LINKS,
     },
     "operations": {
         **{"waiting": 1, "running": 2, "oldestWaitingSeconds": 3.5, "links": LINKS},
@@ -140,7 +151,9 @@ VIEWS: dict[str, Any] = {
     ),
     "tokens": TokensPage(90.0),
     "items": SearchPage(EVIL, (EVIL,), dict.fromkeys(("bbox", "datetime", "collections"), EVIL), MAP),
-    "jobs": JobListPage(build_filters((("q", EVIL), ("datetime", EVIL), ("limit", EVIL))), MAP, may_choose=True),
+    "jobs": JobListPage(
+        build_filters((("q", EVIL), ("datetime", EVIL), ("limit", EVIL))), MAP, may_choose=True, shows_callers=True
+    ),
     "processes": DeployPage(
         filled=dict.fromkeys(("href", "package", "w", "id"), EVIL),
         found={"valid": False, "problems": [FINDING, AT_LINE]},

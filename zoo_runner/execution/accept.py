@@ -17,8 +17,10 @@ from zoo_runner.model.job import Job, Status
 from zoo_runner.model.masking import Masker, holds_secret, list_texts, split_secrets
 from zoo_runner.model.outcomes import build_failure
 from zoo_runner.model.package import NO_PACKAGE, Package
+from zoo_runner.model.portable import make_text_portable
 from zoo_runner.model.problems import ValuePath
 from zoo_runner.model.workspace import Workspace
+from zoo_runner.package.cwltypes import join_text
 from zoo_runner.package.extensions import find_secret_inputs
 from zoo_runner.package.validate import ensure_runs
 
@@ -27,7 +29,7 @@ from zoo_runner.package.validate import ensure_runs
 class Origin:
     """Where a job comes from: who asked for it, what of the request is kept, how urgent it is, who has its process.
 
-    `trace` is the context of the request's span.
+    `trace` is the context of the request's span; `title` that of the process, None: the label of its package.
 
     Of waiting jobs, those with the highest `priority` start first. `deployed_in` is the workspace of the process, None:
     that of the job.
@@ -38,8 +40,10 @@ class Origin:
     priority: int = 0
     deployed_in: str | None = None
     trace: str | None = None
+    title: str | None = None
 
 
+_LONGEST_TITLE = 200
 UNKNOWN = Origin()
 """Nothing is known of the client but that it called this process."""
 
@@ -189,8 +193,13 @@ def _build_job(draft: JobSpec, engine: str, workspace: Workspace, origin: Origin
         runs_in=workspace.name if workspace.storage_of else None,
         deployed_in=origin.deployed_in,
         trace=origin.trace,
+        title=_cut_title(origin.title or join_text(draft.package.process.get("label"))),
         continues=asdict(draft.continues) if draft.continues else None,
     )
+
+
+def _cut_title(title: str | None) -> str | None:
+    return make_text_portable(title)[:_LONGEST_TITLE] if title else None
 
 
 def find_secret_values(draft: JobSpec, workspace: Workspace) -> dict[str, Any]:

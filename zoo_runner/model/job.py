@@ -92,7 +92,8 @@ class Job:
     job it is.
     `settings` are those of its engine, by variable, that a copy of the job keeps; None where they are not known.
     `continues` is the handle of the failed job that this one continues. `trace` is the context of the request that it
-    came by, as in `traceparent`. `needs` is what it may take at once, as its engine said when it was accepted.
+    came by, as in `traceparent`. `title` is that of its process. `needs` is what it may take at once, as its engine
+    said when it was accepted.
     """
 
     id: str
@@ -130,6 +131,7 @@ class Job:
     settings: Mapping[str, str] | None = None
     continues: Mapping[str, Any] | None = None
     trace: str | None = None
+    title: str | None = None
     needs: Needs = NO_NEEDS
     version: int = 0
 

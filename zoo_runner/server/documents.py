@@ -161,7 +161,10 @@ class Problem(TypedDict):
 
 
 class StatusInfo(TypedDict):
-    """The status of a job (statusInfo.yaml): the members of version 1.0 and of the draft of 2.0."""
+    """The status of a job (statusInfo.yaml): the members of version 1.0 and of the draft of 2.0.
+
+    `caller` asked for it; it is there for those who may know.
+    """
 
     jobID: str
     id: str
@@ -170,6 +173,7 @@ class StatusInfo(TypedDict):
     processID: str
     status: Status
     message: NotRequired[str]
+    caller: NotRequired[str]
     created: str
     started: NotRequired[str]
     finished: NotRequired[str]
@@ -361,6 +365,26 @@ class Operations(TypedDict):
     oldestWaitingSeconds: float
     workers: list[WorkerLoad]
     workspaces: list[WorkspaceLoad]
+    links: list[Link]
+
+
+class PersonLoad(TypedDict):
+    """The jobs that somebody asked for in a workspace."""
+
+    caller: str
+    workspace: str
+    jobs: int
+    running: int
+    waiting: int
+    failed: int
+    newest: str
+    links: list[Link]
+
+
+class People(TypedDict):
+    """Who asked for jobs, and how many: who has the newest first."""
+
+    people: list[PersonLoad]
     links: list[Link]
 
 

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, cast
@@ -57,13 +58,15 @@ class Placement:
     """Where a process is executed, and for whom.
 
     `call` is the request as one to the workspace whose job it is, `configuration` that of the executing workspace with
-    that one's storage. `deployed_in` is the workspace of the process, None: that of the job.
+    that one's storage. `deployed_in` is the workspace of the process, None: that of the job; `title` is the
+    title of the process.
     """
 
     package: Package
     call: Call
     configuration: Configuration
     deployed_in: str | None
+    title: str | None = None
 
 
 def place_execution(api: Api, call: Call, process_id: str, request: Mapping[str, Any]) -> Placement:
@@ -71,7 +74,8 @@ def place_execution(api: Api, call: Call, process_id: str, request: Mapping[str,
 
     Raises `ProcessNotFoundError`, `InputError` for who may not, `PackageError` where its template is not there.
     """
-    package = load_package(api, call, process_id)
+    process = api.store.processes.get(call.workspace, process_id)
+    package = api.store.processes.load_package(process.package)
     calling = choose_calling(call.workspace, call.member_of, _read_wanted(package, request, call))
     places = find_workspaces(call.published.find_kind(process_id), call.workspace, calling)
     if places.calling != places.deploying:
@@ -80,9 +84,8 @@ def place_execution(api: Api, call: Call, process_id: str, request: Mapping[str,
     configuration = api.find_configuration(places.executing, places.calling)
     if places.executing != places.deploying:
         ensure_same_place(package, api.find_configuration(places.deploying), configuration)
-    return Placement(
-        package, call.at(calling), configuration, places.deploying if places.deploying != places.calling else None
-    )
+    deployed_in = places.deploying if places.deploying != places.calling else None
+    return Placement(package, call.at(calling), configuration, deployed_in, process.description.get("title"))
 
 
 def place_job(api: Api, call: Call, job: Job) -> Placement:
@@ -96,7 +99,7 @@ def place_job(api: Api, call: Call, job: Job) -> Placement:
     else:
         package = api.store.jobs.load_package(job.package)
     configuration = api.find_configuration(job.runs_in or job.workspace, job.workspace)
-    return Placement(package, call, configuration, job.deployed_in)
+    return Placement(package, call, configuration, job.deployed_in, job.title)
 
 
 def _read_wanted(package: Package, request: Mapping[str, Any], call: Call) -> str | None:
@@ -116,7 +119,9 @@ def accept_execution(api: Api, call: Call, process_id: str, request: Mapping[str
     placed = place_execution(api, call, process_id, request)
     engine, workspace = placed.configuration.settings.engine, placed.configuration.workspace
     priority = api.find_profile(placed.call.workspace).priority
-    origin = Origin(call.caller, priority=priority, deployed_in=placed.deployed_in, trace=read_context())
+    origin = Origin(
+        call.caller, priority=priority, deployed_in=placed.deployed_in, trace=read_context(), title=placed.title
+    )
     try:
         draft = prepare_execution(api, placed, process_id, request)
     except InputError as error:
@@ -256,7 +261,8 @@ def find_jobs(api: Api, call: Call, query: JobQuery) -> FoundJobs:
 
 def describe_jobs(found: FoundJobs, call: Call) -> JobList:
     """Build the list of jobs that were found."""
-    jobs = [describe_job(job, call, logs=False) for job in found.page.jobs]
+    with_caller = may_see_callers(call)
+    jobs = [describe_job(job, call, logs=False, with_caller=with_caller) for job in found.page.jobs]
     return {"jobs": jobs, "numberTotal": found.total, "links": call.link_pages("jobs", found.page.next)}
 
 
@@ -272,17 +278,28 @@ def export_jobs(api: Api, call: Call, query: JobQuery) -> Iterator[str]:
 
 
 def _write_lines(jobs: Iterator[Job], call: Call) -> Iterator[str]:
+    describe = partial(describe_job, call=call, logs=False, with_caller=may_see_callers(call))
     # what sends them changes threads for each text
     while some := list(islice(jobs, _LINES_AT_ONCE)):
-        yield "".join(json.dumps(describe_job(job, call, logs=False)) + "\n" for job in some)
+        yield "".join(json.dumps(describe(job)) + "\n" for job in some)
 
 
 def narrow_query(query: JobQuery, call: Call) -> JobQuery | None:
     """Narrow a query to the workspace, and to what the caller may see of it; None where that is nothing.
 
-    Who sees some processes only is shown the jobs of these that have ended.
+    Who sees some processes only is shown the jobs of these that have ended. Raises `InputError` for who may not know
+    who asked for jobs.
     """
     query = replace(query, workspace=call.workspace)
+    if query.text is not None:
+        # who may not read inputs does not find out by searching what they are
+        query = replace(query, in_inputs=call.may("job.inputs"))
+    if query.caller is not None and not may_see_callers(call):
+        raise InputError(
+            f"whose jobs there are in the workspace {call.workspace} may not be read by this caller (job.callers)",
+            "Leave the parameter caller out, or ask the owner of the workspace.",
+            code="policy.denied",
+        )
     if call.visible is None:
         return query
     shown = call.visible.intersection(query.process_ids) if query.process_ids else call.visible
@@ -293,6 +310,11 @@ def narrow_query(query: JobQuery, call: Call) -> JobQuery | None:
     return replace(
         query, process_ids=tuple(sorted(shown)), statuses=tuple(sorted(statuses)), deployed_in=call.workspace
     )
+
+
+def may_see_callers(call: Call) -> bool:
+    """Whether a client may know who asked for the jobs of a workspace; not one that sees public processes only."""
+    return call.visible is None and call.may("job.callers")
 
 
 def get_job(api: Api, call: Call, job_id: str) -> Job:
@@ -339,9 +361,13 @@ def _build_dismissed() -> Outcome:
     return Outcome(Status.DISMISSED, diagnosis=error.diagnosis, exit_code=error.exit_code)
 
 
-def describe_job(job: Job, call: Call, *, logs: bool = True) -> StatusInfo:
-    """Build the status of a job; what is not known yet is left out. In lists there are no links to logs."""
+def describe_job(job: Job, call: Call, *, logs: bool = True, with_caller: bool = False) -> StatusInfo:
+    """Build the status of a job; what is not known yet is left out. In lists there are no links to logs.
+
+    Who asked for it is in it for those who may know (`may_see_callers`).
+    """
     texts = {"message": job.message, "started": job.started, "finished": job.finished}
+    texts |= {"caller": job.caller} if with_caller else {}
     diagnosis = job.outcome.diagnosis if job.outcome else None
     info: dict[str, Any] = {
         "jobID": job.id,

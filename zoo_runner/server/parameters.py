@@ -56,6 +56,7 @@ Href = Annotated[str, Query(max_length=4000, description="The address of the fil
 MediaType = Annotated[str, Query(alias="type", max_length=200, description="Its media type; empty: of any.")]
 BoxText = Annotated[str | None, Query(description="west,south,east,north in degrees.", max_length=200)]
 _SEVERAL = "One or more, repeated or separated by commas."
+_TEXT = "Part of an id, a title, a message, a cause of a failure or its code, or a value of inputs."
 _DURATION = "From the start to the end, or to now, in seconds."
 
 
@@ -72,8 +73,7 @@ class JobParameters:
     datetime: Annotated[str | None, Query(description="Instant or interval of `created`.")] = None
     min_duration: Annotated[Seconds, Query(alias="minDuration", description=_DURATION)] = None
     max_duration: Annotated[Seconds, Query(alias="maxDuration", description=_DURATION)] = None
-    text: Annotated[str | None, Query(alias="q", max_length=200, description="Part of an id of a job or process.")] = (
-        None
-    )
+    text: Annotated[str | None, Query(alias="q", max_length=200, description=_TEXT)] = None
+    caller: Annotated[str | None, Query(max_length=200, description="Who asked for them, by name.")] = None
     codes: Annotated[list[str], Query(alias="code", description="Codes of a diagnosis, as `status`.")] = ()  # type: ignore[assignment]
     steps: Annotated[list[str], Query(alias="step", max_length=20, description="Steps of a diagnosis, repeated.")] = ()  # type: ignore[assignment]

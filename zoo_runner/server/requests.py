@@ -185,6 +185,7 @@ def build_query(parameters: JobParameters) -> JobQuery:
         min_seconds=parameters.min_duration,
         max_seconds=parameters.max_duration,
         text=parameters.text or None,
+        caller=parameters.caller or None,
         codes=_split(parameters.codes),
         steps=tuple(parameters.steps),
         limit=parameters.limit,

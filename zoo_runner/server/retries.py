@@ -63,9 +63,8 @@ def retry_job(api: Api, call: Call, job_id: str, changes: Mapping[str, Any]) -> 
     request = {**request, "inputs": given}
     draft = prepare_execution(api, replace(placed, package=package), job.process_id, request)
     draft = replace(draft, continues=handle)
-    origin = Origin(
-        call.caller, keep_request(request, draft.order), job.priority, deployed_in=job.deployed_in, trace=read_context()
-    )
+    kept = keep_request(request, draft.order)
+    origin = Origin(call.caller, kept, job.priority, job.deployed_in, trace=read_context(), title=job.title)
     keep_callback(api, call, draft.id, request)
     accepted = accept(api.context, draft, job.engine, workspace, origin)
     logger.info("job accepted", extra=about(accepted, {"continues" if handle else "repeats": job_id}))

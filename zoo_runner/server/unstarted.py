@@ -74,7 +74,7 @@ def start_job(api: Api, call: Call, job_id: str) -> Job:
     workspace = placed.configuration.workspace
     draft = prepare_execution(api, placed, job.process_id, request, job_id)
     priority = api.find_profile(job.workspace).priority
-    origin = Origin(job.caller, keep_request(request, draft.order), priority, trace=read_context())
+    origin = Origin(job.caller, keep_request(request, draft.order), priority, trace=read_context(), title=job.title)
     keep_callback(api, call, job_id, request)
     draft = add_step_token(api, placed, draft)
     started = accept_created(api.context, job, draft, workspace, origin)

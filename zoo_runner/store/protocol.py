@@ -16,9 +16,9 @@ class JobQuery:
     """Which jobs to list, newest first. What is None or empty narrows nothing; times are ISO 8601 in UTC.
 
     A duration is that from the start of a job to its end, or to now, in seconds; a job that has not started has none.
-    `deployed_in` is the workspace of the process. `text` is part of the id of a job or of its process, in upper or
-    lower case; `codes` and `steps` those of the diagnosis of a job. `skip` leaves out so many jobs.
-    `cursor` is what the page before gave as `next`.
+    `deployed_in` is the workspace of the process. `text` is part of what the status of a job says (`search_text`), and
+    with `in_inputs` of the values of its inputs, in upper or lower case; `codes` and `steps` are those of its
+    diagnosis; `caller` asked for it. `skip` leaves out so many jobs. `cursor` is what the page before gave as `next`.
     """
 
     workspace: str | None = None
@@ -30,6 +30,8 @@ class JobQuery:
     min_seconds: float | None = None
     max_seconds: float | None = None
     text: str | None = None
+    in_inputs: bool = True
+    caller: str | None = None
     codes: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
     limit: int = 100

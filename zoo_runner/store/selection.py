@@ -8,6 +8,7 @@ from zoo_runner.model.job import UNFINISHED, Job
 from zoo_runner.model.portable import make_text_portable
 from zoo_runner.store.cursors import read_cursor, write_cursor
 from zoo_runner.store.protocol import JobPage, JobQuery, JobStore, Lease
+from zoo_runner.store.search_text import cut_caller, find_caller, write_input_text, write_search_text
 
 LONGEST_CODE, LONGEST_STEP = 64, 255
 
@@ -51,10 +52,16 @@ def _matches(job: Job, query: JobQuery) -> bool:
         and (not query.statuses or job.status in query.statuses)
         and (query.created_from or "") <= job.created
         and (query.created_to is None or job.created <= query.created_to)
-        and (query.text or "").lower() in write_search_text(job)
+        and _has_text(job, query)
+        and (query.caller is None or cut_caller(query.caller) == (find_caller(job) or None))
         and _has_cause(job, query)
         and _lasts(job, query)
     )
+
+
+def _has_text(job: Job, query: JobQuery) -> bool:
+    wanted = (query.text or "").lower()
+    return wanted in write_search_text(job) or (query.in_inputs and wanted in write_input_text(job))
 
 
 def _has_cause(job: Job, query: JobQuery) -> bool:
@@ -77,11 +84,6 @@ def find_cause(job: Job) -> Cause:
         return Cause()
     # an engine may have made up the name of a step
     return Cause(diagnosis.code[:LONGEST_CODE], make_text_portable(diagnosis.step or "")[:LONGEST_STEP])
-
-
-def write_search_text(job: Job) -> str:
-    """Return what the text of a query is looked for in: the ids of a job and of its process, in lower case."""
-    return f"{job.id}\n{job.process_id}".lower()
 
 
 def _lasts(job: Job, query: JobQuery) -> bool:

@@ -51,6 +51,7 @@ ACTIONS: Mapping[str, str] = {
     "get_audit": "audit.read",
     "get_operations": "operations.read",
     "check_engine": "operations.read",
+    "list_people": "operations.read",
     "create_token": "token.create",
     "list_tokens": "token.list",
     "revoke_token": "token.revoke",
@@ -63,3 +64,7 @@ ACTIONS: Mapping[str, str] = {
 
 OPERATORS_ONLY = frozenset({"audit.read", "operations.read"})
 """What needs the role of an operator too, where no policy decides."""
+OPERATORS_TOO = frozenset({"job.list", "job.status", "job.logs", "job.callers"})
+"""What operators may in every workspace, where no policy decides: to find the jobs of somebody, and why they failed."""
+FURTHER = frozenset({"job.callers"})
+"""Actions of policies that no operation has for itself: whether it may be known who asked for jobs."""

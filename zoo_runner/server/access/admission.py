@@ -10,12 +10,12 @@ from fastapi import Request
 from zoo_runner.access_documents import NOTHING_PUBLISHED, AccessDocument, DocumentStore
 from zoo_runner.model.errors import EngineError, JobNotFoundError, ProcessNotFoundError, RunnerError, SettingsError
 from zoo_runner.model.job import FINAL
-from zoo_runner.server.access.actions import ACTIONS, OPERATORS_ONLY
+from zoo_runner.server.access.actions import ACTIONS, OPERATORS_ONLY, OPERATORS_TOO
 from zoo_runner.server.access.audit import Note, find_note
 from zoo_runner.server.access.documents import AccessDocuments
 from zoo_runner.server.access.fetching import Service
 from zoo_runner.server.access.policy import Policy, deny
-from zoo_runner.server.access.tokens import Caller, ensure_member, ensure_operator
+from zoo_runner.server.access.tokens import Caller, ensure_member, ensure_operator, is_operator
 from zoo_runner.server.api import Api
 
 _ANSWER_SECONDS = 2.0
@@ -46,15 +46,24 @@ class Admission(Protocol):
 
 
 class Members:
-    """Lets the members of a workspace do everything there, and nobody else anything."""
+    """Lets the members of a workspace do everything there; others nothing, but operators find jobs and their logs."""
 
     async def admit(self, request: Request, caller: Caller | None, workspace: str) -> Admitted:
         """Let in a member; raises `InputError` (`identity.workspace`, `identity.role`)."""
-        ensure_member(caller, workspace)
         action = ACTIONS[request.scope["route"].name]
-        if caller is not None and action in OPERATORS_ONLY:
+        if caller is None:
+            return Admitted()
+        if action not in OPERATORS_TOO or not is_operator(caller):
+            ensure_member(caller, workspace)
+        if action in OPERATORS_ONLY:
             ensure_operator(caller, action)
-        return Admitted()
+
+        def may(other: str) -> bool:
+            if workspace in caller.workspaces:
+                return other not in OPERATORS_ONLY or is_operator(caller)
+            return other in OPERATORS_TOO and is_operator(caller)
+
+        return Admitted(may=may, may_with=lambda other, _job_id: may(other))
 
 
 class Asked:

@@ -12,7 +12,7 @@ from zoo_runner.model import clock
 from zoo_runner.model.errors import InputError
 from zoo_runner.model.ids import new_uid
 from zoo_runner.model.token import PersonalToken
-from zoo_runner.server.access.actions import ACTIONS
+from zoo_runner.server.access.actions import ACTIONS, FURTHER
 from zoo_runner.server.access.memberships import ensure_still_member
 from zoo_runner.server.access.tokens import Caller
 from zoo_runner.server.api import Api, Call
@@ -29,7 +29,7 @@ _MOST_TITLE = 200
 
 def list_scopes() -> frozenset[str]:
     """List what a token may be for: actions of policies, and families of them."""
-    actions = {action for action in ACTIONS.values() if _get_family(action) not in _WITHHELD}
+    actions = {action for action in (*ACTIONS.values(), *FURTHER) if _get_family(action) not in _WITHHELD}
     return frozenset(actions | {f"{_get_family(action)}.*" for action in actions})
 
 

@@ -123,9 +123,14 @@ def ensure_member(caller: Caller | None, workspace: str) -> None:
         )
 
 
+def is_operator(caller: Caller) -> bool:
+    """Whether a caller operates this server."""
+    return OPERATOR in caller.roles
+
+
 def ensure_operator(caller: Caller, action: str) -> None:
     """Refuse a caller who does not operate this server; raises `InputError` (`identity.role`)."""
-    if OPERATOR not in caller.roles:
+    if not is_operator(caller):
         raise InputError(
             f"{caller.name} lacks the role {OPERATOR}, which this requires ({action})",
             "Ask an operator of this server.",

@@ -10,7 +10,7 @@ FORMAT = "f"
 SUFFIX = ".html"
 # of documents only: files, logs and values have names of their own
 _DOCUMENT = re.compile(
-    r"(.*/)(conformance|api|usage|failures|comparison|items|uses|tokens|operations(/engine)?|processes(/[^/]+)?|jobs(/[^/]+(/(definition|inputs|validation|results|logs))?)?)\.html"
+    r"(.*/)(conformance|api|usage|failures|comparison|items|uses|tokens|operations(/(engine|people))?|processes(/[^/]+)?|jobs(/[^/]+(/(definition|inputs|validation|results|logs))?)?)\.html"
 )
 
 

@@ -24,6 +24,7 @@ _TITLES = {
     "jobs": "Jobs",
     "logs": "Logs",
     "operations": "Operations",
+    "people": "Who has jobs",
     "processes": "Processes",
     "results": "Results",
     "selection": "Several jobs",
@@ -36,7 +37,7 @@ _TITLES = {
 }
 _SECTIONS = {
     **dict.fromkeys(("comparison", "failures", "selection"), "jobs"),
-    **dict.fromkeys(("operations", "secrets", "tokens"), "usage"),
+    **dict.fromkeys(("operations", "people", "secrets", "tokens"), "usage"),
     **dict.fromkeys(("items", "uses"), "processes"),
 }
 NO_PAGE = ("files", "links", "selection")

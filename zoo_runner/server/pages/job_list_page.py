@@ -8,7 +8,7 @@ from zoo_runner.server.pages.maps import MapView
 
 _PERIODS = (("the last hour", 3600), ("the last 24 hours", 86400), ("the last 7 days", 604800))
 _DURATIONS = (("over a minute", "60"), ("over 10 minutes", "600"), ("over an hour", "3600"), ("over a day", "86400"))
-OWN = ("status", "processID", "q", "datetime", "minDuration", "code", "step")
+OWN = ("status", "processID", "q", "datetime", "minDuration", "code", "step", "caller")
 """The parameters that the form of the page has."""
 
 
@@ -36,12 +36,14 @@ class JobFilters:
 class JobListPage:
     """What the page of jobs shows beside the list: the form that narrows it, and where the jobs are.
 
-    `may_choose` says whether the client may act on several jobs at once.
+    `may_choose` says whether the client may act on several jobs at once, `shows_callers` whether it may know who asked
+    for them, and somebody is known.
     """
 
     filters: JobFilters
     map: MapView = field(default_factory=MapView)
     may_choose: bool = False
+    shows_callers: bool = False
 
 
 def build_filters(query: tuple[tuple[str, str], ...]) -> JobFilters:

@@ -11,7 +11,16 @@ from zoo_runner.server.access import audit, personal_tokens
 from zoo_runner.server.answers import answer_content, answer_file, see_other
 from zoo_runner.server.api import Api
 from zoo_runner.server.bodies import read_body, read_document
-from zoo_runner.server.documents import EngineChecks, MadeToken, Operations, SecretList, TokenList, UploadInfo, Usage
+from zoo_runner.server.documents import (
+    EngineChecks,
+    MadeToken,
+    Operations,
+    People,
+    SecretList,
+    TokenList,
+    UploadInfo,
+    Usage,
+)
 from zoo_runner.server.json_answer import JsonAnswer
 from zoo_runner.server.pages.document import Document, describe_document
 from zoo_runner.server.pages.submitting import is_form
@@ -79,6 +88,11 @@ def _add_operations(router: APIRouter, api: Api, of: Any) -> None:
     def get_operations(call: of) -> Response:
         """Show the queue, the workers and the workspaces of the installation; for operators."""
         return Document(operations.describe_operations(api, call), "operations", call.base)
+
+    @router.get("/operations/people", tags=["workspace"], **describe_document(People))
+    def list_people(call: of) -> Response:
+        """List who asked for jobs in the workspaces of the installation, and how many; for operators."""
+        return Document(operations.list_people(api, call), "people", call.base)
 
     @router.get("/operations/engine", tags=["workspace"], **describe_document(EngineChecks))
     async def check_engine(call: of) -> Response:

@@ -3,7 +3,7 @@
 import math
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -33,10 +33,11 @@ from zoo_runner.model.written import read_json, write_json
 from zoo_runner.store.cursors import read_cursor, write_cursor
 from zoo_runner.store.errors import build_changed, build_exists, build_not_found
 from zoo_runner.store.protocol import ANY_JOB, JobPage, JobQuery, Lease, Share
-from zoo_runner.store.selection import Cause, find_cause, write_search_text
+from zoo_runner.store.search_text import cut_caller, find_caller, write_input_text, write_search_text
+from zoo_runner.store.selection import Cause, find_cause
 from zoo_runner.store.sql.database import Database
 from zoo_runner.store.sql.packages import keep_package, load_package
-from zoo_runner.store.sql.schema import JOBS, now_seconds
+from zoo_runner.store.sql.schema import JOBS, find_text, now_seconds
 from zoo_runner.store.sql.stored_results import count_results
 
 _UNFINISHED = JOBS.c.status.in_(["accepted", "running"])
@@ -44,6 +45,19 @@ _ANYBODYS = or_(JOBS.c.lease_owner.is_(None), JOBS.c.lease_expires <= now_second
 _SUMS = select(JOBS.c.workspace, func.count(), func.sum(JOBS.c.needs_cores), func.sum(JOBS.c.needs_memory_mib))
 # the next job of a workspace waits so long for room before smaller ones wait for it
 _TURN_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class CallerJobs:
+    """How many jobs somebody asked for in a workspace, and when the newest was created."""
+
+    workspace: str
+    caller: str
+    jobs: int
+    running: int
+    waiting: int
+    failed: int
+    newest: str
 
 
 class SqlJobs:
@@ -124,6 +138,11 @@ class SqlJobs:
     def find_counted(self, query: JobQuery) -> tuple[JobPage, int]:
         """Return a page of a list and the number of jobs of all pages, both of one moment; raises as `find` does."""
         with self._database.viewing() as connection:
+            if query.cursor is None and query.skip == 0:
+                rows = self._select(connection, query, 0, query.limit + 1)
+                # to look through all jobs a second time is for lists with more pages only
+                total = self._count(connection, query) if len(rows) > query.limit else len(rows)
+                return _build_page(rows, query.limit), total
             total = self._count(connection, query)
             left = max(total - query.skip, 0)
             # no more than there are, so that the search ends with the last one that matches
@@ -239,6 +258,18 @@ class SqlJobs:
         with self._database.reading() as connection:
             rows = connection.execute(statement.order_by(JOBS.c.lease_owner)).all()
         return {owner: count for owner, count in rows}
+
+    def count_by_caller(self, most: int) -> list[CallerJobs]:
+        """Count the jobs of each caller in each workspace; those with the newest jobs first."""
+        columns, newest = (JOBS.c.workspace, JOBS.c.caller), func.max(JOBS.c.created)
+        by_status = [
+            func.sum(case((JOBS.c.status == status.value, 1), else_=0))
+            for status in (Status.RUNNING, Status.ACCEPTED, Status.FAILED)
+        ]
+        statement = select(*columns, func.count(), *by_status, newest).where(JOBS.c.caller != "").group_by(*columns)
+        with self._database.reading() as connection:
+            rows = connection.execute(statement.order_by(newest.desc(), *columns).limit(most)).all()
+        return [CallerJobs(*row) for row in rows]
 
     def find_oldest_waiting(self) -> str | None:
         """Return when the oldest job was created that waits for somebody to work on it; None where none waits."""
@@ -375,7 +406,11 @@ def _conditions_of_process(query: JobQuery) -> list[ColumnElement[bool]]:
     if query.deployed_in is not None:
         conditions.append(JOBS.c.deployed_in == query.deployed_in)
     if query.text is not None:
-        conditions.append(JOBS.c.search_text.contains(query.text.lower(), autoescape=True))
+        searched = (JOBS.c.search_text, *((JOBS.c.input_text,) if query.in_inputs else ()))
+        conditions.append(or_(*(find_text(column, query.text.lower()) > 0 for column in searched)))
+    if query.caller is not None:
+        # what says that there is a caller has the index used that is of these only
+        conditions += [JOBS.c.caller == cut_caller(query.caller), JOBS.c.caller != ""]
     return [*conditions, *_conditions_of_cause(query)]
 
 
@@ -432,6 +467,8 @@ def build_columns(job: Job) -> dict[str, Any]:
         "version": job.version,
         "body": write_json(to_plain(job, sparse=True)),
         "search_text": write_search_text(job),
+        "input_text": write_input_text(job),
+        "caller": find_caller(job),
         "deployed_in": job.deployed_in or job.workspace,
         "needs_cores": job.needs.cores,
         "needs_memory_mib": job.needs.memory_mib,
