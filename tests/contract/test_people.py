@@ -68,8 +68,8 @@ def jobs(hub: Hub) -> dict[str, list[str]]:
             path = f"{PREFIX}/{workspace}/processes"
             assert hub.server.request("POST", path, body, hub.users[user] | kind).status == 201
         path = f"{PREFIX}/{workspace}/processes/echo-{user}/execution"
-        body = {"inputs": {"message": f"words of {user}"}}
-        answer = hub.server.request("POST", path, body, hub.users[user] | ASYNC)
+        asked = {"inputs": {"message": f"words of {user}"}}
+        answer = hub.server.request("POST", path, asked, hub.users[user] | ASYNC)
         assert answer.status == 201, answer.body
         made.setdefault(user, []).append(answer.json["jobID"])
     return made

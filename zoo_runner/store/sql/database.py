@@ -47,6 +47,9 @@ _LOST_CLIENTS = {
     "tcp_keepalives_count": 4,
     "idle_in_transaction_session_timeout": 60_000,
 }
+# files are copied between two statements, which may take long; and an index is to be read rather than the table, whose
+# records are larger: by its default, PostgreSQL takes one for a disk that turns (PostgreSQL, section 20.7.2)
+_VIEWING = "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL random_page_cost = 1.1"
 # a primary that became a standby writes no more, and an idle transaction was ended (PostgreSQL, appendix A)
 _LOST_STATES = ("25006", "25P03")
 
@@ -110,8 +113,7 @@ class Database:
                 # without IMMEDIATE, which is for those who write
                 connection.exec_driver_sql("BEGIN")
             else:
-                # files are copied between two statements: that may take long
-                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+                connection.exec_driver_sql(_VIEWING)
             yield connection
 
     def take_turn(self, connection: Connection, subject: str) -> None:
