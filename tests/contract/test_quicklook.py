@@ -21,10 +21,10 @@ from tests.servers import FileServer, S3Server
 from tests.waiting import wait_for
 from zoo_runner.engines.cwl_process.system_calls import filter_reader
 from zoo_runner.model.errors import InputError, JobNotFoundError
-from zoo_runner.model.job import Job, Outcome, Results, Status
+from zoo_runner.model.job import Job, Status
 from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.server import quicklook, result_bucket
-from zoo_runner.server.pages.stored_items import list_stored_items
+from zoo_runner.server.pages.result_items import list_items
 from zoo_runner.server.quicklook import (
     build_tag,
     can_draw,
@@ -35,7 +35,7 @@ from zoo_runner.server.quicklook import (
 )
 from zoo_runner.server.quicklook_process import LARGEST_BYTES, LONGEST_SIDE, confine, describe, hold
 from zoo_runner.server.quicklook_process import draw as draw_open
-from zoo_runner.server.result_bucket import ResultBucket, StoredRaster
+from zoo_runner.server.result_bucket import BucketFiles, ResultBucket, StoredFile
 
 # the library's own, about how it multiplies, and about pictures that have no place
 pytestmark = [
@@ -358,7 +358,7 @@ class TestBuckets:
         storage = StorageProfile({"AWS_ENDPOINT_URL": web.url})
         bucket = ResultBucket.open(replace(build_job(tmp_path), destination="s3://quicklooks/ranges"), storage)
         tag = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-        raster = StoredRaster(bucket, "a.tif", path.stat().st_size, f'"{tag}"')
+        raster = StoredFile(bucket, "a.tif", path.stat().st_size, f'"{tag}"')
         assert draw_quicklook(build_job(tmp_path), "a.tif", raster, None) == draw(str(path), None)
         asked = [headers.get("Range", "") for _, headers in web.headers]
         read = sum(int(end) - int(begin) + 1 for begin, end in re.findall(r"bytes=(\d+)-(\d+)", " ".join(asked)))
@@ -426,10 +426,8 @@ class TestBuckets:
         (folder / "broken.json").write_text("{")
         hrefs = ("s3://quicklooks/items/catalog.json", "broken.json", "none.json", "s3://other/items/a.json")
         collection = {"links": [{"rel": "child", "href": href} for href in hrefs]}
-        results = Results({}, collection, "")
-        job = replace(job, outcome=Outcome(Status.SUCCESSFUL, results=results))
-        (found,) = list_stored_items(job, storage)
+        (found,) = list_items(BucketFiles.open(job, storage), collection)
         assert (found.title, found.path, found.box) == ("scene", "s/item.json", BOX)
         assert [(one.title, one.path) for one in found.assets] == [("Red", "s/red.tif")]
         refused = StorageProfile({**storage.variables, "AWS_SECRET_ACCESS_KEY": "another"})
-        assert list_stored_items(job, refused) == []
+        assert list_items(BucketFiles.open(job, refused), collection) == []

@@ -15,6 +15,7 @@ from zoo_runner.server.access.audit import Note
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.comparison import compare_jobs, list_results, pair_values
 from zoo_runner.server.documents import ComparedValue, Comparison
+from zoo_runner.server.result_bucket import BucketFiles
 
 BASE = "http://eo.example"
 FAILED = Outcome(
@@ -80,7 +81,7 @@ def test_results_are_known_by_their_public_address() -> None:
     job = build_ended(1, "s3://bucket/one/1", 7)
     outputs = {"image": {"class": "File", "location": "https://eo.example/one/1/image/a.tif", "size": 7}}
     shown = replace(job, public_url="https://eo.example/", outcome=Outcome(job.status, Results({}, {}, "", outputs)))
-    assert list_results(shown) == {"image/a.tif": {"size": 7}}
+    assert list_results(shown, BucketFiles(shown, None)) == {"image/a.tif": {"size": 7}}
 
 
 def test_what_the_client_may_not_read_is_left_out(api: Api) -> None:

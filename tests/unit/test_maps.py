@@ -9,16 +9,22 @@ from typing import Any
 import pytest
 
 from zoo_runner.model.job import Job, Outcome, Results, Status
+from zoo_runner.server import result_files
 from zoo_runner.server.api import Call
-from zoo_runner.server.pages import result_items, results_page
 from zoo_runner.server.pages.maps import build_job_shapes, find_input_box, find_result_box, read_box, read_geometry
-from zoo_runner.server.pages.result_items import Asset, ResultItem
-from zoo_runner.server.pages.results_page import build_results_page
-from zoo_runner.server.pages.stored_items import locate
+from zoo_runner.server.pages.result_items import locate
+from zoo_runner.server.pages.results_page import ResultsPage, build_results_page
+from zoo_runner.server.result_bucket import Begin, BucketFiles
+from zoo_runner.server.result_files import FolderFiles
 from zoo_runner.server.results import find_result_file
 
 BOX = (10.0, 46.0, 11.0, 47.0)
 CALL = Call("alpha", "https://eo.example/api")
+
+
+def build_page(document: Mapping[str, Any], job: Job, call: Call = CALL) -> ResultsPage:
+    store = BucketFiles(job, None) if "://" in job.destination else FolderFiles(job)
+    return build_results_page(document, job, call, store)
 
 
 def build_job(job_id: str, inputs: Mapping[str, Any] | None = None, destination: str = "/results") -> Job:
@@ -122,7 +128,7 @@ def test_the_items_of_results_are_found_with_their_files_on_this_machine(results
     collection = {"links": [{"rel": "child", "href": (results / "catalog.json").as_uri()}, {"rel": "child", "href": 1}]}
     job = have_results(build_job("one", destination=str(results)), collection)
     document = {"table": {"href": "https://eo.example/api/jobs/one/files/table.csv", "type": "text/csv"}}
-    page = build_results_page(document, job, CALL)
+    page = build_page(document, job)
     (item,) = page.items
     assert [asset.path for asset in item.assets] == ["scene/red.tif", "scene/line.geojson"]
     (shape,) = page.map.shapes
@@ -139,7 +145,7 @@ def test_the_items_of_results_are_found_with_their_files_on_this_machine(results
 
 def test_results_in_a_bucket_are_shown_by_their_extent() -> None:
     job = have_results(build_job("one", destination="s3://bucket/one"), say_extent([10, 46, 11, 47]))
-    page = build_results_page({}, job, CALL)
+    page = build_page({}, job)
     assert ([shape.box for shape in page.map.shapes], page.items, page.files) == ([BOX], (), ())
 
 
@@ -150,15 +156,13 @@ def test_rasters_in_a_bucket_have_quicklooks_and_addresses() -> None:
     )
     base, pictures = "https://data.example/x/one/", "/api/jobs/one/quicklook/"
     document = {"red": {"href": f"{base}red.tif", "type": "image/tiff; application=geotiff"}}
-    page = build_results_page(document, job, CALL)
+    page = build_page(document, job)
     (shape,) = page.map.shapes
     assert shape.picture == f"{pictures}red.tif?bbox=10.0,46.0,11.0,47.0"
     assert [(file.name, file.picture) for file in page.files] == [("red.tif", f"https://eo.example{pictures}red.tif")]
-    item = ResultItem("scene", "s/item.json", BOX, {"type": "Point"}, (Asset("Red", "s/red.jp2", "image/jp2"),))
-    page = build_results_page({}, job, CALL, [item])
-    (shape,) = page.map.shapes
-    assert (shape.picture, shape.href) == (f"{pictures}s/red.jp2?bbox=10.0,46.0,11.0,47.0", f"{base}s/item.json")
-    assert [place.store for place in page.places] == ["s3://bucket/one/s/item.json", "s3://bucket/one/s/red.jp2"]
+    (place,) = page.places
+    assert (place.web, place.store, place.path) == (f"{base}red.tif", "s3://bucket/one/red.tif", "red.tif")
+    assert place.download == "https://eo.example/api/jobs/one/files/red.tif"
 
 
 BASES = ("https://data.example/x/", "s3://bucket/x/")
@@ -181,40 +185,39 @@ def test_items_that_lead_to_each_other_end(results: Path) -> None:
     (results / "catalog.json").write_text('{"links": [{"rel": "child", "href": "catalog.json"}]}')
     collection = {"links": [{"rel": "child", "href": (results / "catalog.json").as_uri()}]}
     job = have_results(build_job("one", destination=str(results)), collection)
-    assert build_results_page({}, job, CALL).map.is_empty
+    assert build_page({}, job).map.is_empty
 
 
-def count_looks(monkeypatch: pytest.MonkeyPatch, module: Any) -> list[str]:
-    """Note each file that a module looks for on the disk."""
+def count_looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note each file that is looked for on the disk."""
     looked = list[str]()
-    find = module.find_result_file
+    find = result_files.find_result_file
 
     def look(job: Job, path: str) -> Path | None:
         looked.append(path)
-        found: Path | None = find(job, path)
-        return found
+        return find(job, path)
 
-    monkeypatch.setattr(module, "find_result_file", look)
+    monkeypatch.setattr(result_files, "find_result_file", look)
     return looked
 
 
 @pytest.mark.parametrize("name", ["scene/item.json", "none.json", "catalog.json"])
 def test_of_very_many_links_the_first_are_looked_at(results: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    looked = count_looks(monkeypatch, result_items)
+    looked = count_looks(monkeypatch)
     (results / "catalog.json").write_text(json.dumps({"links": [{"rel": "child", "href": name}] * 5000}))
     links = [{"rel": "child", "href": name}, {"rel": "child", "href": "x" * 5000}] * 50_000
-    build_results_page({}, have_results(build_job("one", destination=str(results)), {"links": links}), CALL)
+    build_page({}, have_results(build_job("one", destination=str(results)), {"links": links}))
     assert 0 < len(looked) <= 1010
 
 
 def test_of_very_many_items_and_assets_the_first_are_shown(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked = count_looks(monkeypatch, result_items)
+    looked = count_looks(monkeypatch)
     assets = {f"a{number}": {"href": "scene/red.tif", "title": "t" * 1000} for number in range(200)}
     item = json.dumps({"type": "Feature", "id": "i" * 1000, "bbox": [10, 46, 11, 47], "assets": assets})
     for number in range(210):
         (results / f"item-{number}.json").write_text(item)
     collection = {"links": [{"rel": "item", "href": f"item-{number}.json"} for number in range(210)]}
-    page = build_results_page({}, have_results(build_job("one", destination=str(results)), collection), CALL)
+    page = build_page({}, have_results(build_job("one", destination=str(results)), collection))
     assert len(page.items) == 200
     assert [len(one.assets) for one in page.items] == [50] * 40 + [0] * 160
     assert len(looked) <= 200 + 2000
@@ -223,30 +226,35 @@ def test_of_very_many_items_and_assets_the_first_are_shown(results: Path, monkey
 
 
 def test_of_very_many_outputs_the_first_are_looked_at(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked = count_looks(monkeypatch, results_page)
+    looked = count_looks(monkeypatch)
     link = {"href": "https://eo.example/api/jobs/one/files/none.csv", "type": "text/csv"}
     job = have_results(build_job("one", destination=str(results)), {})
-    assert build_results_page({"many": [link] * 20_000}, job, CALL).files == ()
+    assert build_page({"many": [link] * 20_000}, job).files == ()
     assert len(looked) == 500
 
 
-def test_a_file_that_is_removed_while_the_page_is_built_is_not_on_the_map(
+def test_a_file_that_is_removed_while_the_page_is_built_is_not_shown(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     find = find_result_file
 
     def find_last(job: Job, path: str) -> Path | None:
         file = find(job, path)
-        # the page reads the text first, and asks for the size later
-        if file and path in looked:
+        if file:
             file.unlink()
-        looked.append(path)
         return file
 
-    looked = list[str]()
-    monkeypatch.setattr(results_page, "find_result_file", find_last)
+    monkeypatch.setattr(result_files, "find_result_file", find_last)
     document = {
         "line": {"href": "https://eo.example/api/jobs/one/files/scene/line.geojson", "type": "application/geo+json"}
     }
-    page = build_results_page(document, have_results(build_job("one", destination=str(results)), {}), CALL)
-    assert ([file.name for file in page.files], dict(page.map.vectors)) == (["line.geojson"], {})
+    page = build_page(document, have_results(build_job("one", destination=str(results)), {}))
+    assert (page.files, dict(page.map.vectors)) == ((), {})
+
+
+def test_the_begin_of_a_file_has_its_size(results: Path) -> None:
+    files = FolderFiles(build_job("one", destination=str(results)))
+    table = (results / "table.csv").read_bytes()
+    assert files.read(["table.csv", "none.csv"], 10) == [Begin(table[:10], len(table)), None]
+    assert files.read(["table.csv"], 1000) == [Begin(table, len(table))]
+    assert files.find("../x") is None

@@ -12,7 +12,7 @@ from zoo_runner.server.pages.job_list_page import JobListPage, build_filters
 from zoo_runner.server.pages.maps import MapView, Shape
 from zoo_runner.server.pages.rendering import render
 from zoo_runner.server.pages.result_items import Asset, ResultItem
-from zoo_runner.server.pages.results_page import ResultPlace, ResultsPage, ShownFile
+from zoo_runner.server.pages.results_page import SHOWN_BYTES, ResultPlace, ResultsPage, ShownFile
 from zoo_runner.server.pages.search_page import SearchPage
 from zoo_runner.server.pages.source_lines import place_findings
 from zoo_runner.server.pages.tables import build_chart, build_table
@@ -161,9 +161,9 @@ VIEWS: dict[str, Any] = {
     ),
     "results": ResultsPage(
         (
-            ShownFile(EVIL, EVIL, "javascript:alert(1)", EVIL, EVIL, is_cut=True),
+            ShownFile(EVIL, EVIL, "javascript:alert(1)", EVIL, EVIL, SHOWN_BYTES + 1),
             ShownFile(EVIL, EVIL, BASE, EVIL, picture=f"{BASE}/x"),
-            ShownFile(EVIL, EVIL, BASE, EVIL, EVIL, table=build_table(ROWS, is_cut=True), chart=build_chart(ROWS)),
+            ShownFile(EVIL, EVIL, BASE, EVIL, EVIL, 9, table=build_table(ROWS, is_cut=True), chart=build_chart(ROWS)),
         ),
         (ResultItem(EVIL, EVIL, None, {}, (Asset(EVIL, EVIL, EVIL),)),),
         MAP,

@@ -1,7 +1,7 @@
 """Answers that several routes give: an execution, results, one value."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,17 @@ from fastapi.responses import FileResponse, StreamingResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
-from zoo_runner.model.errors import InputError
+from zoo_runner.engines.pipeline import translated
+from zoo_runner.model.errors import InputError, StageOutError
 from zoo_runner.model.job import FINAL, Job
 from zoo_runner.server import jobs, requests, results
 from zoo_runner.server.access.audit import find_note
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.pages.document import Document
 from zoo_runner.server.pages.results_page import build_results_page
+from zoo_runner.server.result_bucket import StoredFile
+from zoo_runner.server.result_files import open_files
+from zoo_staging.ranges import ByteRange
 
 _RANGE = r"\s*(?:\d{1,18}-\d{0,18}|-\d{1,18})\s*"
 _RANGES = re.compile(f"bytes={_RANGE}(?:,{_RANGE}){{0,9}}", re.ASCII)
@@ -73,7 +77,11 @@ def answer_results(api: Api, job: Job, call: Call, body: Mapping[str, Any], requ
         return answer_content(request, results.get_multipart(job, call), headers)
     document = results.get_results(job, call, as_collection=api.shows_collection(call))
     return Document(
-        document, "results", call.base, view=lambda: build_results_page(document, job, call), headers=headers
+        document,
+        "results",
+        call.base,
+        view=lambda: build_results_page(document, job, call, open_files(api, job)),
+        headers=headers,
     )
 
 
@@ -123,12 +131,64 @@ def answer_file(
     if request.method != "GET" or not _is_range(asked):
         replace_headers(request, {"range": ""})
     elif not _has_range(asked, found.st_size):
-        raise InputError(
-            f"the file has {found.st_size} bytes, and none of those asked for: {asked[:200]}",
-            "Ask for a range of bytes that it has.",
-            code="request.range",
-        )
+        raise _build_no_range(asked, found.st_size)
     return answer
+
+
+def _build_no_range(asked: str, size: int) -> InputError:
+    return InputError(
+        f"the file has {size} bytes, and none of those asked for: {asked[:200]}",
+        "Ask for a range of bytes that it has.",
+        code="request.range",
+    )
+
+
+class _SentFromBucket(Response):
+    """An object of a bucket, or a part of it, that is sent as it is read."""
+
+    def __init__(self, stored: StoredFile, start: int, end: int, headers: Mapping[str, str]) -> None:
+        is_part = end - start < stored.size
+        super().__init__(status_code=206 if is_part else 200, headers=dict(headers))
+        self.headers["content-length"] = str(end - start)
+        if is_part:
+            self.headers["content-range"] = f"bytes {start}-{end - 1}/{stored.size}"
+        self._stored, self._start, self._end = stored, start, end
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it; what fails before its first byte is an error of the request: raises `StageOutError`."""
+        chunks: AsyncIterator[bytes] | None = None
+        if self._end > self._start:
+            with translated(StageOutError):
+                part = ByteRange(self._start, self._end, self._stored.validator)
+                chunks = (await self._stored.bucket.open_object(self._stored.path, part)).chunks
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if chunks:
+            async for chunk in chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def answer_stored(
+    request: Request, stored: StoredFile, media_type: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer with an object of a bucket, or with the range of it that is asked for (RFC 9110, section 14).
+
+    Of several ranges none is taken: the whole is sent. Raises `InputError` where it has none of the range.
+    """
+    tag = stored.validator
+    sent = {**SANDBOXED, "Accept-Ranges": "bytes", "Content-Type": media_type, **(headers or {})}
+    sent |= {"ETag": tag} if tag else {}
+    if tag and request.method == "GET" and requests.has_tag(request.headers.get("if-none-match", ""), tag):
+        return Response(status_code=304, headers={"ETag": tag})
+    asked, version = request.headers.get("range"), request.headers.get("if-range")
+    if not asked or version not in (None, tag) or not _is_range(asked) or "," in asked:
+        return _SentFromBucket(stored, 0, stored.size, sent)
+    if not _has_range(asked, stored.size):
+        raise _build_no_range(asked, stored.size)
+    ((first, last),) = _split_ranges(asked)
+    start = int(first) if first else max(stored.size - int(last), 0)
+    end = min(int(last) + 1, stored.size) if first and last else stored.size
+    return _SentFromBucket(stored, start, end, sent)
 
 
 def _is_known(request: Request, headers: Mapping[str, str]) -> bool:
@@ -170,6 +230,8 @@ def answer_content(
     if content.link:
         links = [link for link in (sent.get("Link"), f'<{content.link}>; rel="related"') if link]
         return Response(status_code=204, headers={**(headers or {}), "Link": ", ".join(links)})
+    if content.stored:
+        return answer_stored(request, content.stored, content.media_type, headers)
     if content.file:
         return answer_file(request, content.file, content.media_type, headers)
     return Response(content.body, media_type=content.media_type, headers=sent)

@@ -17,6 +17,7 @@ from zoo_runner.server.definitions import show_request
 from zoo_runner.server.documents import ComparedValue, Comparison, Link
 from zoo_runner.server.jobs import get_job
 from zoo_runner.server.pages.result_items import list_items
+from zoo_runner.server.result_files import ResultFiles, open_files
 from zoo_runner.store.errors import build_not_found
 
 _MOST_ROWS = 1000
@@ -51,7 +52,7 @@ def compare_jobs(api: Api, call: Call, first: str, second: str, note: Note) -> C
     if _may_all(call, "job.inputs", pair, note):
         comparison["inputs"] = pair_values(*(show_request(job)["inputs"] for job in pair))
     if _may_all(call, "job.results", pair, note):
-        comparison["results"] = pair_values(*(list_results(job) for job in pair))
+        comparison["results"] = pair_values(*(list_results(job, open_files(api, job)) for job in pair))
     return comparison
 
 
@@ -122,14 +123,14 @@ def list_steps(job: Job) -> dict[str, Any]:
     }
 
 
-def list_results(job: Job) -> dict[str, Any]:
+def list_results(job: Job, stored: ResultFiles) -> dict[str, Any]:
     """List the results: files by their path, with what is known of them, and values by the name of their output."""
     results = job.outcome.results if job.outcome else None
     if results is None:
         return {}
     values: dict[str, Any] = {name: one for name, one in results.outputs.items() if not refers_to_files(one)}
     files = dict(_walk_files(results.outputs, job))
-    for item in list_items(job):
+    for item in list_items(stored, results.collection):
         for asset in item.assets:
             known = files.get(asset.path, ResultFile())
             files[asset.path] = ResultFile(known.size if asset.size is None else asset.size, asset.checksum)

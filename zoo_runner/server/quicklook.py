@@ -17,7 +17,7 @@ from zoo_runner.model.errors import InputError, JobNotFoundError
 from zoo_runner.model.job import Job
 from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.server.quicklook_process import DRIVERS, LARGEST_BYTES, SAID_CHARACTERS
-from zoo_runner.server.result_bucket import StoredRaster, find_stored, serve_parts
+from zoo_runner.server.result_bucket import StoredFile, find_stored, serve_parts
 from zoo_runner.server.results import find_result_file
 from zoo_staging.errors import StagingError
 
@@ -63,7 +63,7 @@ def find_raster(job: Job, path: str, box: Box | None) -> tuple[Path, str]:
         raise _build_no_picture(job, path, _REMOVED) from error
 
 
-def find_stored_raster(job: Job, path: str, box: Box | None, storage: StorageProfile) -> tuple[StoredRaster, str]:
+def find_stored_raster(job: Job, path: str, box: Box | None, storage: StorageProfile) -> tuple[StoredFile, str]:
     """Find a raster of results in a bucket, and the tag of its picture; raises `JobNotFoundError`."""
     if not can_draw(path):
         raise _build_no_picture(job, path, _NO_KIND)
@@ -84,12 +84,12 @@ def build_tag(file: Path, box: Box | None) -> str:
     return f'"{sha256(made_of.encode()).hexdigest()[:32]}"'
 
 
-def draw_quicklook(job: Job, path: str, file: Path | StoredRaster, box: Box | None) -> bytes:
+def draw_quicklook(job: Job, path: str, file: Path | StoredFile, box: Box | None) -> bytes:
     """Draw a raster, or what it has within a box, as PNG; raises `JobNotFoundError` where that cannot be done."""
     # a file in memory, whose size the kernel limits, and no pipe
     with os.fdopen(os.memfd_create("picture"), "r+b") as drawn:
         try:
-            ended = _draw_far(file, box, drawn) if isinstance(file, StoredRaster) else _draw_near(file, box, drawn)
+            ended = _draw_far(file, box, drawn) if isinstance(file, StoredFile) else _draw_near(file, box, drawn)
         except subprocess.TimeoutExpired as error:
             raise _build_no_picture(job, path, f"to draw it takes more than {_LONGEST_SECONDS} s") from error
         except OSError as error:
@@ -114,7 +114,7 @@ def _draw_near(file: Path, box: Box | None, drawn: BinaryIO) -> _Ended:
             process.kill()
 
 
-def _draw_far(raster: StoredRaster, box: Box | None, drawn: BinaryIO) -> _Ended:
+def _draw_far(raster: StoredFile, box: Box | None, drawn: BinaryIO) -> _Ended:
     """Draw a raster in a bucket: its process asks for parts over a socket, and this one reads them."""
     until = monotonic() + _LONGEST_SECONDS
     here, there = socket.socketpair()

@@ -1,4 +1,4 @@
-"""Results in a bucket: documents and rasters of one job are read with the credentials of its workspace, within limits.
+"""Results in a bucket: files of one job are read with the credentials of its workspace, within limits.
 
 The process of a quick-look asks for parts of a raster over a socket (`quicklook_process`), and gets neither address nor
 credentials.
@@ -6,9 +6,12 @@ credentials.
 
 import asyncio
 import socket
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from zoo_runner.model.job import FINAL, Job
 from zoo_runner.model.workspace import StorageProfile
@@ -23,7 +26,21 @@ LARGEST_READ_BYTES = 64 << 20
 """What is read of a raster in all; of one with overviews a small part is enough."""
 _MOST_PARTS = 1000
 _ANSWER_SECONDS = 10.0
+_PAGE_SECONDS, _AT_ONCE = 8.0, 10
 _LONGEST_PATH = 1024
+
+
+@dataclass(frozen=True)
+class Begin:
+    """The first bytes of a file, and how many it has in all."""
+
+    content: bytes
+    size_bytes: int
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the file goes on."""
+        return self.size_bytes > len(self.content)
 
 
 @dataclass(frozen=True)
@@ -56,6 +73,13 @@ class ResultBucket:
                 raise StagingError(Kind.SIZE, self.address + path, f"more than {most_bytes} bytes", "Download it.")
         return bytes(content)
 
+    async def read_begin(self, path: str, most_bytes: int) -> Begin:
+        """Read at most so many first bytes of an object; raises `StagingError`."""
+        size, validator = await self.measure(path)
+        part = ByteRange(0, most_bytes, validator or "") if size > most_bytes else None
+        opened = await self.open_object(path, part)
+        return Begin(b"".join([chunk async for chunk in opened.chunks])[:most_bytes], size)
+
     async def open_object(self, path: str, part: ByteRange | None = None) -> "S3Object":
         """Start reading an object, or a part of it; raises `StagingError`."""
         from zoo_staging.object_store import read_object
@@ -72,8 +96,8 @@ class ResultBucket:
 
 
 @dataclass(frozen=True)
-class StoredRaster:
-    """A raster in a bucket, as it was when it was measured; `validator` names that version of it."""
+class StoredFile:
+    """A file in a bucket, as it was when it was measured; `validator` names that version of it."""
 
     bucket: ResultBucket
     path: str
@@ -81,22 +105,79 @@ class StoredRaster:
     validator: str
 
 
+@dataclass(frozen=True)
+class BucketFiles:
+    """The files of results in a bucket, which are read until a moment of the monotonic clock; None: none can be."""
+
+    job: Job
+    bucket: ResultBucket | None
+    until: float = 0.0
+    most_documents: int = 50
+
+    @classmethod
+    def open(cls, job: Job, storage: StorageProfile) -> "BucketFiles":
+        """Open the files of a job for as long as a page may wait for them; nothing is requested yet."""
+        try:
+            return cls(job, ResultBucket.open(job, storage), monotonic() + _PAGE_SECONDS)
+        except StagingError:
+            return cls(job, None)
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """The addresses below which the results lie: for clients, then in the store."""
+        place = f"{self.job.destination.rstrip('/')}/"
+        if not self.job.public_url:
+            return (place,)
+        return (f"{self.job.public_url.rstrip('/')}{urlsplit(place).path}", place)
+
+    def find(self, path: str) -> str | None:
+        """Return the path of a file that may be there: to ask for it is a request."""
+        return path if _is_path(path) else None
+
+    def read(self, paths: Sequence[str], most_bytes: int) -> list[Begin | None]:
+        """Read the begins of files, several at once, those that are read in time."""
+        found: list[Begin | None] = [None] * len(paths)
+
+        async def fill() -> None:
+            places = asyncio.Semaphore(_AT_ONCE)
+            await asyncio.gather(
+                *(self._fill(found, number, path, most_bytes, places) for number, path in enumerate(paths))
+            )
+
+        seconds = self.until - monotonic()
+        if self.bucket and paths and seconds > 0:
+            with suppress(asyncio.TimeoutError):
+                asyncio.run(asyncio.wait_for(fill(), seconds))
+        return found
+
+    async def _fill(
+        self, found: list[Begin | None], number: int, path: str, most_bytes: int, places: asyncio.Semaphore
+    ) -> None:
+        async with places:
+            with suppress(StagingError):
+                if self.bucket:
+                    found[number] = await self.bucket.read_begin(path, most_bytes)
+
+
 def is_stored(job: Job) -> bool:
     """Whether the results of a job lie in a bucket."""
     return "://" in job.destination
 
 
-def find_stored(job: Job, path: str, storage: StorageProfile) -> StoredRaster | None:
+def find_stored(job: Job, path: str, storage: StorageProfile) -> StoredFile | None:
     """Find an object among the results of a job that has ended; None for what can be none. Raises `StagingError`."""
-    parts = path.split("/")
-    if job.status not in FINAL or len(path) > _LONGEST_PATH or {"", ".", ".."} & {*parts}:
+    if job.status not in FINAL or not _is_path(path):
         return None
     bucket = ResultBucket.open(job, storage)
     size, validator = asyncio.run(bucket.measure(path))
-    return StoredRaster(bucket, path, size, validator or "")
+    return StoredFile(bucket, path, size, validator or "")
 
 
-def serve_parts(raster: StoredRaster, asking: socket.socket, until: float) -> str:
+def _is_path(path: str) -> bool:
+    return len(path) <= _LONGEST_PATH and not {"", ".", ".."} & {*path.split("/")}
+
+
+def serve_parts(raster: StoredFile, asking: socket.socket, until: float) -> str:
     """Send the parts of a raster that are asked for, until the other end is closed; returns why it was given up."""
     asking.setblocking(False)
     try:
@@ -110,7 +191,7 @@ def serve_parts(raster: StoredRaster, asking: socket.socket, until: float) -> st
         return ""
 
 
-async def _serve(raster: StoredRaster, asking: socket.socket) -> str:
+async def _serve(raster: StoredFile, asking: socket.socket) -> str:
     loop, parts, left = asyncio.get_running_loop(), _Parts(raster), LARGEST_READ_BYTES
     for _ in range(_MOST_PARTS):
         asked = await _receive(loop, asking)
@@ -140,7 +221,7 @@ async def _receive(loop: asyncio.AbstractEventLoop, asking: socket.socket) -> by
 class _Parts:
     """Reads parts of a raster; of a service that serves none, the whole, where it is not too large."""
 
-    raster: StoredRaster
+    raster: StoredFile
     whole: bytes | None = None
 
     async def read(self, start: int, end: int) -> bytes:

@@ -4,7 +4,7 @@ import json
 import mimetypes
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
@@ -12,10 +12,13 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.errors import EngineError, JobNotFoundError, RunnerError
+from zoo_runner.model.errors import EngineError, JobNotFoundError, RunnerError, StageOutError
 from zoo_runner.model.job import FINAL, Job, Outcome, Results, Status
 from zoo_runner.model.portable import make_text_portable, write_json
+from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.server.api import Call
+from zoo_runner.server.result_bucket import StoredFile, find_stored, is_stored
+from zoo_staging.errors import Kind, StagingError
 
 MULTIPART = "multipart/related"
 _JSON = "application/json"
@@ -30,12 +33,13 @@ _OF_ADDRESSES = ":/?#[]@!$&'()*+,;=%-._~"
 
 @dataclass(frozen=True)
 class Content:
-    """One value: in `body`, in a `file` of this machine, or elsewhere, which `link` is the address of."""
+    """One value: in `body`, in a `file` of this machine, `stored` in a bucket, or elsewhere: `link` is the address."""
 
     body: bytes = b""
     media_type: str = _JSON
     link: str | None = None
     file: Path | None = None
+    stored: StoredFile | None = None
 
     def read(self) -> Iterator[bytes]:
         """Yield what the value is, in parts."""
@@ -173,7 +177,7 @@ def read_result_file(job: Job, call: Call, path: str) -> Content:
     _find_results(job)
     file = find_result_file(job, path)
     if file is None:
-        raise JobNotFoundError(f"job {job.id} has no file {path!r}", "See its results for those that there are.")
+        raise _build_no_file(job, path)
     media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     whole = Content(media_type=media_type, file=file)
     if file.suffix not in _JSON_SUFFIXES or file.stat().st_size > MOST_INLINE_BYTES:
@@ -183,6 +187,29 @@ def read_result_file(job: Job, call: Call, path: str) -> Content:
     except (ValueError, RecursionError):
         # no JSON, or with more levels than can be followed
         return whole
+
+
+def read_any_file(job: Job, call: Call, path: str, find_storage: Callable[[], StorageProfile]) -> Content:
+    """Read a file of results wherever they lie, in a bucket with the credentials of `find_storage`.
+
+    Raises as `read_result_file`, and `StageOutError` where the bucket cannot be read.
+    """
+    if not is_stored(job):
+        return read_result_file(job, call, path)
+    _find_results(job)
+    try:
+        stored = find_stored(job, path, find_storage())
+    except StagingError as error:
+        if error.kind is Kind.NOT_FOUND:
+            raise _build_no_file(job, path) from error
+        raise StageOutError(str(error), error.remedy, code=error.code) from error
+    if stored is None:
+        raise _build_no_file(job, path)
+    return Content(media_type=mimetypes.guess_type(path)[0] or "application/octet-stream", stored=stored)
+
+
+def _build_no_file(job: Job, path: str) -> JobNotFoundError:
+    return JobNotFoundError(f"job {job.id} has no file {path[:1000]!r}", "See its results for those that there are.")
 
 
 def find_result_file(job: Job, path: str) -> Path | None:

@@ -27,7 +27,7 @@ from zoo_runner.server.invalid_requests import build_invalid
 from zoo_runner.server.jobs import get_job
 from zoo_runner.server.log_lines import CURRENT_WORKSPACE, SHARED
 from zoo_runner.server.requests import ensure_members, read_days
-from zoo_runner.server.results import read_result_file
+from zoo_runner.server.results import read_any_file
 
 USUAL_DAYS = 7
 _ACTION = "link.read"
@@ -99,7 +99,7 @@ def ensure_current(grant: Grant, now: float) -> None:
 
 
 def share_result(api: Api, call: Call, job_id: str, request: Mapping[str, Any]) -> SharedLink:
-    """Make a link to a file of results that lie on the server; `request` has `path`, and may have `days`.
+    """Make a link to a file of results, on the server or in a bucket; `request` has `path`, and may have `days`.
 
     Who may not read the results makes none. Raises `JobNotFoundError`, `InputError`, and `EngineError` (`link.off`).
     """
@@ -112,7 +112,7 @@ def share_result(api: Api, call: Call, job_id: str, request: Mapping[str, Any]) 
         )
     secret = _get_secret(api)
     path, days = _read(request, api.settings.link_days)
-    read_result_file(job, call, path)
+    read_any_file(job, call, path, lambda: api.find_workspace_of(job).storage)
     grant = Grant(call.workspace, job_id, path, ceil(time() + days * clock.SECONDS_PER_DAY), call.hub)
     return {
         "href": f"{_find_root(api, call)}{SHARED}/{write_token(grant, secret)}",
@@ -159,7 +159,8 @@ def add_shared_results(app: FastAPI, api: Api, find_base: Callable[[Request], st
         CURRENT_WORKSPACE.set(grant.workspace)
         ensure_current(grant, time())
         call = _build_call(api, grant, find_base(request))
-        content = read_result_file(get_job(api, call, grant.job), call, grant.path)
+        job = get_job(api, call, grant.job)
+        content = read_any_file(job, call, grant.path, lambda: api.find_workspace_of(job).storage)
         name = quote(grant.path.rpartition("/")[2])
         return answer_content(request, content, {**_HEADERS, "Content-Disposition": f"inline; filename*=UTF-8''{name}"})
 

@@ -1,21 +1,22 @@
-"""The STAC Items of results, of those that lie on this machine, and what their assets are."""
+"""The STAC Items of results, and what their assets are."""
 
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
+from posixpath import dirname, join, normpath
 from typing import Any
 from urllib.parse import unquote
 
-from zoo_runner.model.job import Job
 from zoo_runner.server.pages.maps import Box, read_box, read_geometry
-from zoo_runner.server.results import find_result_file
+from zoo_runner.server.result_bucket import Begin
+from zoo_runner.server.result_files import ResultFiles
 
 _LARGEST_BYTES = 256 << 10
 # what a page looks at: links and assets cost a look at the disk each, whether or not they lead anywhere
-_MOST_DOCUMENTS, _MOST_LINKS = 200, 1000
+_MOST_LINKS, _AT_ONCE = 1000, 10
 _MOST_ASSETS_OF_ITEM, _MOST_ASSETS = 50, 2000
 _LONGEST_HREF, _LONGEST_TITLE = 4096, 200
 _FOLLOWED = ("item", "child")
@@ -34,7 +35,7 @@ class Asset:
 
 @dataclass(frozen=True)
 class ResultItem:
-    """An Item: its place, None where it has none, and those of its files that lie on this machine."""
+    """An Item: its place, None where it has none, and those of its files that lie among the results."""
 
     title: str
     path: str
@@ -43,40 +44,38 @@ class ResultItem:
     assets: tuple[Asset, ...]
 
 
-def list_items(job: Job) -> list[ResultItem]:
-    """List the Items that the STAC Collection of a job leads to, those on this machine, the first of them.
+def list_items(files: ResultFiles, start: Mapping[str, Any]) -> list[ResultItem]:
+    """List the Items that the STAC Collection of results leads to, the first of them.
 
     The numbers of documents, of links, and of assets that are looked at are limited.
     """
-    results = job.outcome.results if job.outcome else None
-    if results is None or "://" in job.destination:
-        return []
-    found, known, assets_left = list[ResultItem](), set[Path](), _MOST_ASSETS
-    start = Path(job.destination) / "collection.json"
-    waiting = deque(islice(_list_links(start, results.collection), _MOST_LINKS))
-    for _ in range(_MOST_LINKS):
-        if not waiting or len(known) == _MOST_DOCUMENTS:
-            break
-        file = _locate(job, *waiting.popleft())
-        if file is None or file in known:
-            continue
-        known.add(file)
-        document = _read(file)
-        if document.get("type") == "Feature":
-            item, tried = _read_item(job, file, document, min(_MOST_ASSETS_OF_ITEM, assets_left))
-            assets_left -= tried
-            found.append(item)
-        else:
-            waiting.extend(islice(_list_links(file, document), _MOST_LINKS - len(waiting)))
+    found, known, assets_left, tried = list[ResultItem](), set[str](), _MOST_ASSETS, 0
+    waiting = deque(islice(_list_links("", start), _MOST_LINKS))
+    while waiting and tried < _MOST_LINKS and len(known) < files.most_documents:
+        paths = list[str]()
+        while waiting and tried < _MOST_LINKS and len(paths) < min(_AT_ONCE, files.most_documents - len(known)):
+            tried += 1
+            path = _find(files, *waiting.popleft())
+            if path and path not in known and path not in paths:
+                paths.append(path)
+        known.update(paths)
+        for path, begin in zip(paths, files.read(paths, _LARGEST_BYTES), strict=True):
+            document = _read(begin)
+            if document.get("type") == "Feature":
+                item, looked = _read_item(files, path, document, min(_MOST_ASSETS_OF_ITEM, assets_left))
+                assets_left -= looked
+                found.append(item)
+            else:
+                waiting.extend(islice(_list_links(path, document), _MOST_LINKS - len(waiting)))
     return found
 
 
-def _list_links(file: Path, document: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
-    """List what a document leads to: the document's file, and the address."""
-    return ((file, href) for href in list_followed(document))
+def _list_links(path: str, document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """List what a document leads to: the document's path, and the address."""
+    return ((path, href) for href in _list_followed(document))
 
 
-def list_followed(document: Mapping[str, Any]) -> Iterator[Any]:
+def _list_followed(document: Mapping[str, Any]) -> Iterator[Any]:
     """List the addresses of the Items and catalogs that a STAC document leads to."""
     links = document.get("links")
     for link in links if isinstance(links, list | tuple) else ():
@@ -84,58 +83,48 @@ def list_followed(document: Mapping[str, Any]) -> Iterator[Any]:
             yield link.get("href")
 
 
-def _locate(job: Job, file: Path, href: Any) -> Path | None:
-    """Find the file of results that a document refers to; None where it lies elsewhere."""
-    if not isinstance(href, str) or len(href) > _LONGEST_HREF:
-        return None
-    own = f"{Path(job.destination).as_uri()}/"
-    if href.startswith(own):
-        return find_result_file(job, unquote(href.removeprefix(own)))
-    if "://" in href:
-        return None
-    return find_result_file(job, str(file.parent / unquote(href)))
+def _find(files: ResultFiles, own: str, href: Any) -> str | None:
+    path = locate(own, href, files.bases)
+    return files.find(path) if path else None
 
 
-def _read(file: Path) -> Mapping[str, Any]:
+def locate(own: str, href: Any, bases: Iterable[str]) -> str | None:
+    """Find the path below the results that a document at `own` refers to; None for what lies elsewhere."""
+    if not isinstance(href, str) or not 0 < len(href) <= _LONGEST_HREF:
+        return None
+    base = next((one for one in bases if href.startswith(one)), None)
+    if base is None and ("://" in href or href.startswith("/")):
+        return None
+    path = normpath(unquote(href.removeprefix(base)) if base else join(dirname(own), unquote(href)))
+    return None if path in (".", "..") or path.startswith(("../", "/")) else path
+
+
+def _read(begin: Begin | None) -> Mapping[str, Any]:
     try:
-        with file.open("rb") as stream:
-            document = json.loads(stream.read(_LARGEST_BYTES))
-    except (OSError, ValueError, RecursionError):
-        # removed meanwhile, too large, or no JSON
+        document = json.loads(begin.content) if begin else {}
+    except (ValueError, RecursionError):
+        # too large, or no JSON
         return {}
     return document if isinstance(document, Mapping) else {}
 
 
-def _read_item(job: Job, file: Path, document: Mapping[str, Any], most_assets: int) -> tuple[ResultItem, int]:
+def _read_item(files: ResultFiles, path: str, document: Mapping[str, Any], most_assets: int) -> tuple[ResultItem, int]:
     """Read an Item and the first of its assets; returns how many of these were looked at, too."""
-
-    def locate(href: Any) -> str | None:
-        found = _locate(job, file, href)
-        return _shorten(job, found) if found else None
-
-    assets = document.get("assets")
-    tried = min(len(assets), most_assets) if isinstance(assets, Mapping) else 0
-    return read_item(_shorten(job, file), document, locate, most_assets), tried
-
-
-def read_item(
-    path: str, document: Mapping[str, Any], locate: Callable[[Any], str | None], most_assets: int = _MOST_ASSETS_OF_ITEM
-) -> ResultItem:
-    """Read an Item and the first of its assets; `locate` gives the path of an asset by its address."""
     box, assets = read_box(document.get("bbox")), document.get("assets")
-    tried = islice(assets.items(), most_assets) if isinstance(assets, Mapping) else ()
-    return ResultItem(
+    tried = dict(islice(assets.items(), most_assets)) if isinstance(assets, Mapping) else {}
+    item = ResultItem(
         _cut(document.get("id")) or _cut(PurePosixPath(path).stem),
         path,
         box,
         read_geometry(document.get("geometry"), box) if box else {},
-        tuple(_list_assets(tried, locate)),
+        tuple(_list_assets(tried, lambda href: _find(files, path, href))),
     )
+    return item, len(tried)
 
 
-def _list_assets(assets: Iterable[tuple[str, Any]], locate: Callable[[Any], str | None]) -> Iterator[Asset]:
-    for name, asset in assets:
-        found = locate(asset.get("href")) if isinstance(asset, Mapping) else None
+def _list_assets(assets: Mapping[str, Any], find: Callable[[Any], str | None]) -> Iterator[Asset]:
+    for name, asset in assets.items():
+        found = find(asset.get("href")) if isinstance(asset, Mapping) else None
         if found:
             size, title = asset.get("file:size"), _cut(asset.get("title")) or _cut(name)
             yield Asset(
@@ -149,7 +138,3 @@ def _list_assets(assets: Iterable[tuple[str, Any]], locate: Callable[[Any], str 
 
 def _cut(text: Any) -> str:
     return str(text)[:_LONGEST_TITLE] if isinstance(text, str | int | float) else ""
-
-
-def _shorten(job: Job, file: Path) -> str:
-    return str(file.relative_to(Path(job.destination).resolve()))

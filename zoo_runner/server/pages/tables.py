@@ -2,13 +2,16 @@
 
 import csv
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from io import StringIO
 
 _MOST_ROWS, _MOST_COLUMNS, _MOST_LINES, _LEAST_POINTS = 50, 20, 6, 3
 _LONGEST_CELL, _LONGEST_HEAD = 200, 4096
+_NO_COLUMN = -2
+_COLUMN = re.compile(r"-1|\d{1,2}", re.ASCII)
 _DELIMITERS = ",;\t|"
 WIDTH, HEIGHT = 800, 260
 """How wide and high a chart is, in its own units."""
@@ -24,23 +27,51 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Axes:
+    """Which columns are drawn, by their numbers: `x` the place of each point (None: not said), `ys` the lines."""
+
+    x: int | None = None
+    ys: tuple[int, ...] = ()
+
+
+BY_ROW = -1
+"""In place of a column: a point lies where its row does."""
+
+
+@dataclass(frozen=True)
 class Line:
-    """A column as a line: its points, as SVG has them, and the least and the largest value."""
+    """A column as a line: its parts between values that are missing, as SVG has points, and least and largest value."""
 
     name: str
-    points: str
+    parts: tuple[str, ...]
     least: str
     most: str
 
 
 @dataclass(frozen=True)
+class Column:
+    """A column that can be drawn: its number and name, and whether it is the axis or a line now."""
+
+    number: int
+    name: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True)
 class Chart:
-    """Columns of numbers over the first column, each on a scale from its least to its largest value."""
+    """Columns of numbers over another column, each on a scale from its least to its largest value.
+
+    Without `lines` nothing of it is drawn: `axes` and `columns` are those that can be chosen. `missing` is the number
+    of rows that have no place on the axis.
+    """
 
     axis: str
     start: str
     end: str
     lines: tuple[Line, ...]
+    axes: tuple[Column, ...] = ()
+    columns: tuple[Column, ...] = ()
+    missing: int = 0
 
 
 def read_rows(text: str, *, is_cut: bool) -> list[list[str]]:
@@ -66,33 +97,92 @@ def build_table(rows: Sequence[Sequence[str]], *, is_cut: bool) -> Table | None:
     return Table(cut[0], shown, is_cut or len(cut) > _MOST_ROWS + 1)
 
 
-def build_chart(rows: Sequence[Sequence[str]]) -> Chart | None:
-    """Build the chart of rows whose first column are numbers or times in their order; None for any other table."""
+def build_chart(rows: Sequence[Sequence[str]], asked: Axes = Axes()) -> Chart | None:
+    """Build the chart of rows, the first of which is their head; None where no column has numbers.
+
+    Where nothing is asked for, the axis is the first column of numbers or times in their order, and the others are
+    lines. A column that is asked for is an axis in any order: its points are sorted.
+    """
     if len(rows) <= _LEAST_POINTS or len(rows[0]) < 2:
         return None
-    body = [row for row in rows[1:] if len(row) == len(rows[0])]
-    places = [_read_place(row[0]) for row in body]
-    known = [place for place in places if place is not None]
-    if len(known) < _LEAST_POINTS or len(known) != len(body) or known != sorted(known) or known[0] == known[-1]:
+    head, body = rows[0], rows[1:]
+    columns = [[row[number] if number < len(row) else "" for row in body] for number in range(len(head))]
+    places = {number: [_read_place(cell) for cell in column] for number, column in enumerate(columns)}
+    values = {number: [_read_number(cell) for cell in column] for number, column in enumerate(columns)}
+    axes = [number for number, column in places.items() if _has_points(column)]
+    drawable = [number for number, column in values.items() if _has_points(column)]
+    if not drawable:
         return None
-    lines = (
-        _build_line(name, known, [_read_number(row[one]) for row in body]) for one, name in enumerate(rows[0]) if one
+    x = _choose_axis(places, asked, axes)
+    wanted = [y for y in dict.fromkeys(asked.ys) if y in drawable] or [y for y in drawable if y != x]
+    place = list(map(float, range(1, len(body) + 1))) if x == BY_ROW else places.get(x, [])
+    order = sorted((at, row) for row, at in enumerate(place) if at is not None)
+    lines = [_build_line(_cut(head[y]), order, values[y]) for y in wanted[:_MOST_LINES]] if order else []
+    drawn = {y for y, line in zip(wanted, lines, strict=False) if line}
+    first, last = (_name_end(columns, x, row) for row in (order[0][1], order[-1][1])) if order else ("", "")
+    return Chart(
+        "Row" if x == BY_ROW else _cut(head[x]) if order else "",
+        first,
+        last,
+        tuple(line for line in lines if line),
+        (*(Column(number, _cut(head[number]), number == x) for number in axes), Column(BY_ROW, "Row", x == BY_ROW)),
+        tuple(Column(number, _cut(head[number]), number in drawn) for number in drawable),
+        len(place) - len(order),
     )
-    drawn = tuple(line for line in lines if line)[:_MOST_LINES]
-    return Chart(rows[0][0][:_LONGEST_CELL], body[0][0], body[-1][0], drawn) if drawn else None
 
 
-def _build_line(name: str, places: Sequence[float], values: Sequence[float | None]) -> Line | None:
-    found = [(place, value) for place, value in zip(places, values, strict=True) if value is not None]
+def _choose_axis(places: Mapping[int, Sequence[float | None]], asked: Axes, axes: Sequence[int]) -> int:
+    """Choose the column of the axis; one that there is not, where nothing is drawn unless it is asked for."""
+    if asked.x is not None and asked.x in (BY_ROW, *axes):
+        return asked.x
+    first = next((number for number in axes if _is_in_order(places[number])), None)
+    if first is not None:
+        return first
+    return BY_ROW if asked.ys else _NO_COLUMN
+
+
+def _name_end(columns: Sequence[Sequence[str]], x: int, row: int) -> str:
+    return str(row + 1) if x == BY_ROW else columns[x][row][:_LONGEST_CELL]
+
+
+def _is_in_order(column: Sequence[float | None]) -> bool:
+    known = [place for place in column if place is not None]
+    return known == sorted(known) and known[0] != known[-1]
+
+
+def _has_points(column: Sequence[float | None]) -> bool:
+    return sum(one is not None for one in column) >= _LEAST_POINTS
+
+
+def _build_line(name: str, order: Sequence[tuple[float, int]], values: Sequence[float | None]) -> Line | None:
+    found = [value for _, row in order if (value := values[row]) is not None]
     if len(found) < _LEAST_POINTS:
         return None
-    least, most = min(value for _, value in found), max(value for _, value in found)
-    span, start, length = most - least or 1.0, places[0], places[-1] - places[0]
-    points = " ".join(
-        f"{WIDTH * (place - start) / length:.1f},{HEIGHT - HEIGHT * (value - least) / span:.1f}"
-        for place, value in found
-    )
-    return Line(name[:_LONGEST_CELL], points, f"{least:g}", f"{most:g}")
+    least, most = min(found), max(found)
+    span, start, length = most - least or 1.0, order[0][0], (order[-1][0] - order[0][0]) or 1.0
+    parts: list[list[str]] = [[]]
+    for place, row in order:
+        value = values[row]
+        if value is None:
+            parts.append([])
+            continue
+        x, y = WIDTH * (place - start) / length, HEIGHT - HEIGHT * (value - least) / span
+        parts[-1].append(f"{x:.1f},{y:.1f}")
+    # a line of one point is a dot
+    drawn = tuple(" ".join(part if len(part) > 1 else part * 2) for part in parts if part)
+    return Line(name, drawn, f"{least:g}", f"{most:g}")
+
+
+def read_axes(query: Sequence[tuple[str, str]]) -> tuple[str, Axes]:
+    """Read from parameters of a page which file's chart is asked for, and its columns; what is no number is not."""
+    asked = dict(query)
+    numbers = [(name, int(value)) for name, value in query if name in ("x", "y") and _COLUMN.fullmatch(value)]
+    x = next((number for name, number in numbers if name == "x"), None)
+    return asked.get("chart", ""), Axes(x, tuple(number for name, number in numbers if name == "y"))
+
+
+def _cut(text: str) -> str:
+    return text[:_LONGEST_CELL]
 
 
 def _read_number(text: str) -> float | None:

@@ -31,7 +31,6 @@ from zoo_runner.server.pages.document import Document, describe_document
 from zoo_runner.server.pages.results_page import ResultsPage, build_results_page
 from zoo_runner.server.pages.search_page import build_search_page
 from zoo_runner.server.pages.share_form import read_share_form
-from zoo_runner.server.pages.stored_items import list_stored_items
 from zoo_runner.server.pages.submitting import is_form
 from zoo_runner.server.parameters import (
     After,
@@ -47,7 +46,8 @@ from zoo_runner.server.parameters import (
     MediaType,
     Number,
 )
-from zoo_runner.server.result_bucket import StoredRaster, is_stored
+from zoo_runner.server.result_bucket import StoredFile, is_stored
+from zoo_runner.server.result_files import open_files
 from zoo_runner.server.routes.described import AT_ONCE, DOCUMENT, EVENTS, HAS_IT, ONE_FILE, PICTURE, RESULTS, TEXT
 
 
@@ -100,8 +100,10 @@ def _add_results(router: APIRouter, api: Api, of: Any) -> None:
 
     @router.get("/jobs/{job_id}/files/{path:path}", tags=["jobs"], responses=ONE_FILE)
     def get_result_file(call: of, request: Request, job_id: str, path: str) -> Response:
-        """Get a file of the results, where these lie on the server, with ranges."""
-        return answer_content(request, results.read_result_file(jobs.get_job(api, call, job_id), call, path))
+        """Get a file of the results, on the server or in a bucket, with ranges."""
+        job = jobs.get_job(api, call, job_id)
+        content = results.read_any_file(job, call, path, lambda: api.find_workspace_of(job).storage)
+        return answer_content(request, content)
 
 
 def _may_share(api: Api, call: Call) -> bool:
@@ -110,8 +112,7 @@ def _may_share(api: Api, call: Call) -> bool:
 
 def _build_page(api: Api, call: Call, job: Job, document: Mapping[str, Any]) -> ResultsPage:
     """Build the page of results; what lies in a bucket is read with the credentials of its workspace."""
-    stored = list_stored_items(job, api.find_workspace_of(job).storage) if is_stored(job) else []
-    return build_results_page(document, job, call, stored, may_share=_may_share(api, call))
+    return build_results_page(document, job, call, open_files(api, job), may_share=_may_share(api, call))
 
 
 def _add_passing_on(router: APIRouter, api: Api, of: Any) -> None:
@@ -157,7 +158,7 @@ def _add_pictures(router: APIRouter, api: Api, of: Any) -> None:
     async def get_quicklook(call: of, request: Request, job_id: str, path: str, bbox: BoxText = None) -> Response:
         """Draw a raster of the results as a small picture of the whole or of a box."""
         box, job = quicklook.read_box(bbox), await run_in_threadpool(jobs.get_job, api, call, job_id)
-        file: Path | StoredRaster
+        file: Path | StoredFile
         if is_stored(job):
             find = quicklook.find_stored_raster
             storage = (await run_in_threadpool(api.find_workspace_of, job)).storage
