@@ -20,12 +20,13 @@ from tests.live.test_calrissian_diagnosis import (
 )
 from tests.site import Site
 from tests.steps import BEGINS_ANEW, DEBIAN, Attempts
+from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.events import EngineLine, Event, StepLines, StepStarted
 from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.job import Status
 
-DISK_LIMIT = {
+DISK_LIMIT: Manifest = {
     "apiVersion": "v1",
     "kind": "LimitRange",
     "metadata": {"name": "zoo-runner-tests-disk", "namespace": NAMESPACE},

@@ -269,7 +269,7 @@ def test_each_attempt_of_a_step_has_its_part_of_the_log(api: Api, tmp_path: Path
 
 def test_a_job_whose_pod_was_lost_says_that_it_ran_again(api: Api, tmp_path: Path) -> None:
     job = create(api, tmp_path, started="2026-01-01T00:00:02.000Z", status=Status.RUNNING)
-    run = [StageStarted(Stage.EXECUTE, "w"), StepStarted("clip", "clip.py", BEGIN)]
+    run: list[Event] = [StageStarted(Stage.EXECUTE, "w"), StepStarted("clip", "clip.py", BEGIN)]
     for runs in (1, 2):
         api.store.events.append(job.id, run)
         view, page = show(api, job, call())

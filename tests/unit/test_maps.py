@@ -191,7 +191,7 @@ def test_items_that_lead_to_each_other_end(results: Path) -> None:
 def count_looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Note each file that is looked for on the disk."""
     looked = list[str]()
-    find = result_files.find_result_file
+    find = find_result_file
 
     def look(job: Job, path: str) -> Path | None:
         looked.append(path)
