@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import WORKSPACE, kubectl
+from tests.cluster import WORKSPACE, find_argo, kubectl
 from tests.live.test_calrissian_diagnosis import having, write_package
 from tests.live.test_calrissian_mishaps import DISK_LIMIT, select_pods
 from tests.servers import S3Server
@@ -54,7 +54,7 @@ def find_pods(site: Site, job_id: str, role: str) -> list[str]:
 
 
 class AtEachBeginning:
-    """Does something each time that the step `WAITS`: the first of `acts` the first time, and so on."""
+    """Does something each time that the step `WAITS`: the first of `acts` the first time, the last one ever after."""
 
     def __init__(self, *acts: Callable[[], object]) -> None:
         self.acts, self.begun = acts, 0
@@ -62,7 +62,7 @@ class AtEachBeginning:
     def __call__(self, event: Event) -> None:
         if isinstance(event, StepLines) and "begun" in event.lines:
             self.begun += 1
-            self.acts[self.begun - 1]()
+            self.acts[min(self.begun, len(self.acts)) - 1]()
 
 
 def let_run(site: Site, job_id: str) -> None:
@@ -183,3 +183,23 @@ def test_a_job_whose_pods_are_lost_again_and_again_has_failed(site: Site, tmp_pa
     assert story.outcome.status is Status.FAILED
     assert story.outcome.diagnosis
     assert story.outcome.diagnosis.code == "cluster.pod-lost"
+
+
+def test_a_drain_waits_for_a_workflow_and_a_lost_pod_of_it_is_replaced(
+    site: Site, s3: S3Server, tmp_path: Path
+) -> None:
+    find_argo()
+    site, job_id = site.having(ZOO_RUNNER_ENGINE="argo"), new_job_id()
+
+    def lose() -> None:
+        (pod,) = find_pods(site, job_id, "job")
+        assert "disruption budget" in evict(site, pod, tmp_path)
+        delete_pod(site, job_id, "--force", "--grace-period=0")
+
+    on = AtEachBeginning(lose, lambda: let_run(site, job_id))
+    story = run(site, write_package(tmp_path, f"{WAITS}; echo hello"), on, job_id)
+    assert story.outcome.status is Status.SUCCESSFUL, story.log
+    # the pod that was lost may have begun the step once more before it was gone, which the next one waits for
+    assert on.begun >= 2
+    assert [path.read_text() for path in (s3.folder / "results" / job_id).rglob("out.txt")] == ["hello\n"]
+    assert any("runs the job from its beginning" in told for told in read_told(story))

@@ -60,7 +60,9 @@ def wait(pods: list[Manifest], *changes: Change | WatchFailed, cancellation: Can
 def test_the_first_pod_finds_nothing_and_the_next_one_does(tmp_path: Path) -> None:
     first, second = Attempts(tmp_path), Attempts(tmp_path)
     assert not first.begin()
+    assert not first.is_another
     assert second.begin()
+    assert second.is_another
     assert second.find_outcome() is None
 
 

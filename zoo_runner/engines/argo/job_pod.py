@@ -21,7 +21,8 @@ from typing import Any
 from zoo_runner.engines.argo.nodes import KEEP_LOGS, RUN, STAGE_IN, STAGE_OUT
 from zoo_runner.engines.kept_outputs import reserve_record, write_record
 from zoo_runner.engines.kubernetes.bundle import read_job, unpack_bundle
-from zoo_runner.engines.kubernetes.job_pod.attempts import Attempts
+from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.job_pod.attempts import Attempts, wait_for_steps
 from zoo_runner.engines.kubernetes.job_pod.pod import (
     PodOutput,
     PodSettings,
@@ -103,6 +104,8 @@ def stage_in(node: Node) -> LastLine:
 def run(node: Node) -> LastLine:
     """Run the package on what was staged."""
     staged = from_plain(Staged, read_json(read_unlinked(node.volume.staged)))
+    if node.volume.attempts.is_another:
+        wait_for_steps(Cluster(node.settings.api), node.steps, node.settings.owner["uid"], node.cancellation)
     with evaluating(node.job, node.steps, node.settings, node.report) as execution:
         outputs = run_execute(node.job, staged, lambda one: execution.execute(one, node.cancellation), node.report)
     node.record_outputs(outputs)

@@ -34,15 +34,21 @@ class Attempts:
     """The files by which the pods of a job know of each other, in its folder; no step mounts them."""
 
     def __init__(self, folder: Path) -> None:
-        self._started, self._outcome = folder / "started", folder / "outcome.json"
+        self._started, self._again, self._outcome = folder / "started", folder / "again", folder / "outcome.json"
         self._run = folder / "run"
 
     def begin(self) -> bool:
         """Note when the job started; return whether an earlier pod has done so."""
         if self._started.exists():
-            return True
-        write_anew(self._started, str(time.time()).encode())
-        return False
+            self._again.touch()
+        else:
+            write_anew(self._started, str(time.time()).encode())
+        return self.is_another
+
+    @property
+    def is_another(self) -> bool:
+        """Whether the pod that began last took the place of an earlier one."""
+        return self._again.exists()
 
     def clear(self) -> None:
         """Remove what an earlier pod has left; its folder itself is mounted by the container that evaluates."""
