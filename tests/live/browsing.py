@@ -16,8 +16,9 @@ _OVERFLOW = "() => document.scrollingElement.scrollWidth - window.innerWidth"
 _WIDEST = """() => [...document.querySelectorAll("body *")]
   .filter(one => one.getBoundingClientRect().right > document.documentElement.clientWidth)
   .map(one => one.outerHTML.slice(0, 90)).slice(-4)"""
-_MAPS_ARE_SHOWN = """() => [...document.querySelectorAll("[data-map], [data-draw]")].every(
-  (one) => one.dataset.state === "shown")"""
+_IS_SHOWN = """() => [...document.querySelectorAll("[data-map], [data-draw]")].every(
+  (one) => one.dataset.state === "shown")
+  && [...document.images].every((one) => one.naturalWidth > 0 || one.getBoundingClientRect().top > innerHeight)"""
 
 
 class Visit:
@@ -41,7 +42,7 @@ class Visit:
 
     def look(self, name: str, folder: Path | None) -> None:
         """Check the page that is open for barriers, and at each width for what does not fit."""
-        self.page.wait_for_function(_MAPS_ARE_SHOWN)
+        self.page.wait_for_function(_IS_SHOWN)
         if folder:
             self.page.screenshot(path=folder / f"page-{name}-{self.theme}.png")
         self.page.evaluate(self.axe)

@@ -11,6 +11,7 @@ from typing import Any
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.live.browsing import PICTURE, PROGRAMS, Visit, visiting
+from tests.live.use_browser_evil import be_attacked
 from tests.live.use_browser_plain import use_without_scripts
 from tests.live.use_browser_records import fill_in_members, refuse_members
 
@@ -347,6 +348,9 @@ def main(address: str, axe_file: str, pictures: str | None = None) -> None:
         for theme in ("light", "dark"):
             with visiting(browser, address, axe, theme) as visit:
                 seen[theme] = look_at_all(visit, addresses, folder)
+        # last: what it leaves would be in the pictures
+        with visiting(browser, address, axe, "light") as visit:
+            seen["evil"] = {**be_attacked(visit), "errors": visit.errors}
     sys.stdout.write(json.dumps(seen, indent=2))
 
 

@@ -1,6 +1,8 @@
 """A member's way from the login at the provider to a shared result, in headless Chromium; prints what was seen as JSON.
 
-Usage: python -m tests.live.use_browser_as_member ADDRESS AXE PACKAGE USER PASSWORD OTHER
+Usage: python -m tests.live.use_browser_as_member ADDRESS AXE PACKAGE USER PASSWORD OTHER [PACKAGE …]
+
+With more packages, those of tests/data/pages, the member deploys them too, and makes the journeys of `use_browser`.
 """
 
 import json
@@ -11,6 +13,21 @@ from typing import Any
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.live.browsing import PROGRAMS, Visit, visiting
+from tests.live.use_browser import (
+    MISTAKEN,
+    choose,
+    edit_and_fail,
+    fill_in,
+    mistake,
+    narrow,
+    pass_on,
+    raise_limit,
+    refuse,
+    run_and_watch,
+    search,
+    survey,
+)
+from tests.live.use_browser_records import fill_in_members
 
 
 def log_in(page: Page, user: str, password: str) -> None:
@@ -64,6 +81,42 @@ def make_and_revoke_token(visit: Visit) -> str:
     return token
 
 
+def deploy_files(visit: Visit, packages: list[str]) -> list[str]:
+    """Deploy packages from files; return their titles."""
+    titles = []
+    for package in packages:
+        page = visit.open("/processes.html")
+        page.locator("#deploy-files").set_input_files(package)
+        page.get_by_role("button", name="Deploy", exact=True).click()
+        page.wait_for_url("**/processes/*")
+        titles.append(page.locator("h1").inner_text())
+    return titles
+
+
+def correct(visit: Visit) -> str:
+    """Have a package with a mistake checked, correct it beside what was found, and deploy it."""
+    mistake(visit)
+    page = visit.page
+    page.get_by_label("the CWL document itself").fill(MISTAKEN.replace("baseComand", "baseCommand"))
+    page.get_by_role("button", name="Deploy", exact=True).click()
+    page.wait_for_url("**/processes/says*")
+    heading: str = page.locator("h1").inner_text()
+    return heading
+
+
+def make_journeys(visit: Visit, browser: Browser, packages: list[str]) -> dict[str, Any]:
+    """Make the journeys that others make without a login."""
+    seen: dict[str, Any] = {"files": deploy_files(visit, packages), "correct": correct(visit)}
+    seen["refused"] = refuse(visit)
+    seen["run"] = run_and_watch(visit)
+    seen["fail"] = edit_and_fail(visit, seen["run"]["address"])
+    seen["survey"] = survey(visit)
+    seen["fill in"], seen["members"] = fill_in(visit), fill_in_members(visit)
+    seen["raise"], seen["choose"], seen["narrow"] = raise_limit(visit), choose(visit), narrow(visit)
+    seen["pass on"] = pass_on(visit, browser, seen["survey"]["address"])
+    return {**seen, "search": search(visit)}
+
+
 def look_from_outside(browser: Browser, found: dict[str, Any]) -> dict[str, Any]:
     """Open the link, and the job itself, without a login."""
     with browser.new_context() as context:
@@ -87,7 +140,7 @@ def look_as_other(browser: Browser, address: str, axe: str, found: dict[str, Any
         return facts
 
 
-def main(address: str, axe_file: str, package: str, user: str, password: str, other: str) -> None:
+def main(address: str, axe_file: str, package: str, user: str, password: str, other: str, *more: str) -> None:
     """Go the whole way, and print what was seen."""
     axe = Path(axe_file).read_text(encoding="utf-8")
     program = next(path for path in PROGRAMS if Path(path).exists())
@@ -95,6 +148,7 @@ def main(address: str, axe_file: str, package: str, user: str, password: str, ot
         with visiting(browser, address, axe, "light") as visit:
             text = Path(package).read_text(encoding="utf-8")
             seen = go_the_whole_way(visit, text, user, password)
+            seen["journeys"] = make_journeys(visit, browser, list(more)) if more else {}
             seen |= {"errors": visit.errors, "barriers": visit.barriers, "too wide": visit.too_wide}
         seen["outside"] = look_from_outside(browser, seen)
         seen["other"] = look_as_other(browser, address, axe, seen, other, password)

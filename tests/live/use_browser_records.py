@@ -93,4 +93,4 @@ def refuse_members(visit: Visit) -> None:
     page = visit.open("/processes/stations.html")
     add_two(page)
     page.get_by_role("button", name="Check without running").click()
-    page.wait_for_selector(".field.wrong")
+    page.locator(".field.wrong").scroll_into_view_if_needed()

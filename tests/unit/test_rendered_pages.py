@@ -51,6 +51,7 @@ PROCESS = {
     "outputTransmission": [EVIL],
     "inputs": {EVIL: PARAMETER},
     "outputs": {EVIL: PARAMETER},
+    "source": {"kind": "repository", **dict.fromkeys(("href", "commit", "path", "by", "at", "digest"), EVIL)},
     "links": LINKS,
 }
 PROBLEM = {"type": EVIL, "title": EVIL, "status": 400, "detail": EVIL, "diagnosis": DIAGNOSIS}

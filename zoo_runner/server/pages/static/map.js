@@ -33,7 +33,8 @@ function open(box) {
 
 async function addLand(box, map, inset) {
   const land = await (await fetch(box.dataset.land)).json();
-  L.geoJSON(land, { pane: "land", interactive: false, className: "land" }).addTo(map);
+  // below the degrees, which are there already
+  L.geoJSON(land, { pane: "land", interactive: false, className: "land" }).addTo(map).bringToBack();
   if (inset) L.geoJSON(land, { interactive: false, className: "land" }).addTo(inset).bringToBack();
 }
 
@@ -138,7 +139,8 @@ function addLines(map) {
 
 function addLine(lines, ends, place, text, side) {
   lines.addLayer(L.polyline(ends, { pane: "land", interactive: false, className: "degrees" }));
-  lines.addLayer(L.marker(place, { pane: "land", interactive: false, keyboard: false, icon: L.divIcon({ className: `degree ${side}`, html: text, iconSize: null }) }));
+  // above the shapes of its pane, wherever it lies
+  lines.addLayer(L.marker(place, { pane: "land", zIndexOffset: 1000, interactive: false, keyboard: false, icon: L.divIcon({ className: `degree ${side}`, html: text, iconSize: null }) }));
 }
 
 function showDegrees(at, below, above) {
