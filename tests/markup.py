@@ -18,6 +18,8 @@ class Page(HTMLParser):
         self.open: list[str] = []
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
+        self._texts: list[tuple[str, list[str]]] = []
+        self._reading: list[list[str]] = []
         self.feed(text)
         self.close()
         assert self.open == []
@@ -26,20 +28,29 @@ class Page(HTMLParser):
         self.elements.append((tag, dict(attrs)))
         if tag not in _VOID:
             self.open.append(tag)
+            self._reading.append([])
+            self._texts.append((tag, self._reading[-1]))
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+        self._reading.pop()
 
     def handle_data(self, data: str) -> None:
         assert "script" not in self.open, "a script is written in the page"
         self.text += data
+        for text in self._reading:
+            text.append(data)
 
     def list_all(self, tag: str) -> list[dict[str, str | None]]:
         """The attributes of all elements of a kind."""
         return [attributes for name, attributes in self.elements if name == tag]
+
+    def list_texts(self, tag: str) -> list[str]:
+        """The texts of all elements of a kind, with what they contain."""
+        return ["".join(parts) for name, parts in self._texts if name == tag]
 
     def list_addresses(self) -> list[str]:
         """The addresses of all links."""

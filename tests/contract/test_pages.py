@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.markup import EVIL, Page
-from tests.servers import S3Server
+from tests.servers import S3Server, serve_s3
 from tests.serving import Answer, Server, serving
 from tests.site import Site
 from tests.values import ROOT
@@ -546,25 +546,126 @@ def test_the_head_of_a_page_is_that_of_a_page(server: Server) -> None:
     assert (head.status, head.headers["content-type"], head.body) == (200, "text/html; charset=utf-8", b"")
 
 
-def test_results_in_a_bucket_have_footprints_and_quicklooks(tmp_path: Path, package_cache: Path, s3: S3Server) -> None:
-    (s3.folder / "page-results").mkdir()
-    options = s3.options
-    site = Site(tmp_path, package_cache).having(
-        STAGEOUT_OUTPUT="s3://page-results/here",
-        AWS_ENDPOINT_URL=str(options.endpoint),
-        AWS_ACCESS_KEY_ID=str(options.access_key_id),
-        AWS_SECRET_ACCESS_KEY=str(options.secret_access_key),
-        AWS_REGION=options.region,
-    )
-    with serving(site.environ, tmp_path) as server:
-        job, _, data = open_survey(server)
-        assert tuple(AREA["bbox"]) in {tuple(shape["box"]) for shape in data["shapes"]}
-        (picture, *_) = [shape["picture"] for shape in data["shapes"] if shape["picture"]]
-        drawn = server.request("GET", picture)
-        assert (drawn.status, drawn.headers["content-type"], drawn.body[:4]) == (200, "image/png", b"\x89PNG")
-        assert server.request("GET", picture, None, {"If-None-Match": drawn.headers["etag"]}).status == 304
-        for wrong in ("none.tif", "../../other/a.tif", "transect/transect.csv"):
-            answer = server.request("GET", f"/jobs/{job}/quicklook/{wrong}")
-            assert answer.status == 404, wrong
-        raw = server.request("GET", f"/jobs/{job}/results", None, HTML).body.decode()
-        assert str(options.secret_access_key) not in raw
+@pytest.fixture(scope="module")
+def in_bucket(tmp_path_factory: pytest.TempPathFactory, package_cache: Path) -> Iterator[tuple[Server, S3Server]]:
+    """A server whose results lie in a bucket of a real server of S3."""
+    folder = tmp_path_factory.mktemp("bucket")
+    with serve_s3(folder / "s3") as s3:
+        (s3.folder / "page-results").mkdir(parents=True)
+        options = s3.options
+        site = Site(folder, package_cache).having(
+            STAGEOUT_OUTPUT="s3://page-results/here",
+            ZOO_RUNNER_LINK_SECRET="only-for-tests-0123456789abcdef0123",
+            AWS_ENDPOINT_URL=str(options.endpoint),
+            AWS_ACCESS_KEY_ID=str(options.access_key_id),
+            AWS_SECRET_ACCESS_KEY=str(options.secret_access_key),
+            AWS_REGION=options.region,
+        )
+        with serving(site.environ, folder) as server:
+            yield server, s3
+
+
+def test_results_in_a_bucket_have_footprints_and_quicklooks(in_bucket: tuple[Server, S3Server]) -> None:
+    server, s3 = in_bucket
+    job, page, data = open_survey(server)
+    assert tuple(AREA["bbox"]) in {tuple(shape["box"]) for shape in data["shapes"]}
+    (picture, *_) = [shape["picture"] for shape in data["shapes"] if shape["picture"]]
+    drawn = server.request("GET", picture)
+    assert (drawn.status, drawn.headers["content-type"], drawn.body[:4]) == (200, "image/png", b"\x89PNG")
+    assert server.request("GET", picture, None, {"If-None-Match": drawn.headers["etag"]}).status == 304
+    for wrong in ("none.tif", "../../other/a.tif", "transect/transect.csv"):
+        answer = server.request("GET", f"/jobs/{job}/quicklook/{wrong}")
+        assert answer.status == 404, wrong
+    raw = server.request("GET", f"/jobs/{job}/results", None, HTML).body.decode()
+    assert str(s3.options.secret_access_key) not in raw
+    assert list(data["vectors"]) == ["transect.geojson"]
+    assert len(page.list_all("polyline")) == 1
+
+
+KINDS = ROOT / "tests" / "data" / "pages" / "kinds.cwl"
+
+
+@pytest.fixture(scope="module")
+def kinds(in_bucket: tuple[Server, S3Server]) -> str:
+    """A job with a result of each kind in a bucket."""
+    server, _ = in_bucket
+    server.deploy(KINDS)
+    job = server.execute("kinds", {})
+    server.wait(job, "successful")
+    return job
+
+
+def test_results_in_a_bucket_are_shown_as_those_on_the_server(
+    in_bucket: tuple[Server, S3Server], kinds: str, server: Server
+) -> None:
+    far, s3 = in_bucket
+    server.deploy(KINDS)
+    near = server.execute("kinds", {})
+    server.wait(near, "successful")
+    pages = [get(far, f"/jobs/{kinds}/results"), get(server, f"/jobs/{near}/results")]
+    for page in pages:
+        page.ensure_safe()
+    shown = [[one for name in ("h2", "pre", "td") for one in page.list_texts(name)] for page in pages]
+    seen, same = ([text for text in texts if not text.startswith(("s3://", "http://", "Download"))] for texts in shown)
+    assert seen == same
+    assert "<script>alert(1)</script> seen at noon\n" in shown[0]
+    (cut,) = [text for text in shown[0] if text.startswith("line 0\n")]
+    assert len(cut) < 33_000
+    for page, of, job in ((pages[0], far, kinds), (pages[1], server, near)):
+        (picture,) = [one["src"] or "" for one in page.list_all("img")]
+        assert picture == f"/jobs/{job}/files/dot/dot.png"
+        answer = of.request("GET", picture)
+        assert (answer.headers["content-type"], answer.body[:4]) == ("image/png", b"\x89PNG")
+        assert answer.headers["content-security-policy"] == "sandbox"
+        (data,) = [json.loads(one["data-map"] or "") for one in page.list_all("div") if "data-map" in one]
+        assert of.request("GET", data["vectors"]["field.geojson"]).json["type"] == "FeatureCollection"
+    assert str(s3.options.secret_access_key) not in pages[0].text
+
+
+def test_columns_of_a_table_in_a_bucket_are_chosen_by_the_address(
+    in_bucket: tuple[Server, S3Server], kinds: str
+) -> None:
+    server, _ = in_bucket
+    page = get(server, f"/jobs/{kinds}/results")
+    # the days are put in order, and two of the flow are missing
+    assert [len((one["points"] or "").split()) for one in page.list_all("polyline")] == [30, 18, 10]
+    assert any(text.startswith("day: 2026-03-01 to 2026-03-30. Each line") for text in page.list_texts("p"))
+    page = get(server, f"/jobs/{kinds}/results?chart=gauges/gauges.csv&x=3&y=2")
+    page.ensure_safe()
+    assert [len((one["points"] or "").split()) for one in page.list_all("polyline")] == [28]
+    words = "<b>flow</b>: 0 to 58. 2 rows are left out, which have no place on it."
+    assert words in [" ".join(text.split()) for text in page.list_texts("p")]
+    assert {one["value"] for one in page.list_all("input") if one.get("name") == "y" and "checked" in one} == {"2"}
+    (form,) = [one for one in page.list_all("form") if "#file-" in (one["action"] or "")]
+    assert (form["action"] or "").startswith(f"/jobs/{kinds}/results#file-")
+
+
+def test_results_in_a_bucket_are_downloaded_whole_in_parts_and_by_links(
+    in_bucket: tuple[Server, S3Server], kinds: str
+) -> None:
+    server, s3 = in_bucket
+    path = f"/jobs/{kinds}/files/long/long.txt"
+    whole = server.request("GET", path)
+    text = "".join(f"line {number}\n" for number in range(20000)).encode()
+    assert (whole.status, whole.body, whole.headers["content-length"]) == (200, text, str(len(text)))
+    tag = whole.headers["etag"]
+    for asked, part in (("bytes=5-9", text[5:10]), ("bytes=-7", text[-7:]), ("bytes=200000-", text[200000:])):
+        answer = server.request("GET", path, None, {"Range": asked})
+        assert (answer.status, answer.body) == (206, part), asked
+    first = server.request("GET", path, None, {"Range": "bytes=0-0", "If-Range": tag})
+    assert (first.status, first.headers["content-range"]) == (206, f"bytes 0-0/{len(text)}")
+    assert server.request("GET", path, None, {"Range": "bytes=0-0", "If-Range": '"other"'}).status == 200
+    assert server.request("GET", path, None, {"If-None-Match": tag}).status == 304
+    head = server.request("HEAD", path)
+    assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(text)))
+    beyond = server.request("GET", path, None, {"Range": "bytes=999999-"})
+    assert (beyond.status, beyond.json["diagnosis"]["code"]) == (416, "request.range")
+    for wrong in ("none.txt", "../x", "%2e%2e/x", "long/", "a//b"):
+        assert server.request("GET", f"/jobs/{kinds}/files/{wrong}").status == 404, wrong
+    made = server.request("POST", f"/jobs/{kinds}/links", {"path": "note/note.txt", "days": 1})
+    assert made.status == 201, made.body
+    shared = server.request("GET", made.json["href"].removeprefix(server.url))
+    assert (shared.status, shared.body) == (200, b"<script>alert(1)</script> seen at noon\n")
+    assert shared.headers["content-security-policy"] == "sandbox"
+    assert server.request("POST", f"/jobs/{kinds}/links", {"path": "note/none.txt"}).status == 404
+    assert str(s3.options.secret_access_key).encode() not in made.body + shared.body

@@ -101,7 +101,7 @@ of it in their own workspace. An operation without a row fails `tests/unit/test_
 page; `tests/live/test_isolation.py` tries each of them. `/dismiss`, `/start`, `/again`, `/edit`, `/form` and `/revoke`
 are what the buttons of pages send; `/again` needs `job.inputs` too, and `/edit` needs `process.read` too.
 `/selection` asks for each job as the request for that job does (`job.dismiss`; `process.execute` and `job.inputs`), and
-`/comparison` for `job.status`, `job.inputs` and `job.results` of both. *Denied* is the same
+`/comparison` for `job.status`, `process.package`, `job.inputs` and `job.results` of both. *Denied* is the same
 answer for what is there and for what is not. *Not found*, which a member gets for what is another workspace's, is the
 answer for what is nowhere. Operators who are no members have `job.list`, `job.status` and `job.logs` in every
 workspace, and know who asked for jobs (`job.callers`: no operation is it alone, members have it, others do not).

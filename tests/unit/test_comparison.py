@@ -11,9 +11,10 @@ from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.errors import JobNotFoundError
 from zoo_runner.model.events import StepEnded
 from zoo_runner.model.job import Job, Outcome, Results, Status
+from zoo_runner.model.package import Package
 from zoo_runner.server.access.audit import Note
 from zoo_runner.server.api import Api, Call
-from zoo_runner.server.comparison import compare_jobs, list_results, pair_values
+from zoo_runner.server.comparison import compare_jobs, list_differences, list_results, pair_values
 from zoo_runner.server.documents import ComparedValue, Comparison
 from zoo_runner.server.result_bucket import BucketFiles
 
@@ -75,6 +76,37 @@ def test_runs_inputs_steps_and_results_are_compared(api: Api) -> None:
 def test_results_are_the_same_wherever_they_lie(api: Api, first: str, second: str, public: str | None) -> None:
     found = compare(api, build_ended(1, first, 7), build_ended(2, second, 7))
     assert [(one["name"], one["same"]) for one in found["results"]] == [("share", True), ("image/a b.tif", True)]
+
+
+def build_package(digest: str, *steps: dict[str, Any], **more: Any) -> Package:
+    document = {**PACKAGE.document, "steps": list(steps), **more}
+    return replace(PACKAGE, digest=digest * 64, document=document)
+
+
+def test_the_parts_of_packages_that_differ_are_listed_by_their_way(api: Api) -> None:
+    clip, mask = {"id": "#main/clip", "run": "a.cwl", "in": []}, {"id": "#main/mask", "run": "b.cwl"}
+    first, second = build_package("1", clip, doc="x"), build_package("2", mask, {**clip, "run": "c.cwl"}, doc="x")
+    for package, number in ((first, 1), (second, 2)):
+        api.store.jobs.create(replace(build_ended(number, "/r", 1), package=package.digest), package)
+    call = Call("ws", BASE)
+    found = compare_jobs(api, call, "job-1", "job-2", note := Note())
+    assert found["package"] == [
+        {"name": "steps / clip / run", "a": "a.cwl", "b": "c.cwl", "same": False},
+        {"name": "steps / mask / id", "a": None, "b": "#main/mask", "same": False},
+        {"name": "steps / mask / run", "a": None, "b": "b.cwl", "same": False},
+    ]
+    assert [act.action for act in note.acts][:2] == ["process.package"] * 2
+    hidden = replace(call, may_with=lambda action, _: action != "process.package")
+    assert "package" not in compare_jobs(api, hidden, "job-1", "job-2", Note())
+    assert "package" not in compare_jobs(api, call, "job-1", "job-1", Note())
+
+
+def test_a_package_of_very_many_levels_or_parts_is_compared_as_far_as_it_goes() -> None:
+    deep: Any = "end"
+    for _ in range(200):
+        deep = [deep]
+    found = list_differences(build_package("1", x=deep), build_package("2", x=[0] * 50_000))
+    assert len(found) == 1000
 
 
 def test_results_are_known_by_their_public_address() -> None:

@@ -48,6 +48,13 @@ def test_where_no_column_is_in_order_a_chart_can_be_chosen(text: str, axes: list
     assert [line.name for line in by_row.lines] == columns
 
 
+def test_dates_in_any_column_and_order_are_the_axis_where_nothing_is_asked() -> None:
+    chart = build_chart(read_rows("flow,day\n1,2026-01-03\n2,2026-01-02\n3,\n4,2026-01-01\n", is_cut=False))
+    assert chart
+    assert (chart.axis, chart.start, chart.end, chart.missing) == ("day", "2026-01-01", "2026-01-03", 1)
+    assert [line.name for line in chart.lines] == ["flow"]
+
+
 MISSING = "name,day,a,b\np,2026-01-03,1,\nq,2026-01-01,2,5\nr,,3,6\ns,2026-01-02,,7\nt,2026-01-05T12:00:00Z,4,8\n"
 
 

@@ -160,7 +160,7 @@ class _SentFromBucket(Response):
         if self._end > self._start:
             with translated(StageOutError):
                 part = ByteRange(self._start, self._end, self._stored.validator)
-                chunks = (await self._stored.bucket.open_object(self._stored.path, part)).chunks
+                chunks = await self._stored.bucket.open_part(self._stored.path, part)
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         if chunks:
             async for chunk in chunks:

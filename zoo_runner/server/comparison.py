@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -10,6 +11,7 @@ from zoo_runner.inputs.files import refers_to_files
 from zoo_runner.model import clock
 from zoo_runner.model.errors import JobNotFoundError
 from zoo_runner.model.job import Job
+from zoo_runner.model.package import Package
 from zoo_runner.package.metadata import read_software_version
 from zoo_runner.server.access.audit import Act, Note
 from zoo_runner.server.api import Api, Call
@@ -21,6 +23,7 @@ from zoo_runner.server.result_files import ResultFiles, open_files
 from zoo_runner.store.errors import build_not_found
 
 _MOST_ROWS = 1000
+_MOST_PARTS, _MOST_LEVELS = 20_000, 50
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,17 @@ def compare_jobs(api: Api, call: Call, first: str, second: str, note: Note) -> C
     The audit log has whose inputs and results are shown.
     """
     pair = tuple(_get(api, call, job_id) for job_id in (first, second))
+    packages = [_find_package(api, job) for job in pair]
     comparison: Comparison = {
         "a": first,
         "b": second,
-        "facts": pair_values(*(list_facts(job, _find_version(api, job)) for job in pair)),
+        "facts": pair_values(*(list_facts(job, _read_version(one)) for job, one in zip(pair, packages, strict=True))),
         "steps": pair_values(*(list_steps(job) for job in pair)),
         "links": _build_links(call, pair),
     }
+    a, b = packages
+    if a and b and a.digest != b.digest and _may_all(call, "process.package", pair, note):
+        comparison["package"] = list_differences(a, b)
     if _may_all(call, "job.inputs", pair, note):
         comparison["inputs"] = pair_values(*(show_request(job)["inputs"] for job in pair))
     if _may_all(call, "job.results", pair, note):
@@ -69,12 +76,36 @@ def _may_all(call: Call, action: str, pair: tuple[Job, ...], note: Note) -> bool
     return may
 
 
-def _find_version(api: Api, job: Job) -> str | None:
+def list_differences(a: Package, b: Package) -> list[ComparedValue]:
+    """List the parts of two packages that differ, by the way to them in the resolved documents."""
+    first, second = (dict(islice(_walk_parts(one.document), _MOST_PARTS)) for one in (a, b))
+    names = [name for name in dict.fromkeys((*first, *second)) if not _are_same(name, first, second)]
+    return [{"name": name, "a": first.get(name), "b": second.get(name), "same": False} for name in names[:_MOST_ROWS]]
+
+
+def _walk_parts(node: Any, way: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Walk through what has no parts itself; members of a list go by their ids, so that an added one moves no other."""
+    if not isinstance(node, Mapping | list | tuple) or not node or len(way) > _MOST_LEVELS:
+        yield " / ".join(way), node
+    elif isinstance(node, Mapping):
+        for name, member in node.items():
+            yield from _walk_parts(member, (*way, str(name)))
+    else:
+        for number, member in enumerate(node):
+            own = member.get("id") if isinstance(member, Mapping) else None
+            yield from _walk_parts(member, (*way, str(own).rpartition("/")[2] if own else str(number)))
+
+
+def _find_package(api: Api, job: Job) -> Package | None:
     try:
-        return read_software_version(api.store.jobs.load_package(job.package))
+        return api.store.jobs.load_package(job.package)
     except JobNotFoundError:
         # one that was not started has no package yet
         return None
+
+
+def _read_version(package: Package | None) -> str | None:
+    return read_software_version(package) if package else None
 
 
 def _build_links(call: Call, pair: tuple[Job, ...]) -> list[Link]:

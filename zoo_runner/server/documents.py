@@ -251,12 +251,13 @@ class ComparedValue(TypedDict):
 
 
 class Comparison(TypedDict):
-    """Two jobs side by side. Parts that the client may not read are left out."""
+    """Two jobs side by side. Parts that the client may not read are left out, and packages that are the same."""
 
     a: str
     b: str
     facts: list[ComparedValue]
     steps: list[ComparedValue]
+    package: NotRequired[list[ComparedValue]]
     inputs: NotRequired[list[ComparedValue]]
     results: NotRequired[list[ComparedValue]]
     links: list[Link]

@@ -6,7 +6,7 @@ credentials.
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
@@ -17,7 +17,7 @@ from zoo_runner.model.job import FINAL, Job
 from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.server.quicklook_process import ASKED, LARGEST_PART
 from zoo_staging.errors import Kind, StagingError
-from zoo_staging.ranges import ByteRange, NoRangesError
+from zoo_staging.ranges import ByteRange, ChangedError, NoRangesError
 
 if TYPE_CHECKING:  # a server needs this library, and stage-out, for buckets only
     from zoo_staging.object_store import S3Object, Store
@@ -76,9 +76,23 @@ class ResultBucket:
     async def read_begin(self, path: str, most_bytes: int) -> Begin:
         """Read at most so many first bytes of an object; raises `StagingError`."""
         size, validator = await self.measure(path)
-        part = ByteRange(0, most_bytes, validator or "") if size > most_bytes else None
-        opened = await self.open_object(path, part)
-        return Begin(b"".join([chunk async for chunk in opened.chunks])[:most_bytes], size)
+        if not size:
+            return Begin(b"", 0)
+        chunks = await self.open_part(path, ByteRange(0, min(size, most_bytes), validator or ""))
+        return Begin(b"".join([chunk async for chunk in chunks]), size)
+
+    async def open_part(self, path: str, part: ByteRange) -> AsyncIterator[bytes]:
+        """Start reading a part of an object, of a service that serves none by reading it up to there.
+
+        Raises `StagingError`.
+        """
+        try:
+            return (await self.open_object(path, part)).chunks
+        except NoRangesError:
+            whole = await self.open_object(path)
+            if (whole.validator or "") != part.validator:
+                raise ChangedError(self.address + path) from None
+            return _cut_chunks(whole.chunks, part)
 
     async def open_object(self, path: str, part: ByteRange | None = None) -> "S3Object":
         """Start reading an object, or a part of it; raises `StagingError`."""
@@ -157,6 +171,16 @@ class BucketFiles:
             with suppress(StagingError):
                 if self.bucket:
                     found[number] = await self.bucket.read_begin(path, most_bytes)
+
+
+async def _cut_chunks(chunks: AsyncIterator[bytes], part: ByteRange) -> AsyncIterator[bytes]:
+    at = 0
+    async for chunk in chunks:
+        if wanted := chunk[max(part.start - at, 0) : max(part.end - at, 0)]:
+            yield wanted
+        at += len(chunk)
+        if at >= part.end:
+            return
 
 
 def is_stored(job: Job) -> bool:

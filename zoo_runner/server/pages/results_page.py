@@ -150,7 +150,7 @@ def _find_places(name: str, href: str, media_type: str, place: _Place) -> Iterat
     store, public = f"{bucket.scheme}://{bucket.netloc}/", f"{(public_url or '').rstrip('/')}/"
     if "://" not in place.job.destination:
         if path:
-            yield ResultPlace(name, media_type, download, "", path)
+            yield ResultPlace(name, media_type, download, "", path, download)
     elif href.startswith(store):
         web = public + href.removeprefix(store) if public_url else ""
         yield ResultPlace(name, media_type, web, href, path or "", download)

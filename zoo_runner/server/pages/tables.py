@@ -100,8 +100,8 @@ def build_table(rows: Sequence[Sequence[str]], *, is_cut: bool) -> Table | None:
 def build_chart(rows: Sequence[Sequence[str]], asked: Axes = Axes()) -> Chart | None:
     """Build the chart of rows, the first of which is their head; None where no column has numbers.
 
-    Where nothing is asked for, the axis is the first column of numbers or times in their order, and the others are
-    lines. A column that is asked for is an axis in any order: its points are sorted.
+    Where nothing is asked for, the axis is the first column of dates or times, else the first column if its numbers are
+    in order, and the others are lines. A column is an axis in any order: its points are sorted.
     """
     if len(rows) <= _LEAST_POINTS or len(rows[0]) < 2:
         return None
@@ -113,7 +113,8 @@ def build_chart(rows: Sequence[Sequence[str]], asked: Axes = Axes()) -> Chart | 
     drawable = [number for number, column in values.items() if _has_points(column)]
     if not drawable:
         return None
-    x = _choose_axis(places, asked, axes)
+    dates = (number for number in axes if number not in drawable and all(map(_is_date_or_empty, columns[number])))
+    x = _choose_axis(places, asked, axes, next(dates, None))
     wanted = [y for y in dict.fromkeys(asked.ys) if y in drawable] or [y for y in drawable if y != x]
     place = list(map(float, range(1, len(body) + 1))) if x == BY_ROW else places.get(x, [])
     order = sorted((at, row) for row, at in enumerate(place) if at is not None)
@@ -131,14 +132,21 @@ def build_chart(rows: Sequence[Sequence[str]], asked: Axes = Axes()) -> Chart | 
     )
 
 
-def _choose_axis(places: Mapping[int, Sequence[float | None]], asked: Axes, axes: Sequence[int]) -> int:
+def _choose_axis(
+    places: Mapping[int, Sequence[float | None]], asked: Axes, axes: Sequence[int], dates: int | None
+) -> int:
     """Choose the column of the axis; one that there is not, where nothing is drawn unless it is asked for."""
     if asked.x is not None and asked.x in (BY_ROW, *axes):
         return asked.x
-    first = next((number for number in axes if _is_in_order(places[number])), None)
-    if first is not None:
-        return first
+    if dates is not None:
+        return dates
+    if 0 in axes and _is_in_order(places[0]):
+        return 0
     return BY_ROW if asked.ys else _NO_COLUMN
+
+
+def _is_date_or_empty(cell: str) -> bool:
+    return not cell.strip() or _read_place(cell) is not None
 
 
 def _name_end(columns: Sequence[Sequence[str]], x: int, row: int) -> str:
