@@ -5,13 +5,14 @@ Usage: python -m tests.live.use_browser_of_bucket ADDRESS AXE SURVEY KINDS     w
 
 import json
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Response, sync_playwright
 
-from tests.live.use_browser import PROGRAMS, Visit, visiting
+from tests.live.browsing import PROGRAMS, Visit, visiting
 
 _DRAWN = "() => [...document.querySelectorAll('img.quicklook')].every((one) => one.naturalWidth > 0)"
 _TEXTS = ("text/html", "application/json", "application/geo+json", "text/csv", "text/plain")
@@ -80,32 +81,39 @@ def share(visit: Visit, browser: Browser, job: str) -> list[Any]:
         return [answer.status, answer.text()]
 
 
+@dataclass
+class Traffic:
+    """Which hosts have answered, and with what."""
+
+    hosts: set[str] = field(default_factory=set)
+    bodies: list[str] = field(default_factory=list)
+
+    def note(self, answers: list[Response]) -> None:
+        """Take the answers of a page, which are there until another one is opened."""
+        for answer in answers:
+            self.hosts.add(urlsplit(answer.url).netloc)
+            kind = answer.headers.get("content-type", "")
+            if kind.startswith(_TEXTS) and answer.status == 200 and "/assets/" not in answer.url:
+                self.bodies.append(f"{answer.headers} {answer.text()}")
+        answers.clear()
+
+
 def main(address: str, axe_file: str, survey: str, kinds: str) -> None:
     """Look at the pages, and print what was seen."""
     axe = Path(axe_file).read_text(encoding="utf-8")
     program = next(path for path in PROGRAMS if Path(path).exists())
     seen: dict[str, Any] = {"host": urlsplit(address).netloc}
-    hosts, bodies = set[str](), list[str]()
-
-    def note(answers: list[Response]) -> None:
-        for answer in answers:
-            hosts.add(urlsplit(answer.url).netloc)
-            kind = answer.headers.get("content-type", "")
-            if kind.startswith(_TEXTS) and answer.status == 200 and "/assets/" not in answer.url:
-                bodies.append(f"{answer.headers} {answer.text()}")
-        answers.clear()
-
+    traffic = Traffic()
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=program) as browser:
         for theme in ("light", "dark"):
             with visiting(browser, address, axe, theme) as visit:
                 answers: list[Response] = []
                 visit.page.on("response", lambda one, found=answers: found.append(one))
                 seen["map"] = look_at_map(visit, survey)
-                # what was answered is there until another page is opened
-                note(answers)
+                traffic.note(answers)
                 visit.look(f"survey-{theme}", None)
                 seen["kinds"] = look_at_kinds(visit, kinds)
-                note(answers)
+                traffic.note(answers)
                 visit.look(f"kinds-{theme}", None)
                 visit.open(f"/jobs/{kinds}/results.html?chart=gauges/gauges.csv&x=1&y=2&y=3")
                 visit.look(f"chart-{theme}", None)
@@ -117,7 +125,7 @@ def main(address: str, axe_file: str, survey: str, kinds: str) -> None:
             seen["shared"] = share(visit, browser, kinds)
             seen["errors"] += visit.errors
         seen["chosen"] = choose_columns(browser, address, kinds)
-    sys.stdout.write(json.dumps({**seen, "hosts": sorted(hosts), "bodies": bodies}, indent=2))
+    sys.stdout.write(json.dumps({**seen, "hosts": sorted(traffic.hosts), "bodies": traffic.bodies}, indent=2))
 
 
 if __name__ == "__main__":
