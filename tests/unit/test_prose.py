@@ -59,6 +59,7 @@ OTHER_PROGRAMS = (
 QUOTED = {
     "tests/pages.py": "writes docs/errors.md, and is the source of its prose",
     "tests/contract/failures_table.py": "writes docs/failures.md, and is the source of its prose",
+    "tests/live/isolation.py": "writes docs/isolation.md, and is the source of its prose",
     "tests/unit/test_architecture.py": "lists the comments that explain why a place may read the environment",
 }
 """Files whose texts are no assertions, and why."""
