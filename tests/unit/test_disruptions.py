@@ -46,6 +46,13 @@ def test_an_account_that_may_not_create_budgets_runs_jobs_without() -> None:
     assert create(Site(403)) == [kind for kind in kinds if kind != "PodDisruptionBudget"]
 
 
+def test_a_budget_that_somebody_deleted_is_there_again_for_the_next_job() -> None:
+    site = Site()
+    create(site)
+    del site.there["PodDisruptionBudget", BUDGET]
+    assert "PodDisruptionBudget" in create(site)
+
+
 def test_an_api_that_is_away_is_no_refusal() -> None:
     with pytest.raises(ApiError):
         create(Site(503))

@@ -6,6 +6,7 @@ Status, pods and events are kept as they come, because Argo removes a pod that i
 import re
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.argo.nodes import SEQUENCE
@@ -27,8 +28,8 @@ from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.events import EngineLine, Report
 from zoo_runner.model.job import Outcome
 
-# how long the reason may take to arrive why a container was stopped
-_VERDICT_SECONDS = 20.0
+VERDICT_SECONDS = 20.0
+"""How long the reason may take to arrive why a container was stopped, or another pod in the place of its own."""
 # a status may arrive before the last line of a log that says more
 _LOG_SECONDS = 3.0
 # an idle controller looks at a new Workflow within a second
@@ -104,11 +105,19 @@ class WorkflowFollower(Follower):
     def _take_lines(self, texts: list[str]) -> None:
         super()._take_lines([text for text in texts if not is_executor_line(text)])
 
+    def _take_lines_of(self, uid: str, texts: list[str]) -> None:
+        """Take lines of a pod; those of one that was lost say nothing of the one in its place."""
+        if self._is_latest(uid):
+            self._take_lines(texts)
+
     def _take_last_line(self, last: LastLine) -> None:
         if not isinstance(last, Outcome):
             self._read_next_node()
         elif self._is_stopped_by_others(last):
-            self._fail_later(_VERDICT_SECONDS, self._build_lost("its pod was stopped from outside"))
+            uid = self._pod["metadata"]["uid"] if self._pod else ""
+            # Argo may start another one in its place
+            stopped = self._build_lost("its pod was stopped from outside")
+            self._fail_later(VERDICT_SECONDS, stopped, lambda: self._is_latest(uid))
         else:
             self._end(last)
 
@@ -128,7 +137,9 @@ class WorkflowFollower(Follower):
         node = SEQUENCE[self._node]
         is_over = change == "DELETED" or has_container_ended(pod, node)
         if self._log is None and has_container_started(pod, node):
-            self._log = self._open_log(pod, is_over, lambda: self._note_log_end(pod["metadata"]["uid"], node), node)
+            uid = pod["metadata"]["uid"]
+            end, take = partial(self._note_log_end, uid, node), partial(self._take_lines_of, uid)
+            self._log = self._open_log(pod, is_over, end, node, take)
         elif self._log is not None and is_over:
             self._log.note_end()
 
@@ -140,11 +151,15 @@ class WorkflowFollower(Follower):
         if code is not None:
             raise build_no_result(self._settings.image, code)
         failure = self._build_lost(f"the log of {node} ended without a last line")
-        self._fail_later(_VERDICT_SECONDS, failure, lambda: self._is_current(uid, node))
+        self._fail_later(VERDICT_SECONDS, failure, lambda: self._is_current(uid, node))
 
     def _is_current(self, uid: str, node: str) -> bool:
         """Whether neither another node works meanwhile, nor another pod in the place of a lost one."""
-        return self._pod is not None and self._pod["metadata"]["uid"] == uid and SEQUENCE[self._node] == node
+        return self._is_latest(uid) and SEQUENCE[self._node] == node
+
+    def _is_latest(self, uid: str) -> bool:
+        """Whether no other pod has taken the place of one."""
+        return self._pod is not None and self._pod["metadata"]["uid"] == uid
 
 
 def is_executor_line(text: str) -> bool:

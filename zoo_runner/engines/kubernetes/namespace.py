@@ -26,7 +26,7 @@ QUOTA = "zoo-runner-workspace"
 """Name of the ResourceQuota and the LimitRange of a workspace in its namespace."""
 NO_QUOTA = Quota()
 _ROOM = 2
-_COMPARED = ("NetworkPolicy", "ResourceQuota")
+_COMPARED = ("NetworkPolicy", "ResourceQuota", "PodDisruptionBudget")
 _LIMITS = ("ResourceQuota", "LimitRange")
 _REFUSED = 403
 # jobs run without; `doctor` says so

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from zoo_runner.config.kubernetes import KubernetesSettings
-from zoo_runner.engines.argo.follower import WorkflowFollower
+from zoo_runner.engines.argo.follower import VERDICT_SECONDS, WorkflowFollower
 from zoo_runner.engines.argo.native.images import SeenImages
 from zoo_runner.engines.argo.native.nodes import NODE_ANNOTATION, TOOL
 from zoo_runner.engines.argo.native.pods import find_container_failure
@@ -99,7 +99,10 @@ class StepsFollower(WorkflowFollower):
         if not isinstance(last, Outcome):
             return
         if self._is_stopped_by_others(last):
-            self._fail_later(_REST_SECONDS, self._build_lost("its pod was stopped from outside"))
+            # Argo may start another pod in its place; where it does not, the Workflow ends
+            known = len(self._pods)
+            stopped = self._build_lost("its pod was stopped from outside")
+            self._fail_later(VERDICT_SECONDS, stopped, lambda: len(self._pods) == known)
         elif last.results is None:
             self._end(last)
         else:
