@@ -5,14 +5,13 @@ Usage: python -m tests.live.use_browser_of_bucket ADDRESS AXE SURVEY KINDS     w
 
 import json
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Response, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
-from tests.live.browsing import PROGRAMS, Visit, visiting
+from tests.live.use_browser import PROGRAMS, Visit, visiting
 
 _DRAWN = "() => [...document.querySelectorAll('img.quicklook')].every((one) => one.naturalWidth > 0)"
 _TEXTS = ("text/html", "application/json", "application/geo+json", "text/csv", "text/plain")
@@ -53,7 +52,7 @@ def choose_columns(browser: Browser, address: str, job: str) -> dict[str, Any]:
         page.goto(f"{address}/jobs/{job}/results.html")
         page.get_by_text("Choose columns").click()
         page.get_by_label("Axis: numbers, dates or times").select_option("Row")
-        page.get_by_label("level").uncheck()
+        page.get_by_role("checkbox", name="level").uncheck()
         page.get_by_role("button", name="Draw").click()
         page.wait_for_url("**chart=gauges**#file-*")
         return {
@@ -81,51 +80,48 @@ def share(visit: Visit, browser: Browser, job: str) -> list[Any]:
         return [answer.status, answer.text()]
 
 
-@dataclass
-class Traffic:
-    """Which hosts have answered, and with what."""
+def look_at_all(visit: Visit, asked: set[str], survey: str, kinds: str) -> dict[str, Any]:
+    """Look at the results of both jobs, and at a chart of chosen columns, for barriers too; note what is asked for."""
+    visit.page.on("request", lambda one: asked.add(one.url))
+    on_map = look_at_map(visit, survey)
+    visit.look(f"survey-{visit.theme}", None)
+    found = look_at_kinds(visit, kinds)
+    visit.look(f"kinds-{visit.theme}", None)
+    visit.open(f"/jobs/{kinds}/results.html?chart=gauges/gauges.csv&x=1&y=2&y=3")
+    visit.look(f"chart-{visit.theme}", None)
+    return {"map": on_map, "kinds": found}
 
-    hosts: set[str] = field(default_factory=set)
-    bodies: list[str] = field(default_factory=list)
 
-    def note(self, answers: list[Response]) -> None:
-        """Take the answers of a page, which are there until another one is opened."""
-        for answer in answers:
-            self.hosts.add(urlsplit(answer.url).netloc)
-            kind = answer.headers.get("content-type", "")
-            if kind.startswith(_TEXTS) and answer.status == 200 and "/assets/" not in answer.url:
-                self.bodies.append(f"{answer.headers} {answer.text()}")
-        answers.clear()
+def read_answers(visit: Visit, asked: set[str]) -> list[str]:
+    """Read what a browser was answered: headers, and the texts of pages and files."""
+    found = []
+    for url in sorted(asked):
+        answer = visit.context.request.get(url)
+        is_text = answer.headers.get("content-type", "").startswith(_TEXTS)
+        found.append(f"{answer.headers} {answer.text() if is_text else ''}")
+    return found
 
 
 def main(address: str, axe_file: str, survey: str, kinds: str) -> None:
     """Look at the pages, and print what was seen."""
     axe = Path(axe_file).read_text(encoding="utf-8")
     program = next(path for path in PROGRAMS if Path(path).exists())
-    seen: dict[str, Any] = {"host": urlsplit(address).netloc}
-    traffic = Traffic()
+    seen: dict[str, Any] = {"host": urlsplit(address).netloc, "errors": [], "barriers": {}, "too wide": []}
+    asked = set[str]()
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=program) as browser:
         for theme in ("light", "dark"):
             with visiting(browser, address, axe, theme) as visit:
-                answers: list[Response] = []
-                visit.page.on("response", lambda one, found=answers: found.append(one))
-                seen["map"] = look_at_map(visit, survey)
-                traffic.note(answers)
-                visit.look(f"survey-{theme}", None)
-                seen["kinds"] = look_at_kinds(visit, kinds)
-                traffic.note(answers)
-                visit.look(f"kinds-{theme}", None)
-                visit.open(f"/jobs/{kinds}/results.html?chart=gauges/gauges.csv&x=1&y=2&y=3")
-                visit.look(f"chart-{theme}", None)
-                seen.setdefault("errors", []).extend(visit.errors)
-                seen.setdefault("barriers", {}).update(visit.barriers)
-                seen.setdefault("too wide", []).extend(visit.too_wide)
+                seen |= look_at_all(visit, asked, survey, kinds)
+                seen["errors"] += visit.errors
+                seen["barriers"] |= visit.barriers
+                seen["too wide"] += visit.too_wide
         with visiting(browser, address, axe, "light") as visit:
-            seen["download"] = download(visit, kinds)
-            seen["shared"] = share(visit, browser, kinds)
+            seen["download"], seen["shared"] = download(visit, kinds), share(visit, browser, kinds)
             seen["errors"] += visit.errors
+            seen["bodies"] = read_answers(visit, {url for url in asked if "/assets/" not in url})
         seen["chosen"] = choose_columns(browser, address, kinds)
-    sys.stdout.write(json.dumps({**seen, "hosts": sorted(traffic.hosts), "bodies": traffic.bodies}, indent=2))
+    seen["hosts"] = sorted({urlsplit(url).netloc for url in asked})
+    sys.stdout.write(json.dumps(seen, indent=2))
 
 
 if __name__ == "__main__":
