@@ -242,3 +242,48 @@ def test_a_step_gets_the_python_that_is_first_on_the_path_of_the_user(site: Site
     mine.chmod(0o755)
     package = ECHO.format(kind="string").replace("[echo, -n]", "python3")
     assert run(site.having(PATH=f"{mine.parent}:{site.environ['PATH']}"), package, "x: a\n") == "mine"
+
+
+SHARED = """
+cwlVersion: v1.2
+class: Workflow
+requirements: {MultipleInputFeatureRequirement: {}}
+inputs: {}
+outputs:
+  first: {type: File, outputSource: [say/out, say/out], pickValue: first_non_null}
+  all: {type: "File[]", outputSource: [say/out, say/out], pickValue: all_non_null}
+  flat: {type: "File[]", outputSource: [say/out, say/out], linkMerge: merge_flattened}
+steps:
+  say:
+    run: {class: CommandLineTool, baseCommand: [echo, -n, hi], inputs: {}, stdout: out.txt, outputs: {out: stdout}}
+    in: {}
+    out: [out]
+"""
+
+
+def test_one_file_may_be_in_several_outputs_and_twice_in_a_list(site: Site) -> None:
+    (site.folder / "shared.cwl").write_text(SHARED, encoding="utf-8")
+    story = site.run(site.accept(site.folder / "shared.cwl", None))
+    assert story.outcome.diagnosis is None, story.outcome.diagnosis
+    assert story.outcome.results is not None
+    document = story.outcome.results.document
+    found = [document["first"], *document["all"], *document["flat"]]
+    assert [Path(unquote(urlsplit(one["href"]).path)).read_text(encoding="utf-8") for one in found] == ["hi"] * 5
+
+
+def test_a_file_that_is_its_contents_has_their_size_in_bytes(site: Site) -> None:
+    shown = run(
+        site,
+        """
+cwlVersion: v1.2
+class: CommandLineTool
+baseCommand: [echo, -n]
+inputs: {x: File, y: {type: Directory}}
+arguments: [$(inputs.x.size), "$(inputs.y.listing[0].size)"]
+outputs: {text: stdout}
+stdout: text.txt
+""",
+        "x: {class: File, basename: a.txt, contents: Grüße}\n"
+        "y: {class: Directory, basename: d, listing: [{class: File, basename: b.txt, contents: abc}]}\n",
+    )
+    assert shown == "7 3"

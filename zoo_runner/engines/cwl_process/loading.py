@@ -20,6 +20,7 @@ from cwltool.load_tool import load_tool
 from cwltool.loghandler import _logger as cwltool_logger
 from cwltool.pathmapper import PathMapper
 from cwltool.process import Process
+from cwltool.utils import visit_files
 from cwltool.workflow import default_make_tool
 from schema_salad.exceptions import SchemaSaladException
 from schema_salad.fetcher import Fetcher
@@ -160,6 +161,7 @@ def evaluating_safely(spec: Mapping[str, Any]) -> Iterator[None]:
 
 def run_document(spec: Mapping[str, Any], tool: Process, executor: JobExecutor, context: RuntimeContext) -> bool:
     """Execute with the job order of `spec` and write the output object; False where the package failed."""
+    _separate_outputs(executor)
     try:
         with evaluating_safely(spec):
             outputs, status = executor.execute(tool, _read_order(spec), context, cwltool_logger)
@@ -171,9 +173,39 @@ def run_document(spec: Mapping[str, Any], tool: Process, executor: JobExecutor, 
     return True
 
 
+def _separate_outputs(executor: JobExecutor) -> None:
+    """Give cwltool outputs that share no object, before it moves them.
+
+    It changes each File in place; one that is in several outputs, or twice in a list (`pickValue`, `linkMerge`), is the
+    same object there, and its second change looks for the place that the first one gave it.
+    """
+    collect = executor.output_callback
+
+    def collect_separated(outputs: Any, status: str) -> None:
+        collect(_copy_apart(outputs), status)
+
+    executor.output_callback = collect_separated  # type: ignore[method-assign]
+
+
+def _copy_apart(node: Any) -> Any:
+    # not deepcopy, which keeps one object for what is one object
+    if isinstance(node, Mapping):
+        return {name: _copy_apart(value) for name, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_copy_apart(one) for one in node]
+    return node
+
+
 def _read_order(spec: Mapping[str, Any]) -> dict[str, Any]:
     order: dict[str, Any] = json.loads(Path(spec["order"]).read_bytes(), parse_float=read_as_cwltool)
+    visit_files(order, _add_size_of_literal)
     return order
+
+
+def _add_size_of_literal(file: dict[str, Any]) -> None:
+    """Add the size of a File that is its contents, as cwltool does for job files that it reads itself."""
+    if not {"path", "location", "size"} & set(file) and isinstance(file.get("contents"), str):
+        file["size"] = len(file["contents"].encode())
 
 
 def open_event_stream(encode: Callable[[E], Iterable[str]]) -> Callable[[E], None]:
