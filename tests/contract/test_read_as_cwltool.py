@@ -287,3 +287,58 @@ stdout: text.txt
         "y: {class: Directory, basename: d, listing: [{class: File, basename: b.txt, contents: abc}]}\n",
     )
     assert shown == "7 3"
+
+
+LISTS_OF_OWN_TYPES = """
+cwlVersion: v1.2
+class: CommandLineTool
+baseCommand: [echo, -n]
+inputs:
+  bands:
+    type: ["null", {type: array, items: {type: enum, symbols: [red, nir]}}]
+    inputBinding: {prefix: -b}
+  areas:
+    type:
+      - "null"
+      - {type: record, name: one, fields: [{name: x, type: int, inputBinding: {}}]}
+      - type: array
+        items: {type: array, items: {type: record, name: area, fields: [{name: y, type: int, inputBinding: {}}]}}
+      - string
+    inputBinding: {prefix: -a}
+outputs: {text: stdout}
+stdout: text.txt
+"""
+
+
+@pytest.mark.parametrize(
+    ("job", "shown"),
+    [
+        ("bands: [red, nir]\n", "-b red nir"),
+        ("areas: [[{y: 1}, {y: 2}], [{y: 3}]]\n", "-a 1 2 3"),
+        ("areas: {x: 5}\nbands: []\n", "-a 5"),
+        ("areas: text\n", "-a text"),
+        ("{}\n", ""),
+    ],
+    ids=["enums", "records", "record", "text", "none"],
+)
+def test_a_list_of_enums_or_records_may_be_one_type_of_several(site: Site, job: str, shown: str) -> None:
+    assert run(site, LISTS_OF_OWN_TYPES, job).strip() == shown
+
+
+EITHER = """
+cwlVersion: v1.2
+class: CommandLineTool
+requirements: {InlineJavascriptRequirement: {}}
+baseCommand: [echo, -n]
+inputs:
+  x: {type: [File, Directory, string]}
+arguments: ['$(inputs.x["class"] || "string")']
+outputs: {text: stdout}
+stdout: text.txt
+"""
+
+
+@pytest.mark.parametrize(("given", "kind"), [("data", "Directory"), ("job.yml", "File"), ("other", "string")])
+def test_a_path_is_of_the_kind_that_it_has_on_this_machine(site: Site, given: str, kind: str) -> None:
+    (site.folder / "work" / "data").mkdir(parents=True)
+    assert run(site, EITHER, f"x: {given}\n") == kind

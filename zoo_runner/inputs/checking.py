@@ -22,7 +22,7 @@ def build_checker(package: Package, base: str | None, *, document: Any = None, f
         Community: check_community,
     }
     root = ("inputs",) if from_request else ()
-    return Checker({**BASIC_HANDLERS, **handlers}, from_request, files.refers, root)
+    return Checker({**BASIC_HANDLERS, **handlers}, from_request, files.refers, files.is_folder, root)
 
 
 def _read_prefixes(document: Any) -> dict[str, str]:

@@ -72,6 +72,11 @@ class ReferenceReader:
         location = None if self.base is None else self.resolve(text)
         return location is not None and location.startswith("file:") and os.path.lexists(_as_path(location))
 
+    def is_folder(self, text: str) -> bool:
+        """Whether a text is the path of a folder on this machine."""
+        location = None if self.base is None or URL.match(text) else self.resolve(text)
+        return location is not None and location.startswith("file:") and os.path.isdir(_as_path(location))  # noqa: PTH112
+
     def check(self, checker: Checker, wanted: FileType | DirectoryType, value: Any, path: ValuePath) -> Any:
         """Check a File or Directory object with `location`; a handler for a `Checker`."""
         word = describe_type(wanted)

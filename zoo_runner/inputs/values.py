@@ -38,12 +38,14 @@ class Checker:
 
     `handlers` has a function for each kind of type. `from_request` reads the forms of an OGC API - Processes
     execute request besides CWL's own: links by `href` for files, and whole numbers written as 3.0. `root` leads to
-    the inputs in the client's document; `refers` decides whether a text that could be a string refers to a file.
+    the inputs in the client's document; `refers` decides whether a text that could be a string refers to a file, and
+    `is_folder` whether a text is the path of a folder.
     """
 
     handlers: Mapping[type, Handler]
     from_request: bool = False
     refers: Callable[[str], bool] = bool
+    is_folder: Callable[[str], bool] = lambda _: False
     root: ValuePath = ()
     problems: list[Problem] = field(default_factory=list)
     depth: int = 0
@@ -210,12 +212,21 @@ def _check_union(checker: Checker, wanted: Union, value: Any, path: ValuePath) -
 
 
 def _sort_options(checker: Checker, union: Union, value: Any) -> tuple[CwlType, ...]:
-    """Decide between a file and a string by the text, and between content and a record, whatever the union's order."""
+    """Decide what comes first, whatever the union's order.
+
+    By the text, between a file and a string, and between a file and a folder; by the members, between content and a
+    record.
+    """
     files = tuple(option for option in union.options if isinstance(option, FileType | DirectoryType))
     others = tuple(option for option in union.options if option not in files)
     if isinstance(value, Mapping) and "value" in value and any(_has_members(one, value) for one in others):
         return (*others, *files)
-    if not isinstance(value, str) or not files or Primitive("string") not in union.options:
+    if not isinstance(value, str) or not files:
+        return union.options
+    if checker.is_folder(value):
+        files = tuple(sorted(files, key=lambda option: isinstance(option, FileType)))
+        return (*files, *others)
+    if Primitive("string") not in union.options:
         return union.options
     return (*files, *others) if checker.refers(value) else others
 

@@ -184,7 +184,7 @@ def _separate_outputs(executor: JobExecutor) -> None:
     def collect_separated(outputs: Any, status: str) -> None:
         collect(_copy_apart(outputs), status)
 
-    executor.output_callback = collect_separated  # type: ignore[method-assign]
+    executor.output_callback = collect_separated  # type: ignore[method-assign, assignment]
 
 
 def _copy_apart(node: Any) -> Any:
@@ -202,7 +202,7 @@ def _read_order(spec: Mapping[str, Any]) -> dict[str, Any]:
     return order
 
 
-def _add_size_of_literal(file: dict[str, Any]) -> None:
+def _add_size_of_literal(file: Any) -> None:
     """Add the size of a File that is its contents, as cwltool does for job files that it reads itself."""
     if not {"path", "location", "size"} & set(file) and isinstance(file.get("contents"), str):
         file["size"] = len(file["contents"].encode())
