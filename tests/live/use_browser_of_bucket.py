@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.live.use_browser import PROGRAMS, Visit, visiting
+from tests.live.browsing import PROGRAMS, Visit, visiting
 
 _DRAWN = "() => [...document.querySelectorAll('img.quicklook')].every((one) => one.naturalWidth > 0)"
 _TEXTS = ("text/html", "application/json", "application/geo+json", "text/csv", "text/plain")
