@@ -49,6 +49,10 @@ def test_each_check_that_fails_says_what_was_found_and_what_to_do(running: tuple
     found = {one["name"]: one for one in map(json.loads, done.stdout.splitlines())}
     failed = {name for name, one in found.items() if one["verdict"] == "failed"}
     assert failed >= {"run", "backup"}
+    assert {name: ("run" in found[name]["found"], found[name]["verdict"]) for name in ("results", "logs")} == {
+        "results": (True, "skipped"),
+        "logs": (True, "skipped"),
+    }
     assert all(found[name]["found"] and found[name]["remedy"] for name in failed)
     assert "no back-up at" in found["backup"]["found"]
     # its jobs are dismissed and its processes removed whatever was found

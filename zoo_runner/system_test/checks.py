@@ -208,7 +208,10 @@ def _check_failure(trial: _Trial) -> str:
     status = trial.wait(trial.start("fails"), "failed")
     diagnosis = status.get("diagnosis")
     if isinstance(diagnosis, dict) and all(diagnosis.get(name) for name in ("code", "level", "cause", "remedy")):
-        return f"{diagnosis['code']}: {diagnosis['cause']}"
+        said = f"{diagnosis['code']}: {diagnosis['cause']}"
+        if diagnosis["level"] != "user":
+            raise _FailedError(f"the job failed, but not by its tool: {said}", str(diagnosis["remedy"]))
+        return said
     if message := status.get("message"):
         return f"message: {message}"
     raise _FailedError("the status of a failed job gives no reason", "See the log of the server.")
@@ -307,21 +310,27 @@ CHECKS: tuple[tuple[str, str, Callable[[_Trial], str]], ...] = (
 )
 
 
+_NEEDS = {"results": ("run",), "logs": ("run",)}
+"""Checks that look at the job of another one."""
+
+
 def run_checks(subject: Subject) -> Iterator[Finding]:
     """Run all checks, one after the other; what a run has deployed and started is gone at its end.
 
     Where the API does not answer, or a package cannot be deployed, what needs it is skipped.
     """
-    trial, stopped = _Trial(subject), ""
+    trial, stopped, failed = _Trial(subject), "", set[str]()
     try:
         for name, shows, check in CHECKS:
             begun = monotonic()
-            if stopped and check is not _check_backup:
-                verdict, found, remedy = Verdict.SKIPPED, f"needs {stopped}, which has failed", ""
+            missing = next((one for one in _NEEDS.get(name, ()) if one in failed), stopped)
+            if missing and check is not _check_backup:
+                verdict, found, remedy = Verdict.SKIPPED, f"needs {missing}, which has failed", ""
             else:
                 verdict, found, remedy = _try(check, trial)
-            if verdict is Verdict.FAILED and check in (_check_landing, _check_deploy):
-                stopped = name
+            if verdict is Verdict.FAILED:
+                failed.add(name)
+                stopped = name if check in (_check_landing, _check_deploy) else stopped
             mask = subject.client.mask
             yield Finding(name, shows, verdict, mask(found), mask(remedy), monotonic() - begun)
     finally:
