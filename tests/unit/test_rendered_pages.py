@@ -134,6 +134,7 @@ PAGES: dict[str, Any] = {
     "document": {EVIL: EVIL, "list": [EVIL, {"href": "javascript:alert(1)", "title": EVIL, EVIL: EVIL}]},
     "job": JOB,
     "jobs": {"jobs": [JOB, {**JOB, "status": "running"}], "numberTotal": 2, "links": LINKS},
+    "logs": {"links": LINKS},
     "landing": {"title": EVIL, "description": EVIL, "links": LINKS},
     "problem": PROBLEM,
     "process": PROCESS,

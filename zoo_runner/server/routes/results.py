@@ -176,7 +176,7 @@ def _add_logs(router: APIRouter, api: Api, of: Any) -> None:
     @router.get("/jobs/{job_id}/logs", tags=["jobs"], **describe_document(LogList))
     def list_logs(call: of, job_id: str) -> Response:
         """List the logs of a job."""
-        return Document(logs.list_logs(jobs.get_job(api, call, job_id), call), base=call.base)
+        return Document(logs.list_logs(jobs.get_job(api, call, job_id), call), "logs", call.base)
 
     text: dict[str, Any] = {"content": {"text/plain": {}}}
     parts: dict[int | str, dict[str, Any]] = {
