@@ -160,6 +160,19 @@ def test_new_changed_renamed_and_removed_workflows_reach_the_server(field: Field
     assert field.list_processes() == ["greet", "third"]
 
 
+def test_a_process_says_which_commit_of_which_repository_it_is_from(field: Field) -> None:
+    field.repository.push({"flows/öne.cwl": TOOL.format(id="one", doc="one")})
+    field.write(url=field.url, folder="flows")
+    report = field.harvest()
+    source = field.server.request("GET", "/processes/one").json["source"]
+    assert {name: source[name] for name in ("kind", "href", "commit", "path")} == {
+        "kind": "repository",
+        "href": field.url,
+        "commit": report["commit"],
+        "path": "flows/öne.cwl",
+    }
+
+
 def test_what_is_packed_runs_and_texts_of_the_author_stay(field: Field) -> None:
     files = {"flows/greet.cwl": FLOW.format(id="greet"), "lib/tool.cwl": TOOL.format(id="tool", doc="hello")}
     field.repository.push(files)
