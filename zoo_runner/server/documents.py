@@ -163,7 +163,7 @@ class Problem(TypedDict):
 class StatusInfo(TypedDict):
     """The status of a job (statusInfo.yaml): the members of version 1.0 and of the draft of 2.0.
 
-    `caller` asked for it; it is there for those who may know.
+    `caller` asked for it; it is in lists, for those who may know.
     """
 
     jobID: str

@@ -261,7 +261,8 @@ def find_jobs(api: Api, call: Call, query: JobQuery) -> FoundJobs:
 
 def describe_jobs(found: FoundJobs, call: Call) -> JobList:
     """Build the list of jobs that were found."""
-    with_caller = may_see_callers(call)
+    # a status by itself has no caller: to ask a policy for each is for lists and pages only
+    with_caller = any(job.caller for job in found.page.jobs) and may_see_callers(call)
     jobs = [describe_job(job, call, logs=False, with_caller=with_caller) for job in found.page.jobs]
     return {"jobs": jobs, "numberTotal": found.total, "links": call.link_pages("jobs", found.page.next)}
 

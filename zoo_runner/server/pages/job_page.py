@@ -19,7 +19,7 @@ from zoo_runner.model.job import FINAL, Job, Status
 from zoo_runner.model.package import Package
 from zoo_runner.server import unstarted
 from zoo_runner.server.api import Api, Call
-from zoo_runner.server.jobs import load_package
+from zoo_runner.server.jobs import load_package, may_see_callers
 from zoo_runner.server.logs import JOB_LOG, list_names, locate_log
 from zoo_runner.server.pages.job_plan import JobPlan, build_plan
 from zoo_runner.server.pages.limit_form import RaisedLimit, suggest_limit, write_command
@@ -76,7 +76,7 @@ class JobPage:
     one that has not begun, for who may read the process. `is_cut` says whether steps
     may be missing from the begin of the timeline. `limit` is what the step that failed may be given more of, and
     `limit_command` the call of the API that does so. `runs` counts how often its steps were begun from the first on:
-    once more where its own pod was lost.
+    once more where its own pod was lost. `caller` asked for it, for who may know.
     """
 
     goes_on: bool
@@ -94,6 +94,7 @@ class JobPage:
     limit: RaisedLimit | None = None
     limit_command: str = ""
     runs: int = 1
+    caller: str | None = None
 
     def list_shown(self) -> set[str]:
         """List the actions whose content is shown beside the status."""
@@ -131,6 +132,7 @@ def read_job_page(api: Api, call: Call, job: Job) -> JobPage:
         limit=limit,
         limit_command=write_command(limit, call.link("jobs", job.id)) if limit else "",
         runs=sum(isinstance(event, StageStarted) and event.stage is Stage.EXECUTE for event in stages),
+        caller=job.caller if job.caller and may_see_callers(call) else None,
     )
 
 

@@ -69,8 +69,7 @@ def _add_jobs(router: APIRouter, api: Api, of: Any) -> None:
         job = jobs.get_job(api, call, job_id)
         view = partial(_show_job, api, call, job, request)
         job = replace(job, message=quotas.explain_waiting(api, call, job) or job.message)
-        described = jobs.describe_job(job, call, with_caller=jobs.may_see_callers(call))
-        return Document(described, "job", call.base, view=view)
+        return Document(jobs.describe_job(job, call), "job", call.base, view=view)
 
     @router.delete("/jobs/{job_id}", tags=["jobs"], **describe_document(StatusInfo))
     async def dismiss_job(call: of, job_id: str) -> Response:
@@ -117,7 +116,7 @@ def _show_jobs(call: Call, found: Sequence[Job]) -> JobListPage:
     """Build the page of jobs: places are shown to clients that may see the results, or the inputs, that have them."""
     may_see = {"with_results": call.may("job.results"), "with_inputs": call.may("job.inputs")}
     shapes = MapView(build_job_shapes(found, call.base, **may_see))
-    callers = jobs.may_see_callers(call) and any(job.caller for job in found)
+    callers = any(job.caller for job in found) and jobs.may_see_callers(call)
     return JobListPage(build_filters(call.query), shapes, may_choose=call.may("job.several"), shows_callers=callers)
 
 
