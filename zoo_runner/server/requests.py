@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timezone
 from typing import Any
 
 from zoo_runner.model import written
@@ -198,17 +199,40 @@ def _split(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(word for text in texts for word in text.split(","))
 
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?Z)?")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d))?", re.ASCII | re.IGNORECASE)
 
 
 def _read_interval(text: str | None) -> tuple[str | None, str | None]:
-    """Read an instant or an interval with `..` for an open end (OGC API - Features, `datetime`)."""
+    """Read an instant or an interval with `..` for an open end (OGC API - Features, `datetime`; RFC 3339)."""
     if not text:
         return None, None
     start, slash, end = text.partition("/")
     parts = (start, end if slash else start)
-    if any(part not in ("", "..") and not _TIME.fullmatch(part) for part in parts) or parts == ("", ""):
-        raise build_invalid(f"datetime is {text[:60]!r}", "Write 2026-01-31T00:00:00Z/.., with .. for an open end.")
-    first, last = (None if part in ("", "..") else part for part in parts)
+    if parts == ("", ""):
+        raise _build_no_time(text)
+    first, last = (None if part in ("", "..") else _read_time(part, text) for part in parts)
+    if first and last and first > f"{last}~":
+        raise build_invalid(f"datetime is {text[:60]!r}, which ends before it begins", "Write the earlier time first.")
     # whole seconds and days include all that lies in them
-    return first and first.removesuffix("Z"), last and f"{last.removesuffix('Z')}~"
+    return first, last and f"{last}~"
+
+
+def _read_time(part: str, text: str) -> str:
+    """Return a date, or a time in UTC, in the form in which jobs have theirs, as far as it is given."""
+    match = _TIME.fullmatch(part)
+    if match is None:
+        raise _build_no_time(text)
+    day, clock, fraction, zone = match.groups()
+    try:
+        if clock is None:
+            date.fromisoformat(day)
+            return day
+        offset = "+00:00" if zone in "Zz" else zone
+        moment = datetime.fromisoformat(f"{day}T{clock}{offset}").astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        raise _build_no_time(text) from None
+    return f"{moment.replace(tzinfo=None).isoformat()}{fraction or ''}"
+
+
+def _build_no_time(text: str) -> InputError:
+    return build_invalid(f"datetime is {text[:60]!r}", "Write 2026-01-31T00:00:00Z/.., with .. for an open end.")
