@@ -26,11 +26,36 @@ print(json.dumps({
 }))
 """
 
+PROCESSES = """
+import json, sys
+from pathlib import Path
+from ruamel.yaml import YAML
+from zoo_runner.engines.cwl_process.schemas import use_schema
+import cwltool.process
+from cwltool.process import get_schema
+from schema_salad.ref_resolver import Loader
+from schema_salad.schema import make_avro_schema
+parsed = []
+real = YAML.load
+YAML.load = lambda self, text: parsed.append(text) or real(self, text)
+use_schema("v1.2", Path(sys.argv[1]))
+types = [cwltool.process.SCHEMA_FILE, cwltool.process.SCHEMA_DIR, cwltool.process.SCHEMA_ANY]
+# as cwltool does for each process of a package
+process = make_avro_schema(types, Loader({}))
+before = len(parsed)
+loader, names, metadata, metaschema = get_schema("v1.1")
+print(json.dumps({
+    "parsed": before, "process": {name: one.props for name, one in process.names.items()},
+    "another": {name: one.props for name, one in names.names.items()}, "context": loader.ctx, "metadata": metadata,
+    "vocabulary": metaschema.vocab, "known": sorted(metaschema.idx),
+}, default=lambda value: getattr(value, "props", str(type(value)))))
+"""
 
-def use(folder: Path, version: str = "v1.2") -> dict[str, object]:
+
+def use(folder: Path, version: str = "v1.2", program: str = PROGRAM) -> dict[str, object]:
     """Use a schema in a process of its own; what it then knows."""
     # without the environment, which may forbid to write bytecode
-    command = [sys.executable, "-I", "-c", PROGRAM, str(folder), version]
+    command = [sys.executable, "-I", "-c", program, str(folder), version]
     done = subprocess.run(command, capture_output=True, check=True)
     found: dict[str, object] = json.loads(done.stdout)
     return found
@@ -42,6 +67,14 @@ def test_a_schema_that_was_kept_is_the_one_that_was_parsed(tmp_path: Path, versi
     assert (first.pop("parsed"), second.pop("parsed")) == (1, 0)
     assert first == second
     assert first["file"] == "https://w3id.org/cwl/cwl#File"
+
+
+def test_the_schema_of_schemas_is_kept_too_and_the_one_that_was_parsed(tmp_path: Path) -> None:
+    first, second = use(tmp_path, program=PROCESSES), use(tmp_path, program=PROCESSES)
+    assert first.pop("parsed") != 0
+    assert second.pop("parsed") == 0
+    assert first == second
+    assert "org.w3id.cwl.cwl.File" in str(first["process"])
 
 
 def test_a_damaged_schema_is_parsed_and_written_again(tmp_path: Path) -> None:

@@ -16,10 +16,23 @@ postpone()
 import {module}
 from zoo_runner.engines.cwl_process.schemas import use_schema
 use_schema("v1.2")
-import cwltool.process
-cwltool.process.get_schema("v1.2")[0].graph  # as each tool asks for it
+from cwltool.command_line_tool import CommandLineTool
+from zoo_runner.engines.cwl_process.loading import load_document
+load_document({{"package": sys.argv[1], "entry": "#main"}}, CommandLineTool)
 print(json.dumps([name for name in POSTPONED if getattr(sys.modules.get(name), "__file__", None)]))
 """
+PACKAGE = {
+    "cwlVersion": "v1.2",
+    "$graph": [
+        {
+            "class": "CommandLineTool",
+            "id": "#main",
+            "baseCommand": "echo",
+            "inputs": [{"id": "#main/scene", "type": "File", "inputBinding": {}}],
+            "outputs": [],
+        }
+    ],
+}
 COMMAND = """
 import json, sys
 import zoo_runner.cli.main, zoo_runner.cli.running
@@ -47,9 +60,13 @@ def run(program: str, *words: str) -> list[str]:
 
 
 @pytest.mark.parametrize("module", ["zoo_runner.engines.local.launcher", "zoo_runner.engines.argo.native.evaluation"])
-def test_a_launcher_that_waits_for_its_job_has_loaded_nothing_that_most_runs_do_not_need(module: str) -> None:
+def test_a_launcher_that_has_read_its_package_has_loaded_nothing_that_most_runs_do_not_need(
+    module: str, tmp_path: Path
+) -> None:
     subprocess.run([sys.executable, "-m", "zoo_runner.engines.cwl_process.schemas"], check=True)
-    assert run(LAUNCHER.format(module=module)) == []
+    package = tmp_path / "package.json"
+    package.write_text(json.dumps(PACKAGE))
+    assert run(LAUNCHER.format(module=module), str(package)) == []
 
 
 def test_a_command_that_waits_for_a_job_without_transfers_has_loaded_no_client_and_no_event_loop(

@@ -1,5 +1,7 @@
 """CWL's schemas as cwltool has parsed them: to parse their YAML takes a third of a second, to read these 0.03 s.
 
+With the schema of these schemas, which is parsed for the first process of each package otherwise: another 0.1 s.
+
     python -m zoo_runner.engines.cwl_process.schemas     writes them, for an installation that its users cannot write to
 
 They lie beside the bytecode of this package, which Python writes and reads in the same way: whoever may write there may
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import cwltool.process
+import schema_salad.schema
 from schema_salad.ref_resolver import Loader
 
 from zoo_runner.files import write_atomically
@@ -27,7 +30,7 @@ _TYPES = {
 }
 _VERSIONS = ("v1.0", "v1.1", "v1.2")
 _FOLDER = Path(__file__).parent / "__pycache__"
-_FORM = 2
+_FORM = 3
 """Of what is kept: another one for each change of it, as an upgrade may leave what an earlier release kept."""
 
 
@@ -70,7 +73,10 @@ def _read_release(name: str) -> str:
 def _parse(cwl_version: str) -> tuple[Any, ...]:
     """Let cwltool parse a schema; return what of it a run needs, and what can be pickled."""
     loader, names, metadata, metaschema = cwltool.process.get_schema(cwl_version)
-    return loader.ctx, names, metadata, {name: metaschema.idx[uri] for name, uri in _TYPES.items()}
+    types = {name: metaschema.idx[uri] for name, uri in _TYPES.items()}
+    own_names, document, own_loader = schema_salad.schema.get_metaschema()
+    own = own_names, document, own_loader.ctx, own_loader.cache, own_loader.salad_version
+    return loader.ctx, names, metadata, types, own
 
 
 def _keep(kept: Path, content: tuple[Any, ...]) -> None:
@@ -81,11 +87,19 @@ def _keep(kept: Path, content: tuple[Any, ...]) -> None:
 
 
 def _share(cwl_version: str, content: tuple[Any, ...]) -> None:
-    context, names, metadata, types = content
+    context, names, metadata, types, own = content
+    _share_metaschema(*own)
     loader = Loader(context)
     cwltool.process.SCHEMA_CACHE[cwl_version] = (loader, names, metadata, loader)
     for name, value in types.items():
         setattr(cwltool.process, name, value)
+
+
+def _share_metaschema(names: Any, document: Any, context: Any, texts: dict[str, Any], version: str) -> None:
+    """Let schema-salad use its own schema as it is kept; of its loader, others use what is given here."""
+    if schema_salad.schema.cached_metaschema is None:
+        loader = Loader(context, cache=texts, salad_version=version)
+        schema_salad.schema.cached_metaschema = names, document, loader
 
 
 if __name__ == "__main__":
