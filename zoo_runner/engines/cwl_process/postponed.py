@@ -30,8 +30,10 @@ POSTPONED = (
     "prov",
     "rdflib",  # a package that is resolved has no $schemas
     "requests",  # everything is staged before cwltool runs
+    "spython",  # containers of Singularity
     "ssl",
     "xml",  # of ontologies
+    "yaml",  # of Calrissian, for its log
 )
 # each of cwltool's loaders has a session and an ontology, whether it needs them or not
 MADE_LATER = frozenset(

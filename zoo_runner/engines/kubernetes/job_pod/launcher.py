@@ -10,8 +10,10 @@ The `spec` that arrives first has `package`, `entry`, `order`, `outputs` (file t
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
+import calrissian.job
 import cwl_utils.expression
 from calrissian.context import CalrissianRuntimeContext
 from calrissian.executor import ThreadPoolJobExecutor
@@ -183,6 +185,8 @@ def launch(spec: dict[str, Any], steps: Steps) -> None:
     _Step.steps = steps
     # cwltool reports the error class of this cwl-utils version as an internal error, without step and reason
     cwl_utils.expression.WorkflowException = WorkflowException  # type: ignore[attr-defined]
+    # it writes the pod of each step as YAML for a log that nobody keeps: two fifths of what a step costs here
+    calrissian.job.yaml = SimpleNamespace(dump=lambda _: "")
     report_messages(steps.report, "calrissian.main", "calrissian.tool")
     os.chdir(spec["scratch"])
     failure: RunnerError | None = None

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from zoo_runner.engines.cwl_process.javascript_process import filter_calls
+from zoo_runner.engines.cwl_process.postponed import postpone
 from zoo_runner.engines.cwl_process.system_calls import filter_launcher
 from zoo_runner.engines.kubernetes.job_pod.channel import JOIN_SECONDS, join
 from zoo_runner.engines.kubernetes.job_pod.steps import Steps
@@ -39,6 +40,7 @@ def main() -> None:
     stand_in = ModuleType("calrissian.k8s")
     vars(stand_in).update(CompletionResult=CompletionResult, KubernetesClient=KubernetesClient)
     sys.modules["calrissian.k8s"] = stand_in
+    postpone()
     from zoo_runner.engines.kubernetes.job_pod.launcher import launch
 
     # before there is another thread: it needs no network, and the package must not have that of the pod
