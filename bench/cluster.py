@@ -1,6 +1,6 @@
 """Side by side on the same cluster: this runner, a bare Calrissian Job with the same CWL, and pycalrissian.
 
-    python -m bench.cluster [--rounds 5] [--jobs 20] [--no-page]
+    python -m bench.cluster [--rounds 5] [--jobs 20] [--steps 200] [--no-page]
 
 Needs a cluster (KUBECONFIG, or the one of `make cluster`) with warm images; the results store is started here, where
 pods reach it (--host). Each round runs every side once, in turning order; figures are medians. Writes its part of
@@ -36,6 +36,7 @@ from zoo_runner.package.loading import load_package
 
 STAGED = ROOT / "bench" / "staged.cwl"
 ITEM = ROOT / "examples" / "data" / "landsat-p035r032-sr" / "LT50350322008110PAC01"
+STEP_IMAGE = "docker.io/library/debian:bookworm-slim"
 LEFT_KINDS = ("Job", "Pod", "Secret", "ConfigMap", "PersistentVolumeClaim")
 LEFT_SECONDS, LEFT_SECONDS_OWN_NAMESPACE = 5.0, 20.0
 LONGEST_SECONDS = 60.0
@@ -137,13 +138,39 @@ def main() -> int:
     """Measure, print the table, write it; 1 where a limit is missed."""
     parser = build_parser(__doc__)
     parser.add_argument("--jobs", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=200, help="of the scatter, which each side runs once")
     words = parser.parse_args()
-    with installed(words.host, ITEM) as (configuration, _):
-        table = _measure(configuration, words.rounds, words.jobs)
+    with installed(words.host, ITEM) as (configuration, folder):
+        scatter = folder / "scatter.cwl"
+        scatter.write_text(_build_scatter(words.steps))
+        table = _measure(configuration, words.rounds, words.jobs, scatter, words.steps)
     return show(table, "Jobs on Kubernetes", None if words.no_page else lambda text: _build_part(text, words.rounds))
 
 
-def _measure(configuration: Configuration, rounds: int, jobs: int) -> str:
+def _build_scatter(steps: int) -> str:
+    """Build the package of the scatter: steps that print a line each, on messages that are its default."""
+    tool = {
+        "class": "CommandLineTool",
+        "id": "print",
+        "baseCommand": "echo",
+        "stdout": "line.txt",
+        "hints": {"DockerRequirement": {"dockerPull": STEP_IMAGE}},
+        "requirements": {"ResourceRequirement": {"coresMin": 0.1, "coresMax": 1, "ramMin": 16, "ramMax": 64}},
+        "inputs": {"line": {"type": "string", "inputBinding": {}}},
+        "outputs": {"text": "stdout"},
+    }
+    workflow = {
+        "class": "Workflow",
+        "id": "main",
+        "requirements": {"ScatterFeatureRequirement": {}},
+        "inputs": {"lines": {"type": "string[]", "default": [f"line {number}" for number in range(steps)]}},
+        "outputs": {"texts": {"type": "File[]", "outputSource": "each/text"}},
+        "steps": {"each": {"run": "#print", "scatter": "line", "in": {"line": "lines"}, "out": ["text"]}},
+    }
+    return json.dumps({"cwlVersion": "v1.2", "$graph": [workflow, tool]})
+
+
+def _measure(configuration: Configuration, rounds: int, jobs: int, scatter: Path, steps: int) -> str:
     python = ensure_pycalrissian(configuration.settings.cache)
     cluster = Cluster(configuration.kubernetes)
     ours = Ours(configuration, cluster)
@@ -163,6 +190,12 @@ def _measure(configuration: Configuration, rounds: int, jobs: int) -> str:
             lambda: run_bare(cluster, configuration, 1),
         ),
         Row(f"echo, {jobs} jobs at once", 1.0, lambda: ours.run(jobs), lambda: run_bare(cluster, configuration, jobs)),
+        Row(
+            f"scatter of {steps} trivial steps",
+            1.0,
+            lambda: ours.run(1, scatter),
+            lambda: run_bare(cluster, configuration, 1, scatter),
+        ),
     ]
     rows[0].measure(1)  # images, compiled modules and the package cache are there for all of them
     rows[0].seconds.clear()
@@ -170,6 +203,7 @@ def _measure(configuration: Configuration, rounds: int, jobs: int) -> str:
         row.measure(rounds)
     left = list(ours.left)
     rows[2].measure(max(1, rounds // 2))
+    rows[3].measure(1)
     site = replace(configuration.kubernetes, namespace_per="job")
     own = Ours(replace(configuration, kubernetes_settings=site), cluster)
     for _ in range(rounds):

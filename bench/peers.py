@@ -75,8 +75,8 @@ def build_bare(name: str, namespace: str, image: str, package: str) -> list[dict
     ]
 
 
-def run_bare(cluster: Cluster, configuration: Configuration, jobs: int) -> float:
-    """Start so many bare Jobs at once; seconds until the last has its Complete condition."""
+def run_bare(cluster: Cluster, configuration: Configuration, jobs: int, source: Path = ECHO) -> float:
+    """Start so many bare Jobs of a package at once; seconds until the last has its Complete condition."""
     site = configuration.kubernetes
     names = build_names("bench", site, configuration.workspace)
     namespace = build_namespace(names, site)
@@ -88,7 +88,7 @@ def run_bare(cluster: Cluster, configuration: Configuration, jobs: int) -> float
         cluster.create(manifest)
     # a job of ours may have created it, with the level that its pods meet
     cluster.patch("Namespace", "", names.namespace, {"metadata": {"labels": namespace["metadata"]["labels"]}})
-    package = json.dumps(load_package(str(ECHO), configuration.settings).document)
+    package = json.dumps(load_package(str(source), configuration.settings).document)
     waiting = {f"bare-{uuid.uuid4().hex[:8]}" for _ in range(jobs)}
     begun, seconds = time.monotonic(), 0.0
     changes: queue.SimpleQueue[Change | WatchFailed] = queue.SimpleQueue()

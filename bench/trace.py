@@ -22,6 +22,7 @@ from bench.peers import run_bare
 from bench.trace_local import CWLTOOL, ZOO_RUNNER, trace_command
 from bench.trace_pods import Trace, trace_pods
 from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.names import build_names
 
 CASES = ("local", "kubernetes")
 TITLE = "Where the time goes"
@@ -57,10 +58,11 @@ def _trace_kubernetes(host: str, rounds: int) -> str:
     with installed(host) as (configuration, _):
         cluster = Cluster(configuration.kubernetes)
         ours = Ours(configuration, cluster)
+        namespace = build_names("bench", configuration.kubernetes, configuration.workspace).namespace
         runs = (lambda: ours.run(1), lambda: run_bare(cluster, configuration, 1))
         for number in range(rounds + 1):
             for traces, run in zip(sides.values(), runs, strict=True):
-                trace = trace_pods(run)
+                trace = trace_pods(run, namespace)
                 traces += [trace] if number else []
         cluster.close()
     phases = _build_phases("a job on Kubernetes", sides)
@@ -110,6 +112,12 @@ A phase goes from the end of the one above to what its name says. Its processor 
 whoever used them, and so include what other programs did meanwhile. On the cluster the programs are counted one by one:
 the containers by their control groups, the servers of Kubernetes by their processes. *Client*: the process that starts
 and follows the job. Containers that had ended before they could be read are missing from it.
+
+Kubelet's own logs show two waits in which nothing runs. A pod with a volume waits 0.3 s before its network is made, as
+kubelet looks for its volumes only that often (`podAttachAndMountRetryInterval`); a job has two such pods. And kubelet
+looks once a second for containers that have begun or ended (`genericPlegRelistPeriod`): an `echo` has ended 0.1 s after
+its start, and the job pod learns of it half a second later in the middle. Kubelet gives out the log of a container only
+from then on, so that an earlier word of its end would not make the log complete any sooner.
 """
 
 

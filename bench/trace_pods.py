@@ -40,10 +40,13 @@ def read_busy_seconds() -> float:
     return float(times.user + times.nice + times.system + times.irq + times.softirq)
 
 
-def trace_pods(run: Callable[[], float]) -> Trace:
-    """Run one job, whose first pod is the job pod and whose second is the step, and measure its phases."""
+def trace_pods(run: Callable[[], float], namespace: str) -> Trace:
+    """Run one job, whose first pod is the job pod and whose second is the step, and measure its phases.
+
+    Pods of other namespaces are of others, who may use the same cluster.
+    """
     containers = _Containers()
-    with _watching_pods(containers.notice) as pods, _sampling(containers):
+    with _watching_pods(namespace, containers.notice) as pods, _sampling(containers):
         servers, client = _read_servers(), time.process_time()
         begun, used = time.monotonic(), read_busy_seconds()
         took = run()
@@ -139,10 +142,10 @@ def _sampling(containers: _Containers) -> Iterator[None]:
 
 
 @contextmanager
-def _watching_pods(notice: Callable[[Mapping[str, Any]], None]) -> Iterator[_Pods]:
-    """Read the pods of all namespaces as they change; those that are there already are left out."""
+def _watching_pods(namespace: str, notice: Callable[[Mapping[str, Any]], None]) -> Iterator[_Pods]:
+    """Read the pods of a namespace as they change; those that are there already are left out."""
     pods = _Pods()
-    words = ("get", "pods", "--all-namespaces", "--watch-only", "--output", "json")
+    words = ("get", "pods", "--namespace", namespace, "--watch-only", "--output", "json")
     command = ["kubectl", "--kubeconfig", str(KUBECONFIG), *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watch:
 
