@@ -66,7 +66,7 @@ def be_attacked(visit: Visit) -> dict[str, Any]:
         note_page(visit, seen, address)
     page.goto(jobs[0])
     page.get_by_role("button", name="Edit inputs").click()
-    page.wait_for_url("**/form*")
+    page.wait_for_selector("[name='/rows/0/words']")
     note_page(visit, seen, "/form")
     page.locator("button[name='[add]']").click()
     page.wait_for_selector("[name='/rows/1/words']")

@@ -131,7 +131,11 @@ function addLines(map) {
     const step = NICE_STEPS.find((one) => width / one >= Math.min(4, most / 2)) ?? NICE_STEPS.at(-1);
     const [west, east, south, north] = [Math.max(seen.getWest(), -180), Math.min(seen.getEast(), 180), Math.max(seen.getSouth(), -90), Math.min(seen.getNorth(), 90)];
     for (let at = Math.ceil(west / step) * step; at <= east; at += step) addLine(lines, [[south, at], [north, at]], [south, at], showDegrees(at, "W", "E"), "below");
-    for (let at = Math.ceil(south / step) * step; at <= north; at += step) addLine(lines, [[at, west], [at, east]], [at, west], showDegrees(at, "S", "N"), "beside");
+    for (let at = Math.ceil(south / step) * step; at <= north; at += step) {
+      // no word below the buttons in the corner
+      const { x, y } = map.latLngToContainerPoint([at, west]);
+      addLine(lines, [[at, west], [at, east]], [at, west], x < 50 && y < 75 ? "" : showDegrees(at, "S", "N"), "beside");
+    }
   };
   map.on("moveend", renew);
   renew();
