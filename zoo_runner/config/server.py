@@ -1,7 +1,9 @@
 """Settings of the HTTP server and its workers."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from ipaddress import ip_network
 from pathlib import Path
 
 from zoo_runner.config.settings import read_fields, setting
@@ -216,6 +218,7 @@ def load_server_settings(environ: Mapping[str, str]) -> ServerSettings:
             f"ZOO_RUNNER_LINK_SECRET has {len(settings.link_secret)} characters, which could be guessed",
             f"Set {_SHORTEST_SECRET} random characters or more, such as those of `openssl rand -hex 32`.",
         )
+    _ensure_addresses(settings)
     _ensure_one_of("ZOO_RUNNER_LOG_FORMAT", settings.log_format, LOG_FORMATS)
     _ensure_one_of("ZOO_RUNNER_LOG_LEVEL", settings.log_level, LOG_LEVELS)
     return settings
@@ -224,3 +227,20 @@ def load_server_settings(environ: Mapping[str, str]) -> ServerSettings:
 def _ensure_one_of(variable: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise SettingsError(f"{variable} is {value!r}", f"Use one of: {', '.join(allowed)}.")
+
+
+def _ensure_addresses(settings: ServerSettings) -> None:
+    if settings.base_url and not re.match(r"https?://[^/\s]", settings.base_url):
+        raise SettingsError(
+            f"ZOO_RUNNER_BASE_URL is {settings.base_url!r}, which is no web address",
+            "Write it with its scheme, such as https://processes.example.org.",
+        )
+    for proxy in settings.trusted_proxies:
+        try:
+            ip_network(proxy, strict=False)
+        except ValueError:
+            if proxy != "*":
+                raise SettingsError(
+                    f"ZOO_RUNNER_TRUSTED_PROXIES has {proxy!r}, which is no address or network",
+                    "Write addresses and networks, such as 10.0.0.5,10.1.0.0/16.",
+                ) from None

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import socket
 from collections.abc import Mapping
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
@@ -16,7 +17,7 @@ from fastapi import FastAPI
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.identity import IdentitySettings
 from zoo_runner.config.server import ServerSettings
-from zoo_runner.model.errors import EngineError
+from zoo_runner.model.errors import EngineError, SettingsError
 from zoo_runner.server.access.development import ensure_on_this_machine
 from zoo_runner.server.access.exchange import revoke_token
 from zoo_runner.server.access.provider import using_provider
@@ -69,6 +70,7 @@ def serve(
 
     Raises `RunnerError` before anything listens."""
     ensure_on_this_machine(identity, address[0])
+    ensure_free(*address)
     set_up_logging(settings, configuration.workspace.secrets, "server")
     store = open_store(settings, configuration)
     api = Api(store, settings, configuration, open_context(store, settings, configuration), identity)
@@ -88,6 +90,23 @@ def serve(
         api = replace(api, wake=wake)
         hosts, tracing = list_hosts(settings, address[0]), keep_tracing(settings, "server", stack)
         _listen(api, build_app(api, version, lambda: pool.alive, hosts, tracing), address, pool)
+
+
+def ensure_free(host: str, port: int) -> None:
+    """Refuse an address that cannot be listened at, before anything starts; raises `SettingsError`."""
+    try:
+        for family, kind, protocol, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind, protocol) as tried:
+                # as asyncio does: what connections of an earlier server left does not count
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    tried.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                tried.bind(place)
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen at {host}, port {port}: {error.strerror or error}",
+            "Choose another address or port (--host, --port), or stop what listens there.",
+        ) from error
 
 
 def warn_of_shared_credentials(configuration: Configuration, identity: IdentitySettings) -> None:
