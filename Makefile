@@ -15,7 +15,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # where it is set, each of the thousands of processes of tests and benches compiles all its modules again
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help check newest wheel demo test system-test test-unit test-contract test-live test-attacks test-long conformance lint format bench bench-quick bench-trace bench-cluster bench-argo bench-servers docs lock images \
+.PHONY: help check newest wheel demo test system-test test-unit test-contract test-live test-attacks test-long conformance lint format bench bench-quick bench-trace bench-cluster bench-argo bench-scale bench-servers docs lock images \
         cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres keycloak opa helm deploy-images chart-images clients hera5 browser docs-site docs-env
 
 help: ## list the targets
@@ -88,6 +88,11 @@ bench-trace: env-dev bench-servers cluster ## where the time of one job goes, on
 
 bench-argo: env-dev bench-servers argo ## compare a job on Argo Workflows with `argo submit --watch` of the same container
 	@$(BIN)/python -m bench.argo
+
+bench-scale: env-dev go postgres ## ten million jobs in a database, and thousands on a simulated Kubernetes (2 hours, 25 GB); writes docs/scale.md
+	@sh dev/packages.sh cluster && bash dev/cluster/build.sh
+	@$(BIN)/python -m bench.scale_jobs $(JOBS_OPTIONS)
+	@$(BIN)/python -m bench.scale_kubernetes $(KUBERNETES_OPTIONS)
 
 bench-servers: go
 	@sh dev/packages.sh bench

@@ -327,6 +327,25 @@ def test_the_lease_that_holds_is_found(store: Store) -> None:
     assert store.jobs.find_lease("job-1") is None
 
 
+def test_leases_are_renewed_together_and_what_was_changed_or_lost_shows(store: Store) -> None:
+    create(store, *(build_job(number) for number in range(1, 5)))
+    leases = [store.jobs.lease(f"job-{number}", "a", OVER) for number in range(1, 5)]
+    mine = [lease for lease in leases if lease]
+    assert len(mine) == 4
+    assert store.jobs.lease("job-2", "b", LONG)
+    store.jobs.delete("job-3")
+    store.jobs.update(replace(store.jobs.get("job-4"), cancel_requested=True))
+    renewals = store.jobs.renew_all(mine, LONG)
+    assert (renewals["job-2"], renewals["job-3"]) == (None, None)
+    first, last = renewals["job-1"], renewals["job-4"]
+    assert first
+    assert last
+    assert (first.version, last.version) == (1, 2)
+    assert first.lease == store.jobs.find_lease("job-1")
+    assert first.lease.expires > mine[0].expires
+    assert store.jobs.renew_all([], LONG) == {}
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> Pair:
     return open_files(tmp_path)

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from zoo_runner.model.cancellation import Cancellation, Reason
-from zoo_runner.store.protocol import JobStore, Lease
+from zoo_runner.store.protocol import JobStore, Lease, Renewal
 
 LEASE_SECONDS = 60.0
 BEAT_SECONDS = 5.0
+_PARTS_OF_A_BEAT = 4
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -27,6 +28,8 @@ class _Kept:
     deadline: float | None
     next_beat: float
     on_loss: Callable[[], None]
+    # of its record as it was last looked at
+    version: int | None = None
 
     @property
     def next_look(self) -> float:
@@ -74,39 +77,67 @@ class Keeper:
     def _run(self) -> None:
         while due := self._wait():
             for kept in due:
-                self._look_after(kept)
+                self._keep_time(kept)
+            self._renew([kept for kept in due if kept.next_beat <= time.monotonic() + self._apart])
 
     def _wait(self) -> list[_Kept]:
-        """Wait until a job is due; none where there are no more jobs."""
+        """Wait until a job is due, and return all that are due soon; none where there are no more jobs."""
         with self._changed:
             while self._kept:
                 now = time.monotonic()
-                due = [kept for kept in self._kept.values() if kept.next_look <= now]
-                if due:
-                    return due
+                if any(kept.next_look <= now for kept in self._kept.values()):
+                    # those of many jobs come to be due together, and are written at once
+                    return [kept for kept in self._kept.values() if kept.next_look <= now + self._apart]
                 self._changed.wait(min(kept.next_look for kept in self._kept.values()) - now)
             self._thread = None
             return []
 
-    def _look_after(self, kept: _Kept) -> None:
-        """Keep the time limit of a job and renew its lease; one that fails here does not take the others with it."""
-        try:
-            if kept.deadline is not None and kept.deadline <= time.monotonic():
-                kept.deadline = None
-                kept.cancellation.cancel(Reason.TIME_LIMIT)
-            self._renew(kept)
-        except Exception:
-            # a store that does not answer now is asked again at the next beat; the lease lasts for several
-            _LOGGER.debug("job %s could not be looked after", kept.lease.job_id, exc_info=True)
+    @property
+    def _apart(self) -> float:
+        return self.beat_seconds / _PARTS_OF_A_BEAT
 
-    def _renew(self, kept: _Kept) -> None:
-        if kept.next_beat > time.monotonic():
+    def _keep_time(self, kept: _Kept) -> None:
+        """Keep the time limit of a job."""
+        if kept.deadline is None or kept.deadline > time.monotonic():
             return
-        kept.next_beat = time.monotonic() + self.beat_seconds
-        renewed = self._store.renew(kept.lease, self.lease_seconds)
-        if renewed is None:
-            # `_Work.conclude` finds out for itself, whenever the job ends
-            kept.on_loss()
-        kept.lease = renewed or kept.lease
-        if self._store.get(kept.lease.job_id).cancel_requested:
-            kept.cancellation.cancel()
+        kept.deadline = None
+        try:
+            kept.cancellation.cancel(Reason.TIME_LIMIT)
+        except Exception:
+            _LOGGER.debug("job %s could not be cancelled", kept.lease.job_id, exc_info=True)
+
+    def _renew(self, due: list[_Kept]) -> None:
+        """Renew leases, those of one owner at once."""
+        by_owner: dict[str, list[_Kept]] = {}
+        for kept in due:
+            kept.next_beat = time.monotonic() + self.beat_seconds
+            by_owner.setdefault(kept.lease.owner, []).append(kept)
+        for of_owner in by_owner.values():
+            try:
+                renewals = self._store.renew_all([kept.lease for kept in of_owner], self.lease_seconds)
+            except Exception:
+                # a store that does not answer now is asked again at the next beat; the lease lasts for several
+                _LOGGER.debug("leases could not be renewed", exc_info=True)
+                continue
+            for kept in of_owner:
+                if kept.lease.job_id in renewals:
+                    self._look_at(kept, renewals[kept.lease.job_id])
+
+    def _look_at(self, kept: _Kept, renewal: Renewal | None) -> None:
+        """Notice what became of a job; one that fails here does not take the others with it."""
+        try:
+            if renewal is None:
+                # `_Work.conclude` finds out for itself, whenever the job ends
+                kept.on_loss()
+            elif renewal.version == kept.version:
+                # nobody has changed it
+                kept.lease = renewal.lease
+                return
+            else:
+                kept.lease = renewal.lease
+            job = self._store.get(kept.lease.job_id)
+            kept.version = job.version
+            if job.cancel_requested:
+                kept.cancellation.cancel()
+        except Exception:
+            _LOGGER.debug("job %s could not be looked after", kept.lease.job_id, exc_info=True)

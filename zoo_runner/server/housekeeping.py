@@ -7,18 +7,17 @@ time.
 
 import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
 from time import monotonic, time
 
 from zoo_runner.execution.context import end_job
-from zoo_runner.execution.retention import find_expired
 from zoo_runner.model import clock
 from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.job import FINAL, Job, Outcome, Status
 from zoo_runner.server.api import Api
-from zoo_runner.server.installation import find_retention, find_shortest_retention
+from zoo_runner.server.installation import list_retention
 from zoo_runner.server.jobs import remove_ended_job
 from zoo_runner.server.stored_results import remove_expired_results
 from zoo_runner.server.uploads import remove_expired_uploads, remove_rests
@@ -100,10 +99,8 @@ class Housekeeper:
 
     def _end_overdue(self) -> None:
         limit = self._api.settings.queue_seconds or 0.0
-        until = clock.after(-limit)
-        for job in iterate_jobs(self._api.store.jobs, JobQuery(statuses=(Status.ACCEPTED,), created_to=until)):
-            # one that was created before it was accepted waits since then
-            if job.updated <= until and end_overdue(self._api.store.jobs, job, limit):
+        for job in find_overdue(self._api.store.jobs, clock.after(-limit)):
+            if end_overdue(self._api.store.jobs, job, limit):
                 self._on_end(job.id)
 
 
@@ -124,35 +121,65 @@ def end_overdue(store: JobStore, job: Job, seconds: float) -> bool:
     return job.status in FINAL
 
 
+def find_overdue(store: JobStore, until: str) -> Iterator[Job]:
+    """Find the jobs that have waited for a worker since a time."""
+    for job in iterate_jobs(store, JobQuery(statuses=(Status.ACCEPTED,), created_to=until)):
+        # one that was created before it was accepted waits since then
+        if job.updated <= until:
+            yield job
+
+
+def find_unstarted(store: JobStore, until: str) -> Iterator[Job]:
+    """Find the jobs that were created before a time and neither started nor changed since."""
+    for job in iterate_jobs(store, JobQuery(statuses=(Status.CREATED,), created_to=until, limit=_MOST_PER_PAGE)):
+        if job.updated <= until:
+            yield job
+
+
+def find_old(
+    store: JobStore, until: str, workspace: str | None = None, apart_from: Collection[str] = ()
+) -> Iterator[Job]:
+    """Find the jobs of a workspace that ended before a time, or (None) those of all workspaces apart from these."""
+    # what ended before a time was created before it
+    query = JobQuery(workspace, tuple(sorted(apart_from)), statuses=tuple(FINAL), created_to=until)
+    for job in iterate_jobs(store, replace(query, limit=_MOST_PER_PAGE)):
+        if (job.finished or job.updated) <= until:
+            yield job
+
+
 def remove_unstarted(api: Api, stopped: threading.Event) -> int:
     """Remove the jobs that were created long ago and neither started nor changed since. Returns how many."""
     removed, until = 0, clock.after(-api.settings.unstarted_hours * _SECONDS_PER_HOUR)
-    query = JobQuery(statuses=(Status.CREATED,), created_to=until, limit=_MOST_PER_PAGE)
-    for job in iterate_jobs(api.store.jobs, query):
+    for job in find_unstarted(api.store.jobs, until):
         if stopped.is_set():
             break
-        if job.updated <= until:
-            # one that is started at this moment stays
-            removed += api.store.jobs.delete_unchanged(job)
+        # one that is started at this moment stays
+        removed += api.store.jobs.delete_unchanged(job)
     return removed
 
 
 def remove_expired(api: Api, stopped: threading.Event) -> int:
     """Remove the jobs that ended longer ago than they are kept, with their logs; results stay. Returns how many."""
-    least = find_shortest_retention(api.settings, api.configuration)
-    if least is None:
-        return 0
-    removed, until = 0, clock.days_after(-least)
-    # what ended before a day was created before it
-    query = JobQuery(statuses=tuple(FINAL), created_to=until, limit=_MOST_PER_PAGE)
-    for job in iterate_jobs(api.store.jobs, query):
+    removed = 0
+    for job in _find_expired(api):
         if stopped.is_set():
             break
-        days = find_retention(api.settings, api.configuration, job.workspace)
-        if days is not None and find_expired([job], days):
-            try:
-                remove_ended_job(api.store.jobs, job, api.find_workspace_of(job))
-                removed += 1
-            except RunnerError as error:
-                logger.warning("job %s could not be removed: %s", job.id, error)
+        try:
+            remove_ended_job(api.store.jobs, job, api.find_workspace_of(job))
+            removed += 1
+        except RunnerError as error:
+            logger.warning("job %s could not be removed: %s", job.id, error)
     return removed
+
+
+def _find_expired(api: Api) -> Iterator[Job]:
+    """Find what ended longer ago than it is kept: of each workspace that says so itself, then of all others.
+
+    Jobs that are kept longer are not read: once an hour it would be all that there are.
+    """
+    others, by_workspace = list_retention(api.settings, api.configuration)
+    for name, days in by_workspace.items():
+        if days is not None:
+            yield from find_old(api.store.jobs, clock.days_after(-days), name)
+    if others is not None:
+        yield from find_old(api.store.jobs, clock.days_after(-others), apart_from=by_workspace.keys())

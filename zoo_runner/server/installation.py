@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from zoo_runner.config.configuration import Configuration
-from zoo_runner.config.profiles import Profile, Profiles, apply_profile, apply_secrets
+from zoo_runner.config.profiles import EVERY, Profile, Profiles, apply_profile, apply_secrets
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.engines import open_engine
 from zoo_runner.engines.protocol import Engine
@@ -82,17 +82,14 @@ def build_quotas(settings: ServerSettings) -> Callable[[str], Quota] | None:
     return lambda workspace: profiles.find(workspace).quota
 
 
-def find_retention(settings: ServerSettings, configuration: Configuration, workspace: str) -> float | None:
-    """Return how many days the jobs of a workspace are kept; None: for ever."""
-    own = find_profile(settings, workspace).retention_days
-    return configuration.workspace.limits.retention_days if own is None else own
-
-
-def find_shortest_retention(settings: ServerSettings, configuration: Configuration) -> float | None:
-    """Return the fewest days that the jobs of any workspace are kept; None where all are kept for ever."""
-    own = configuration.workspace.limits.retention_days
-    profiles = _open_profiles(settings.workspaces).list_by_name().values() if settings.workspaces else ()
-    return min((days for days in (own, *(one.retention_days for one in profiles)) if days is not None), default=None)
+def list_retention(
+    settings: ServerSettings, configuration: Configuration
+) -> tuple[float | None, Mapping[str, float | None]]:
+    """Return how many days jobs are kept, None: for ever; then those of each workspace that has a profile."""
+    profiles = _open_profiles(settings.workspaces).list_by_name() if settings.workspaces else {}
+    installed = configuration.workspace.limits.retention_days
+    kept = {name: installed if one.retention_days is None else one.retention_days for name, one in profiles.items()}
+    return kept.pop(EVERY, installed), kept
 
 
 def list_results_retention(settings: ServerSettings) -> Mapping[str, float | None]:

@@ -14,7 +14,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -30,8 +30,8 @@ from zoo_runner.model.package import Package
 from zoo_runner.model.written import read_json, write_json
 from zoo_runner.store.errors import build_changed, build_damaged, build_exists, build_not_found
 from zoo_runner.store.owners import Owners
-from zoo_runner.store.protocol import JobPage, JobQuery, Lease
-from zoo_runner.store.selection import select_abandoned, select_page
+from zoo_runner.store.protocol import JobPage, JobQuery, Lease, Renewal
+from zoo_runner.store.selection import renew_each, select_abandoned, select_page
 
 _JOB, _INPUTS, _LEASE, _EVENTS = "job.json", "inputs.json", "lease.json", "events.jsonl"
 _MOST_COUNTS = 256
@@ -138,6 +138,10 @@ class FileStore:
             if stored and stored.owner == lease.owner:
                 return _write_lease(folder, replace(lease, expires=clock.after(seconds)))
         return None
+
+    def renew_all(self, leases: Sequence[Lease], seconds: float) -> Mapping[str, Renewal | None]:
+        """Have leases last longer, by job; None where another owner took it, or the job was deleted."""
+        return renew_each(self, leases, seconds)
 
     def release(self, lease: Lease) -> None:
         """Give a lease back; of a job that was deleted meanwhile too."""

@@ -1,7 +1,7 @@
 """A store in the memory of one process: the double for tests."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from zoo_runner.model import clock
@@ -9,8 +9,8 @@ from zoo_runner.model.events import Event
 from zoo_runner.model.job import Job
 from zoo_runner.model.package import Package
 from zoo_runner.store.errors import build_changed, build_exists, build_not_found
-from zoo_runner.store.protocol import JobPage, JobQuery, Lease
-from zoo_runner.store.selection import select_abandoned, select_page
+from zoo_runner.store.protocol import JobPage, JobQuery, Lease, Renewal
+from zoo_runner.store.selection import renew_each, select_abandoned, select_page
 
 
 class MemoryStore:
@@ -86,6 +86,10 @@ class MemoryStore:
             if stored is None or stored.owner != lease.owner:
                 return None
             return self.lease(lease.job_id, lease.owner, seconds)
+
+    def renew_all(self, leases: Sequence[Lease], seconds: float) -> Mapping[str, Renewal | None]:
+        """Have leases last longer, by job; None where another owner took it, or the job was deleted."""
+        return renew_each(self, leases, seconds)
 
     def release(self, lease: Lease) -> None:
         """Give a lease back."""

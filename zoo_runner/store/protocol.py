@@ -1,6 +1,6 @@
 """What every store can do: keep jobs, the packages they run, and what happened in them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,12 +16,14 @@ class JobQuery:
     """Which jobs to list, newest first. What is None or empty narrows nothing; times are ISO 8601 in UTC.
 
     A duration is that from the start of a job to its end, or to now, in seconds; a job that has not started has none.
-    `deployed_in` is the workspace of the process. `text` is part of what the status of a job says (`search_text`), and
-    with `in_inputs` of the values of its inputs, in upper or lower case; `codes` and `steps` are those of its
-    diagnosis; `caller` asked for it. `skip` leaves out so many jobs. `cursor` is what the page before gave as `next`.
+    `apart_from` are workspaces whose jobs are left out; `deployed_in` is the workspace of the process. `text` is part
+    of what the status of a job says (`search_text`), and with `in_inputs` of the values of its inputs, in upper or
+    lower case; `codes` and `steps` are those of its diagnosis; `caller` asked for it. `skip` leaves out so many jobs.
+    `cursor` is what the page before gave as `next`.
     """
 
     workspace: str | None = None
+    apart_from: tuple[str, ...] = ()
     process_ids: tuple[str, ...] = ()
     deployed_in: str | None = None
     statuses: tuple[Status, ...] = ()
@@ -54,6 +56,14 @@ class Lease:
     job_id: str
     owner: str
     expires: str
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """A lease that lasts longer now, and the version of its job then: it tells whether the job has changed."""
+
+    lease: Lease
+    version: int
 
 
 @dataclass(frozen=True)
@@ -176,6 +186,13 @@ class JobStore(Protocol):
 
     def renew(self, lease: Lease, seconds: float) -> Lease | None:
         """Have a lease last longer; None where another owner took it since it ran out, or the job is gone."""
+        ...
+
+    def renew_all(self, leases: Sequence[Lease], seconds: float) -> Mapping[str, Renewal | None]:
+        """Have leases of one owner last longer, by job; None as `renew` returns it.
+
+        What could not be found out of a job is left out. Databases write all of them at once.
+        """
         ...
 
     def release(self, lease: Lease) -> None:

@@ -1,13 +1,15 @@
 """Which jobs a query selects, and in which order; pure. Stores without a query language list jobs by it."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from zoo_runner.model import clock
+from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.job import UNFINISHED, Job
 from zoo_runner.model.portable import make_text_portable
 from zoo_runner.store.cursors import read_cursor, write_cursor
-from zoo_runner.store.protocol import JobPage, JobQuery, JobStore, Lease
+from zoo_runner.store.protocol import JobPage, JobQuery, JobStore, Lease, Renewal
 from zoo_runner.store.search_text import cut_caller, find_caller, write_input_text, write_search_text
 
 LONGEST_CODE, LONGEST_STEP = 64, 255
@@ -40,6 +42,18 @@ def select_abandoned(jobs: Iterable[tuple[Job, Lease | None]], limit: int) -> tu
     return tuple(sorted(found, key=_place)[:limit])
 
 
+def renew_each(store: JobStore, leases: Iterable[Lease], seconds: float) -> dict[str, Renewal | None]:
+    """Have leases last longer one by one, for stores that cannot write many at once."""
+    renewals: dict[str, Renewal | None] = {}
+    for lease in leases:
+        # one whose record cannot be written or read does not take the others with it
+        with suppress(RunnerError, OSError):
+            renewed = store.renew(lease, seconds)
+            version = store.get(lease.job_id).version if renewed else 0
+            renewals[lease.job_id] = Renewal(renewed, version) if renewed else None
+    return renewals
+
+
 def _place(job: Job) -> tuple[str, ...]:
     return (job.created, job.id)
 
@@ -47,6 +61,7 @@ def _place(job: Job) -> tuple[str, ...]:
 def _matches(job: Job, query: JobQuery) -> bool:
     return (
         query.workspace in (None, job.workspace)
+        and job.workspace not in query.apart_from
         and (not query.process_ids or job.process_id in query.process_ids)
         and query.deployed_in in (None, job.deployed_in or job.workspace)
         and (not query.statuses or job.status in query.statuses)

@@ -2,10 +2,13 @@
 
 import contextlib
 import os
+import threading
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
+from math import inf
 from pathlib import Path
+from time import monotonic
 from typing import TypeVar
 
 from zoo_runner.config.kubernetes import KubernetesSettings
@@ -24,6 +27,8 @@ T = TypeVar("T")
 # a checksum of a large file takes a while, in which nothing is sent
 _DOWNLOAD_SILENCE_SECONDS = 3600.0
 _LOG_SECONDS = 10.0
+# short: a node that was just added may be the one that a pod fits on
+_NODES_SECONDS = 1.0
 
 
 def connect(settings: KubernetesSettings) -> "Cluster":
@@ -53,6 +58,8 @@ class Cluster:
         self.access = open_access(settings)
         self._connection = Connection(self.access, self.background)
         self._watches = Watches(self._connection, self.background)
+        self._nodes_lock, self._nodes_read = threading.Lock(), -inf
+        self._nodes: list[Manifest] = []
         # also after a kubeconfig has changed and the last job of the former one has ended
         weakref.finalize(self, _close, self._connection, self.background).atexit = False
 
@@ -89,6 +96,14 @@ class Cluster:
         what = f"listing every {kind}" + (f" in {namespace}" if namespace else "")
         query = {"labelSelector": selector} if selector else {}
         return list(self._call("GET", build_path(kind, namespace), what, query)["items"])
+
+    def find_nodes(self) -> list[Manifest]:
+        """List the nodes; jobs whose pods wait at the same time share an answer, as each may be of megabytes."""
+        with self._nodes_lock:
+            if monotonic() - self._nodes_read > _NODES_SECONDS:
+                self._nodes = self.find("Node")
+                self._nodes_read = monotonic()
+            return self._nodes
 
     def patch(self, kind: str, namespace: str, name: str, change: Manifest) -> None:
         """Merge a change into an object; one that does not exist is no error."""

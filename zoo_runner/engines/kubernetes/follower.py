@@ -285,6 +285,6 @@ class Follower(ABC):
     def _find_nodes(self) -> list[Manifest]:
         """List the nodes; without the permission to, nothing is judged."""
         try:
-            return self._cluster.find("Node")
+            return self._cluster.find_nodes()
         except ApiError:
             return []

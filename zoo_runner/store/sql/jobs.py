@@ -25,26 +25,27 @@ from sqlalchemy import (
 
 from zoo_runner.model import clock
 from zoo_runner.model.codec import from_plain, to_plain
-from zoo_runner.model.job import Job, Status
+from zoo_runner.model.job import UNFINISHED, Job, Status
 from zoo_runner.model.needs import ROUNDING as _ROUNDING
 from zoo_runner.model.needs import Needs
 from zoo_runner.model.package import Package
 from zoo_runner.model.written import read_json, write_json
 from zoo_runner.store.cursors import read_cursor, write_cursor
 from zoo_runner.store.errors import build_changed, build_exists, build_not_found
-from zoo_runner.store.protocol import ANY_JOB, JobPage, JobQuery, Lease, Share
+from zoo_runner.store.protocol import ANY_JOB, JobPage, JobQuery, Lease, Renewal, Share
 from zoo_runner.store.search_text import cut_caller, find_caller, write_input_text, write_search_text
 from zoo_runner.store.selection import Cause, find_cause
 from zoo_runner.store.sql.database import Database
 from zoo_runner.store.sql.packages import keep_package, load_package
-from zoo_runner.store.sql.schema import JOBS, find_text, now_seconds
+from zoo_runner.store.sql.schema import JOBS, find_text, is_unfinished, is_unstarted, now_seconds
 from zoo_runner.store.sql.stored_results import count_results
 
-_UNFINISHED = JOBS.c.status.in_(["accepted", "running"])
+_UNFINISHED = is_unfinished(JOBS)
 _ANYBODYS = or_(JOBS.c.lease_owner.is_(None), JOBS.c.lease_expires <= now_seconds())
 _SUMS = select(JOBS.c.workspace, func.count(), func.sum(JOBS.c.needs_cores), func.sum(JOBS.c.needs_memory_mib))
 # the next job of a workspace waits so long for room before smaller ones wait for it
 _TURN_SECONDS = 600
+_RENEWED_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -209,6 +210,22 @@ class SqlJobs:
         with self._database.writing() as connection:
             return _take(connection, mine, lease.owner, seconds)
 
+    def renew_all(self, leases: Sequence[Lease], seconds: float) -> Mapping[str, Renewal | None]:
+        """Have leases of one owner last longer, by job; None where another owner took it, or the job is gone."""
+        renewals: dict[str, Renewal | None] = {lease.job_id: None for lease in leases}
+        values = {"lease_expires": now_seconds() + seconds}
+        # in the order in which others lock rows too
+        ids = sorted(renewals)
+        for first in range(0, len(ids), _RENEWED_AT_ONCE):
+            mine = and_(JOBS.c.id.in_(ids[first : first + _RENEWED_AT_ONCE]), JOBS.c.lease_owner == leases[0].owner)
+            renewed = update(JOBS).where(mine).values(values)
+            with self._database.writing() as connection:
+                rows = connection.execute(renewed.returning(JOBS.c.id, JOBS.c.lease_expires, JOBS.c.version)).all()
+            for job_id, expires, version in rows:
+                lease = Lease(job_id, leases[0].owner, clock.from_seconds(expires))
+                renewals[job_id] = Renewal(lease, version)
+        return renewals
+
     def release(self, lease: Lease) -> None:
         """Give a lease back."""
         mine = and_(JOBS.c.id == lease.job_id, JOBS.c.lease_owner == lease.owner)
@@ -218,7 +235,8 @@ class SqlJobs:
     def release_all(self, owner: str) -> None:
         """Give back all leases of an owner."""
         with self._database.writing() as connection:
-            mine = update(JOBS).where(JOBS.c.lease_owner == owner)
+            # those that have ended were given back
+            mine = update(JOBS).where(JOBS.c.lease_owner == owner, _UNFINISHED)
             connection.execute(mine.values(lease_owner=None, lease_expires=None))
 
     def find_lease(self, job_id: str) -> Lease | None:
@@ -273,7 +291,7 @@ class SqlJobs:
 
     def find_oldest_waiting(self) -> str | None:
         """Return when the oldest job was created that waits for somebody to work on it; None where none waits."""
-        waiting = (JOBS.c.status == Status.ACCEPTED.value, _ANYBODYS)
+        waiting = (_UNFINISHED, JOBS.c.status == Status.ACCEPTED.value, _ANYBODYS)
         with self._database.reading() as connection:
             return connection.execute(select(func.min(JOBS.c.created)).where(*waiting)).scalar()
 
@@ -338,7 +356,7 @@ def _choose_overdue(workspaces: Collection[str]) -> Any:
         partition_by=JOBS.c.workspace, order_by=(JOBS.c.priority.desc(), JOBS.c.created, JOBS.c.id)
     )
     columns = (JOBS.c.workspace, JOBS.c.needs_cores, JOBS.c.needs_memory_mib, JOBS.c.created)
-    waiting = (JOBS.c.workspace.in_(workspaces), JOBS.c.status == Status.ACCEPTED.value, _ANYBODYS)
+    waiting = (JOBS.c.workspace.in_(workspaces), _UNFINISHED, JOBS.c.status == Status.ACCEPTED.value, _ANYBODYS)
     ranked = select(*columns, place.label("place")).where(*waiting).subquery()
     is_overdue = and_(ranked.c.place == 1, ranked.c.created < clock.after(-_TURN_SECONDS))
     return select(ranked.c.workspace, ranked.c.needs_cores, ranked.c.needs_memory_mib).where(is_overdue)
@@ -346,17 +364,20 @@ def _choose_overdue(workspaces: Collection[str]) -> Any:
 
 def _takes_room(jobs: FromClause) -> ColumnElement[bool]:
     """Whether a job runs, also where no worker follows it now, or is about to."""
-    return or_(jobs.c.status == Status.RUNNING.value, _is_leased(jobs))
+    return and_(is_unfinished(jobs), or_(jobs.c.status == Status.RUNNING.value, _is_leased(jobs)))
 
 
 def _is_leased(jobs: FromClause) -> ColumnElement[bool]:
-    return and_(jobs.c.status.in_(["accepted", "running"]), jobs.c.lease_expires > now_seconds())
+    return and_(is_unfinished(jobs), jobs.c.lease_expires > now_seconds())
 
 
 def _choose_next(share: Share, room: Sequence[ColumnElement[bool]]) -> Any:
     """Build the statement that chooses the job to work on next; its row stays locked until the transaction ends."""
     others = JOBS.alias("others")
-    leased = select(func.count()).where(others.c.workspace == JOBS.c.workspace, _is_leased(others)).scalar_subquery()
+    # counted once for each workspace: for each job that waits it would take the square of their number
+    counts = select(others.c.workspace, func.count().label("leased")).where(_is_leased(others))
+    by_workspace = counts.group_by(others.c.workspace).subquery()
+    leased = func.coalesce(by_workspace.c.leased, 0)
     if share.most_per_workspace is not None:
         room = [*room, leased < share.most_per_workspace]
     # what runs in its engine has its room, and is to be followed
@@ -366,7 +387,9 @@ def _choose_next(share: Share, room: Sequence[ColumnElement[bool]]) -> Any:
     if share.engines:
         conditions.append(JOBS.c.engine.in_(share.engines))
     order = (JOBS.c.priority.desc(), leased, JOBS.c.created, JOBS.c.id)
-    return select(JOBS.c.id).where(*conditions).order_by(*order).limit(1).with_for_update(skip_locked=True, of=JOBS)
+    places = JOBS.outerjoin(by_workspace, by_workspace.c.workspace == JOBS.c.workspace)
+    chosen = select(JOBS.c.id).select_from(places).where(*conditions).order_by(*order).limit(1)
+    return chosen.with_for_update(skip_locked=True, of=JOBS)
 
 
 def _take(connection: Connection, which: ColumnElement[bool], owner: str, seconds: float) -> Lease | None:
@@ -380,8 +403,10 @@ def _conditions(query: JobQuery) -> list[ColumnElement[bool]]:
     conditions = [*_conditions_of_process(query), *_conditions_of_duration(query)]
     if query.workspace is not None:
         conditions.append(JOBS.c.workspace == query.workspace)
+    if query.apart_from:
+        conditions.append(JOBS.c.workspace.not_in(query.apart_from))
     if query.statuses:
-        conditions.append(JOBS.c.status.in_([status.value for status in query.statuses]))
+        conditions += _conditions_of_status(query.statuses)
     if query.created_from is not None:
         conditions.append(JOBS.c.created >= query.created_from)
     if query.created_to is not None:
@@ -389,6 +414,13 @@ def _conditions(query: JobQuery) -> list[ColumnElement[bool]]:
     if query.cursor is not None:
         conditions.append(tuple_(JOBS.c.created, JOBS.c.id) < tuple_(*read_cursor(query.cursor, 2)))
     return conditions
+
+
+def _conditions_of_status(statuses: Collection[Status]) -> list[ColumnElement[bool]]:
+    # those of few jobs have an index of their own
+    few = [is_unfinished(JOBS)] if UNFINISHED.issuperset(statuses) else []
+    few += [is_unstarted(JOBS)] if set(statuses) == {Status.CREATED} else []
+    return [*few, JOBS.c.status.in_([status.value for status in statuses])]
 
 
 def _select_newest(query: JobQuery, number: int, cause: Cause) -> Select[Any]:

@@ -9,14 +9,17 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Double,
     ForeignKey,
+    FromClause,
     Index,
     Integer,
     MetaData,
     String,
     Table,
     Text,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import VARCHAR
@@ -25,7 +28,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from zoo_runner.store.search_text import LONGEST_CALLER, LONGEST_INPUT_TEXT, LONGEST_SEARCH_TEXT
 
-OLDEST, NEWEST = "0001", "0019"
+OLDEST, NEWEST = "0001", "0020"
 """The first revision of the schema (migrations/versions), and the one that this release speaks."""
 
 METADATA = MetaData()
@@ -97,7 +100,7 @@ JOBS = Table(
 )
 _HAS_CAUSE = text("cause_code <> ''")
 _HAS_CALLER = text("caller <> ''")
-_UNFINISHED = text("status IN ('accepted', 'running')")
+_UNFINISHED, _UNSTARTED = text("status IN ('accepted', 'running')"), text("status = 'created'")
 Index("jobs_newest", JOBS.c.created, JOBS.c.id)
 # all that lists are narrowed by, so that jobs that do not match are passed over without reading their records
 Index(
@@ -110,7 +113,8 @@ Index(
     JOBS.c.search_text,
     JOBS.c.input_text,
 )
-Index("jobs_by_status", JOBS.c.workspace, JOBS.c.status, JOBS.c.created, JOBS.c.id)
+# with what lists of one status are narrowed by further
+Index("jobs_by_status", *(JOBS.c[name] for name in ("workspace", "status", "created", "id", "process_id")))
 Index("jobs_by_process", JOBS.c.workspace, JOBS.c.process_id, JOBS.c.created, JOBS.c.id)
 # whether a job runs a package is asked before it is removed
 Index("jobs_by_package", JOBS.c.package)
@@ -130,11 +134,15 @@ Index(
 )
 Index(
     "jobs_unfinished",
-    JOBS.c.priority,
     JOBS.c.created,
+    JOBS.c.id,
     postgresql_where=_UNFINISHED,
     sqlite_where=_UNFINISHED,
 )
+# of few jobs that are of all times
+Index("jobs_unstarted", JOBS.c.created, JOBS.c.id, postgresql_where=_UNSTARTED, sqlite_where=_UNSTARTED)
+# those that ended lately
+Index("jobs_by_end", JOBS.c.finished)
 
 EVENTS = Table(
     "events",
@@ -247,6 +255,19 @@ AUDIT = Table(
     Column("body", Text, nullable=False),
 )
 Index("audit_of_workspace", AUDIT.c.workspace, AUDIT.c.number)
+
+
+def is_unfinished(jobs: FromClause) -> ColumnElement[bool]:
+    """Whether somebody has to work on a job; in words that an index of these jobs only has too.
+
+    A database uses such an index where the statement has the same constants, and not parameters.
+    """
+    return jobs.c.status.in_([literal_column("'accepted'"), literal_column("'running'")])
+
+
+def is_unstarted(jobs: FromClause) -> ColumnElement[bool]:
+    """Whether a job was created and not started, in the words of the index of these."""
+    return jobs.c.status == literal_column("'created'")
 
 
 class now_seconds(FunctionElement[float]):
