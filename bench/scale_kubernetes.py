@@ -14,6 +14,7 @@ its part of docs/scale.md and the plot docs/images/scale.svg.
 
 import argparse
 import json
+import signal
 import statistics
 import sys
 import tempfile
@@ -92,6 +93,8 @@ def main() -> int:
     parser.add_argument("--followed-seconds", type=float, default=300.0, help="how long those of --followed run")
     parser.add_argument("--no-page", action="store_true", help="do not write docs/scale.md")
     given = parser.parse_args()
+    # what it has started ends with it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     runs: list[Run] = []
     with tempfile.TemporaryDirectory(prefix="zoo-runner-scale-") as name:
         if given.followed:
