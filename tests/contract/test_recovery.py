@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from tests.site import Site
 from tests.values import EXAMPLES, FAILING
 from zoo_runner.config.server import load_server_settings
 from zoo_runner.server.installation import open_store
+from zoo_runner.server.recovery import bucket
 from zoo_runner.server.recovery.recover import Wanted, recover_jobs
 from zoo_runner.store.sql import open_sql_store
 
@@ -321,6 +322,48 @@ def test_what_a_record_says_of_permissions_and_paths_is_passed_over(published: P
     assert job.log.startswith(str(published.place.site.temp))
     assert job.allowed_roots is not None
     assert "/" not in job.allowed_roots
+
+
+def test_a_job_that_the_command_line_named_is_left_out_and_others_are_listed(published: Published) -> None:
+    """Ids that servers do not give are names of what lies beside the files of jobs, which are removed with them."""
+    own = next(published.root.iterdir())
+    named = own / "my-name"
+    shutil.copytree(own / published.job, named)
+    (named / "logs" / published.job).rename(named / "logs" / "my-name")
+    path = named / "logs" / "my-name" / "job.json"
+    path.write_text(path.read_text().replace(published.job, "my-name"))
+    report = published.place.recover()
+    assert (report["found"], report["recovered"], report["refused"]) == (2, 1, 1)
+    assert [(one["code"], one["place"].split("/")[-2]) for one in report["findings"]] == [("recover.record", "my-name")]
+
+
+@pytest.mark.parametrize("listed", [["b", "a"], ["a", "c", "b"]], ids=["backwards", "mixed"])
+def test_a_service_that_lists_in_no_order_is_asked_for_each_job(
+    published: Published, monkeypatch: pytest.MonkeyPatch, listed: list[str]
+) -> None:
+    former = bucket.list_objects
+
+    async def list_mixed(place: Any, prefix: str, href: str, **more: Any) -> AsyncIterator[tuple[str, int]]:
+        found = [one async for one in former(place, prefix, href, **more)]
+        parts = {name: found[number :: len(listed)] for number, name in enumerate(sorted(listed))}
+        for name in listed:
+            for one in parts[name]:
+                yield one
+
+    monkeypatch.setattr(bucket, "list_objects", list_mixed)
+    first = published.place.recover()
+    assert (first["found"], first["recovered"], first["known"], first["refused"]) == (1, 1, 0, 0)
+    assert first["logs"] >= 3
+    again = published.place.recover()
+    assert (again["found"], again["recovered"], again["known"], again["logs"]) == (1, 0, 1, 0)
+
+
+def test_a_second_run_asks_for_nothing_of_a_job_that_is_listed_but_the_list(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert published.place.recover()["recovered"] == 1
+    monkeypatch.setattr(bucket, "read_object", None)
+    assert (published.place.recover()["known"], published.place.recover(dry=True)["known"]) == (1, 1)
 
 
 def test_the_id_of_a_job_of_another_workspace_is_refused(published: Published) -> None:

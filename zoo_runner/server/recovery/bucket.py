@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +24,19 @@ _RECORD = re.compile(rf"(?:(?P<place>.+)/)?logs/(?P<job>[^/]+)/{re.escape(RECORD
 
 @dataclass(frozen=True)
 class Found:
-    """A record: the key of the results of its job, the id that it lies under, and the folder that it lies in."""
+    """A record: the key of the results of its job, the id that it lies under, and the folder that it lies in.
+
+    `beside` is what lies there, by name with sizes in bytes, as far as it was listed already; None: ask for it.
+    """
 
     place: str
     job_id: str
     folder: str
+    beside: Mapping[str, int] | None = None
+
+
+class UnsortedError(Exception):
+    """The service lists keys in no order that is known, so that a folder may not be listed in one piece."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +55,33 @@ class Bucket:
         scheme, name, prefix = split_url(address)
         return cls(scheme, name, prefix.strip("/"), open_store((scheme, name), options.s3, options.clouds))
 
-    async def find(self) -> AsyncIterator[Found]:
-        """Find the records, in the order of the service; not all are in memory at once. Raises `StagingError`."""
-        async for key, _ in list_objects(
+    async def find(self, *, sorted_: bool = True) -> AsyncIterator[Found]:
+        """Find the records, in the order of the service; not all are in memory at once. Raises `StagingError`.
+
+        In a sorted list, what lies beside each comes with it: no request for each job. Raises `UnsortedError` where it
+        is not sorted.
+        """
+        order, open_folders = _Order(), list[tuple[str, dict[str, int]]]()
+        async for key, size in list_objects(
             self.store, self.prefix, self.describe(self.prefix), read_timeout_seconds=_ANSWER_SECONDS
         ):
-            if found := _RECORD.fullmatch(key):
-                yield Found(found["place"] or "", found["job"], key.removesuffix(f"/{RECORD}"))
+            if not sorted_:
+                if record := _RECORD.fullmatch(key):
+                    yield Found(record["place"] or "", record["job"], key.removesuffix(f"/{RECORD}"))
+                continue
+            order.check(key)
+            while open_folders and not key.startswith(f"{open_folders[-1][0]}/"):
+                if found := _close(*open_folders.pop()):
+                    yield found
+            _put(open_folders, key, size)
+        for folder, names in reversed(open_folders):
+            if found := _close(folder, names):
+                yield found
 
     async def list_beside(self, found: Found) -> dict[str, int]:
         """List what lies beside a record, by name with sizes in bytes; raises `StagingError`."""
+        if found.beside is not None:
+            return dict(found.beside)
         names: dict[str, int] = {}
         href = self.describe(found.folder)
         async for key, size in list_objects(self.store, found.folder, href, read_timeout_seconds=_ANSWER_SECONDS):
@@ -98,6 +123,42 @@ class Bucket:
                     Kind.SIZE, href, f"more than {most_bytes} bytes", "Check who has written it; it is left out."
                 )
             yield chunk
+
+
+class _Order:
+    """Whether keys come sorted: as texts, or as a walk through folders does. In both, a folder comes in one piece."""
+
+    def __init__(self) -> None:
+        self._last, self._as_texts, self._as_folders = "", True, True
+
+    def check(self, key: str) -> None:
+        """Take the next key; raises `UnsortedError`."""
+        self._as_texts = self._as_texts and self._last < key
+        self._as_folders = self._as_folders and self._last.split("/") < key.split("/")
+        if not self._as_texts and not self._as_folders:
+            raise UnsortedError
+        self._last = key
+
+
+def _put(open_folders: list[tuple[str, dict[str, int]]], key: str, size: int) -> None:
+    """Note a file in the folder of its record, if that may have one."""
+    folder, _, name = key.rpartition("/")
+    if _RECORD.fullmatch(f"{folder}/{RECORD}"):
+        if not open_folders or open_folders[-1][0] != folder:
+            open_folders.append((folder, {}))
+        names = open_folders[-1][1]
+        # one more says that there are too many
+        if len(names) <= _MOST_BESIDE or name == RECORD:
+            names[name] = size
+
+
+def _close(folder: str, names: Mapping[str, int]) -> Found | None:
+    """Return the record of a folder that is listed, None without one."""
+    record = _RECORD.fullmatch(f"{folder}/{RECORD}")
+    if record is None or RECORD not in names:
+        return None
+    beside = names if len(names) <= _MOST_BESIDE else None
+    return Found(record["place"] or "", record["job"], folder, beside)
 
 
 @contextmanager

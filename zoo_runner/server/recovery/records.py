@@ -72,7 +72,7 @@ def _check(job: Job, job_id: str) -> None:
 
 
 def _check_names(job: Job, job_id: str) -> None:
-    if not _JOB_ID.fullmatch(job.id):
+    if not is_job_id(job.id):
         raise RecordError(f"{job.id[:_LONGEST_NAME]!r} is no id that a server gives")
     if job.id != job_id:
         raise RecordError(f"it is of job {job.id}, and lies at the place of {job_id[:_LONGEST_NAME]!r}")
@@ -94,6 +94,11 @@ def _check_request(job: Job) -> None:
     if "subscriber" in request:
         # this server would call there
         raise RecordError("its request has a subscriber, which no record has")
+
+
+def is_job_id(text: str) -> bool:
+    """Whether it is an id that a server gives."""
+    return bool(_JOB_ID.fullmatch(text))
 
 
 def _is_name(text: str) -> bool:

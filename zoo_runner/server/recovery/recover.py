@@ -8,7 +8,7 @@ deploys, and nothing of a record decides about permissions, or about paths of th
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -40,8 +40,8 @@ from zoo_runner.package.resolver import WarmResolver
 from zoo_runner.package.validate import ensure_names
 from zoo_runner.server.installation import build_destination, find_configuration, find_profile
 from zoo_runner.server.processes import build_process, ensure_names_no_workspace
-from zoo_runner.server.recovery.bucket import Bucket, Found
-from zoo_runner.server.recovery.records import INVALID, RecordError, parse_package, parse_record
+from zoo_runner.server.recovery.bucket import Bucket, Found, UnsortedError
+from zoo_runner.server.recovery.records import INVALID, RecordError, is_job_id, parse_package, parse_record
 from zoo_runner.server.recovery.report import Finding, Report
 from zoo_runner.store.sql import SqlStore
 from zoo_staging.destination import is_object_storage, read_scheme
@@ -155,9 +155,18 @@ class _Recovery:
 
     async def run(self) -> None:
         """Recover all jobs, some at once; raises `StagingError` and `RunnerError` for what concerns all of them."""
+        try:
+            await self._run(self._bucket.find())
+        except UnsortedError:
+            # rare: what lies beside each record is asked for, and what is listed by now is no news
+            recovered = self.report.begin_again()
+            await self._run(self._bucket.find(sorted_=False))
+            self.report.known -= recovered
+
+    async def _run(self, records: AsyncIterator[Found]) -> None:
         running: set[asyncio.Task[None]] = set()
         try:
-            async for found in self._bucket.find():
+            async for found in records:
                 if len(running) >= _AT_ONCE:
                     done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                     for task in done:
@@ -172,13 +181,25 @@ class _Recovery:
     async def _recover(self, found: Found) -> None:
         self.report.found += 1
         try:
-            await self._list_again(found, await self._read(found))
+            known = await asyncio.to_thread(self._find_own, found)
+            await (self._complete(found, known) if known else self._list_again(found, await self._read(found)))
         except RecordError as error:
             self._note(found, error.code, str(error))
         except StagingError as error:
             if error.kind not in _OF_ONE_OBJECT:
                 raise
             self._note(found, INVALID, error.reason)
+
+    async def _complete(self, found: Found, known: Job) -> None:
+        """Fetch the logs that are missing of a job that is listed; its record says nothing new."""
+        self.report.known += 1
+        if self._wanted.dry:
+            return
+        configuration = self._find_configuration(known.workspace)
+        paths = JobPaths.build(configuration.workspace.folders, known.process_id, known.id)
+        if self._wanted.logs:
+            await self._fetch_logs(found, _Placed(known, paths, configuration))
+        self._remember(found, known)
 
     async def _list_again(self, found: Found, placed: _Placed) -> None:
         """Fetch the logs of a job and list it, unless it is listed; then only logs that are missing are fetched."""
@@ -236,6 +257,18 @@ class _Recovery:
             deployed_in=None if job.deployed_in == name else job.deployed_in,
         )
         return _Placed(placed, paths, configuration)
+
+    def _find_own(self, found: Found) -> Job | None:
+        """Return the job whose results are stored where a record lies, if it is listed: it need not be read again."""
+        if not is_job_id(found.job_id):
+            return None
+        try:
+            known = self._store.jobs.get(found.job_id)
+        except JobNotFoundError:
+            return None
+        here = (self._bucket.scheme, self._bucket.name, found.place)
+        is_own = is_object_storage(known.destination) and split_url(known.destination) == here
+        return known if is_own and self._wanted.workspace in (None, known.workspace) else None
 
     def _find_known(self, job: Job) -> Job | None:
         try:

@@ -51,6 +51,15 @@ class Report:
         self.recovered += 1
         self.workspaces[workspace] = self.workspaces.get(workspace, 0) + 1
 
+    def begin_again(self) -> int:
+        """Forget what a second pass finds again; return how many jobs it will know that are recovered."""
+        self.found = self.known = self.refused = self.findings_left_out = 0
+        self.findings.clear()
+        if self.dry:
+            self.recovered = 0
+            self.workspaces.clear()
+        return self.recovered
+
     def describe(self) -> Mapping[str, Any]:
         """Return the report as plain data."""
         return {
