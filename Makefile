@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help check newest wheel demo test system-test test-unit test-contract test-live test-attacks test-long conformance lint format bench bench-quick bench-trace bench-cluster bench-argo bench-scale bench-servers docs lock images \
-        cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres keycloak opa helm deploy-images chart-images clients hera5 browser docs-site docs-env
+        cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres keycloak pulsar pulsar-down opa helm deploy-images chart-images clients hera5 browser docs-site docs-env
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,7 +41,7 @@ test-attacks: env-dev ## hostile packages, data and callers, and what must not c
 	@echo "tests: attacks"
 	@$(PYTEST) tests/attacks
 
-test-live: env-dev images cluster argo postgres keycloak opa helm chart-images hera5 browser ## live tests: real containers, a real cluster, Keycloak, OPA, and the servers at ZOO_URL and ARGO_SERVER
+test-live: env-dev images cluster argo postgres keycloak pulsar opa helm chart-images hera5 browser ## live tests: real containers, a real cluster, Keycloak, Pulsar, OPA, and the servers at ZOO_URL and ARGO_SERVER
 	@echo "tests: live"
 	@$(PYTEST_LIVE) tests/live --ignore $(ALONE)
 	@$(BIN)/python -m pytest --numprocesses 0 $(ALONE)
@@ -147,6 +147,13 @@ postgres: ## start a PostgreSQL for tests, in this user's cache (dev/postgres/up
 keycloak: ## start a Keycloak for tests, in this user's cache (dev/keycloak/up.sh stop ends it)
 	@sh dev/packages.sh keycloak
 	@bash dev/keycloak/up.sh
+
+pulsar: ## start an Apache Pulsar for tests, in this user's cache
+	@sh dev/packages.sh pulsar
+	@bash dev/pulsar/up.sh
+
+pulsar-down: ## stop Apache Pulsar
+	@bash dev/pulsar/up.sh stop
 
 opa: go ## build Open Policy Agent for tests, into this user's cache
 	@bash dev/opa/install.sh

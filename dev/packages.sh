@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sees to it that the system programs of a part of the development set-up are there; the part is podman, sandbox, cluster, bench, postgres, keycloak or browser.
+# Sees to it that the system programs of a part of the development set-up are there; the part is podman, sandbox, cluster, bench, postgres, keycloak, pulsar or browser.
 # As root on Debian, what is missing is installed, and reported; elsewhere the message says what to install.
 set -eu
 say() { echo "packages: $*"; }
@@ -23,10 +23,13 @@ case "${1:-}" in
   keycloak)
     programs="java mvn curl unzip"
     packages="openjdk-17-jre-headless maven ca-certificates curl unzip" ;;
+  pulsar)
+    programs="java mvn curl openssl"
+    packages="openjdk-17-jre-headless maven ca-certificates curl openssl" ;;
   browser)
     programs="chromium"
     packages="chromium" ;;
-  *) say "name a part: podman, sandbox, cluster, bench, postgres, keycloak or browser" >&2; exit 2 ;;
+  *) say "name a part: podman, sandbox, cluster, bench, postgres, keycloak, pulsar or browser" >&2; exit 2 ;;
 esac
 
 missing=""

@@ -44,11 +44,13 @@ def find_requirements(*names: str) -> tuple[str, ...]:
 
 _STAGER = ("async-timeout", "click", "obstore", "pycurl", "ruamel.yaml")
 LOCKS = {
-    "dev": Lock(("argo", "harvest", "kubernetes", "raster", "server", "otel", "testing", "examples", "demo", "dev")),
+    "dev": Lock(
+        ("argo", "bus", "harvest", "kubernetes", "raster", "server", "otel", "testing", "examples", "demo", "dev")
+    ),
     "demo": Lock(("raster", "server", "examples", "demo")),
     "base": Lock(),
     "zoo": Lock(("kubernetes",)),
-    "server": Lock(("argo", "harvest", "kubernetes", "raster", "server", "otel")),
+    "server": Lock(("argo", "bus", "harvest", "kubernetes", "raster", "server", "otel")),
     # the stagers' images have no CWL
     "stagein": Lock(only=find_requirements(*_STAGER)),
     "stageout": Lock(only=find_requirements(*_STAGER, "rasterio")),

@@ -21,6 +21,7 @@ from zoo_runner.server.installation import open_store
 from zoo_runner.server.recovery import bucket
 from zoo_runner.server.recovery.recover import Wanted, recover_jobs
 from zoo_runner.store.sql import open_sql_store
+from zoo_staging.object_store import list_objects
 
 SECRET, SIGNATURE = "canary-of-the-bucket", "0123456789abcdef0123"
 SIGNED = f"https://example.org/a?X-Amz-Signature={SIGNATURE}"
@@ -341,10 +342,8 @@ def test_a_job_that_the_command_line_named_is_left_out_and_others_are_listed(pub
 def test_a_service_that_lists_in_no_order_is_asked_for_each_job(
     published: Published, monkeypatch: pytest.MonkeyPatch, listed: list[str]
 ) -> None:
-    former = bucket.list_objects
-
     async def list_mixed(place: Any, prefix: str, href: str, **more: Any) -> AsyncIterator[tuple[str, int]]:
-        found = [one async for one in former(place, prefix, href, **more)]
+        found = [one async for one in list_objects(place, prefix, href, **more)]
         parts = {name: found[number :: len(listed)] for number, name in enumerate(sorted(listed))}
         for name in listed:
             for one in parts[name]:

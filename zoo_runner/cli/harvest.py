@@ -2,8 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from math import inf
 from pathlib import Path
 from time import monotonic
@@ -15,8 +15,10 @@ from zoo_runner.cli.show import print_json_line, print_message
 
 if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
+    from zoo_runner.harvest.announcing import Publish
     from zoo_runner.harvest.harvester import Report
     from zoo_runner.harvest.pushes import Pushes
+    from zoo_runner.harvest.sources import Harvest
 
 _NOT_ALL = 7
 
@@ -91,21 +93,23 @@ def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
 
     show = _show if form == "text" else lambda report: print_json_line(describe_report(report))
     folder = records or configuration.workspace.folders.state / ".harvest"
-    stop, pushes = Cancellation(), Pushes()
+    stop, pushes, next_whole = Cancellation(), Pushes(), 0.0
     stop.when_cancelled(pushes.stop)
     only: frozenset[tuple[str, ...]] | None = frozenset()
-    next_whole = 0.0
     with closing(WarmResolver()) as resolver, cancelling_on_signals(stop), _listening(pushes, listen):
         while only is not None:
             # read each time: a source may be added while this goes on
             harvest = load_harvest(path)
             pushes.set_harvest(harvest)
             settings, storage = configuration.settings, configuration.workspace.storage
-            harvester = Harvester(harvest, settings, Records(folder), resolver, storage, again=again, dry=dry)
             reports = []
-            for report in harvester.run(only):
-                reports.append(report)
-                show(report)
+            with _announcing(harvest) as publish:
+                harvester = Harvester(
+                    harvest, settings, Records(folder), resolver, storage, publish=publish, again=again, dry=dry
+                )
+                for report in harvester.run(only):
+                    reports.append(report)
+                    show(report)
             if file:
                 _write(file, reports)
             if every is None and listen is None:
@@ -114,6 +118,20 @@ def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
             next_whole = monotonic() + (every or inf) if not only else next_whole
             only = pushes.wait(max(0.0, next_whole - monotonic()) if every else None)
     sys.exit(0 if all(report.succeeded for report in reports) else _NOT_ALL)
+
+
+@contextmanager
+def _announcing(harvest: "Harvest") -> "Iterator[Publish | None]":
+    """Give what sends announcements of changes, None where they are not announced."""
+    if harvest.announcement is None:
+        yield None
+        return
+    from zoo_runner.config.extras import extra
+
+    with extra("pulsar"):
+        from zoo_runner.harvest.bus import Bus
+    with closing(Bus(harvest.announcement.bus)) as bus:
+        yield bus.publish
 
 
 def _listening(pushes: "Pushes", address: str | None) -> AbstractContextManager[None]:

@@ -13,6 +13,7 @@ from zoo_runner.cli.credentials import add_credentials
 from zoo_runner.cli.diagnose import add_diagnose
 from zoo_runner.cli.harvest import add_harvest
 from zoo_runner.cli.hera import add_hera
+from zoo_runner.cli.ingest import add_ingest
 from zoo_runner.cli.interrupt import stop
 from zoo_runner.cli.job_ids import job_argument
 from zoo_runner.cli.jobs import add_jobs
@@ -194,6 +195,7 @@ add_operations(cli, read_configuration)
 add_diagnose(cli, read_configuration)
 add_jobs(cli, read_configuration)
 add_rerun(cli, read_configuration)
+add_ingest(cli, read_configuration)
 add_harvest(cli, read_configuration)
 add_system_test(cli, read_configuration)
 add_completion(cli)

@@ -20,6 +20,7 @@ EXTRAS = {
     "kubernetes": "kubernetes",
     "opentelemetry": "otel",
     "psycopg": "server",
+    "pulsar": "bus",
     "sqlalchemy": "server",
     "cryptography": "server",
     "uvicorn": "server",

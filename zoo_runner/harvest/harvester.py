@@ -6,18 +6,20 @@ from functools import partial
 from hashlib import sha256
 from pathlib import PurePosixPath
 
-from zoo_runner.api_client import UnansweredError
 from zoo_runner.config.settings import Settings
 from zoo_runner.harvest.access import Access, list_strange, plan_access, read_access, write_access
 from zoo_runner.harvest.addresses import find_web_address
+from zoo_runner.harvest.announcing import Announcer, Publish
+from zoo_runner.harvest.applying import Done, Outlet, apply_changes
 from zoo_runner.harvest.commit_status import post_status
 from zoo_runner.harvest.fetching import find_commit, read_commit
 from zoo_runner.harvest.git import Tree
 from zoo_runner.harvest.patterns import build_matcher
-from zoo_runner.harvest.planning import Change, Deployed, Kind, follow_renames, list_given_up, list_left, plan_changes
+from zoo_runner.harvest.planning import Change, follow_renames, list_given_up, list_left, plan_changes
 from zoo_runner.harvest.records import Record, Records
 from zoo_runner.harvest.server import ProcessServer
 from zoo_runner.harvest.sources import Harvest, Source
+from zoo_runner.harvest.workflow_files import WorkflowFiles
 from zoo_runner.harvest.workflows import Finding, Found, find_workflows
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import RunnerError
@@ -28,14 +30,6 @@ from zoo_runner.package.prepare import prepare_upload
 from zoo_runner.package.resolver import Resolve
 
 NO_STORAGE = StorageProfile()
-
-
-@dataclass(frozen=True)
-class Done:
-    """A change, and why it failed."""
-
-    change: Change
-    problem: Diagnosis | None = None
 
 
 @dataclass(frozen=True)
@@ -68,10 +62,10 @@ class Report:
 class Harvester:
     """Keeps a server up to date with its sources; `again` tries what was given up, `dry` changes nothing.
 
-    `storage` is how the place of the access documents is reached.
+    `storage` is how the places of access documents and announced files are reached, `publish` sends announcements.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 what it needs, and three choices
         self,
         harvest: Harvest,
         settings: Settings,
@@ -79,11 +73,12 @@ class Harvester:
         resolve: Resolve,
         storage: StorageProfile = NO_STORAGE,
         *,
+        publish: Publish | None = None,
         again: bool = False,
         dry: bool = False,
     ) -> None:
         self._harvest, self._settings, self._records, self._resolve = harvest, settings, records, resolve
-        self._storage, self._again, self._dry = storage, again, dry
+        self._storage, self._announce, self._again, self._dry = storage, publish, again, dry
 
     def run(self, only: frozenset[tuple[str, ...]] = frozenset()) -> Iterator[Report]:
         """Harvest all sources, or those of some places; yield the report of each: one that fails stops no other."""
@@ -157,59 +152,21 @@ class Harvester:
     def _apply(
         self, source: Source, record: Record, found: Found, changes: list[Change], commit: str
     ) -> Iterator[Done]:
+        write = partial(self._records.write, self._harvest.build_key(source))
+        return apply_changes(changes, found.workflows, record, self._open_outlet(source, commit), write)
+
+    def _open_outlet(self, source: Source, commit: str) -> Outlet:
         def say_origin(path: str) -> str:
             return write_via(find_web_address(source.url), commit, str(PurePosixPath(source.folder) / path))
 
-        base = self._harvest.build_base(source.workspace)
-        server = ProcessServer(base, self._harvest.token_file, self._settings.proxies, say_origin)
-        write = partial(self._records.write, self._harvest.build_key(source))
-        for change in changes:
-            before = record.deployed.get(change.name)
-            begun = _begin(change, before)
-            problem: Diagnosis | None = None
-            asked = False
-            try:
-                if not change.is_ours and change.kind is Kind.DEPLOY:
-                    server.ensure_free(change.name)
-                asked = True
-                # where this process is killed from here on, the next run knows that the change may have been made
-                write(record.change(change.name, begun))
-                after = _make(server, change, begun, found)
-            except UnansweredError as error:
-                # what was never sent has not begun: a process that is there by the next run is somebody else's
-                write(record.change(change.name, begun if asked and error.sent else before))
-                raise
-            except RunnerError as error:
-                after, problem = _fail(begun, change, error), error.diagnosis
-            write(record := record.change(change.name, after))
-            yield Done(change, problem)
-        write(record)
+        harvest, base = self._harvest, self._harvest.build_base(source.workspace)
+        server = ProcessServer(base, harvest.token_file, self._settings.proxies, say_origin)
+        if harvest.announcement is None or self._announce is None:
+            return server
+        files = WorkflowFiles(harvest.announcement.files, self._storage)
+        return Announcer(server if harvest.server else None, harvest.announcement, self._announce, files, source)
 
 
 def _digest_patterns(source: Source, access: str) -> str:
     handled_with = (source.include, source.exclude, *([access] if access else []))
     return sha256(repr(handled_with).encode()).hexdigest()[:16]
-
-
-def _begin(change: Change, before: Deployed | None) -> Deployed:
-    known = before or Deployed(change.path, "", "", ours=False)
-    begun = replace(known, path=change.path, digest=change.digest or known.digest, done=False, ours=True)
-    return replace(begun, attempts=known.attempts if begun.digest == known.digest else 0)
-
-
-def _fail(begun: Deployed, change: Change, error: RunnerError) -> Deployed:
-    return replace(begun, attempts=begun.attempts + 1, error=str(error), ours=change.is_ours)
-
-
-def _make(server: ProcessServer, change: Change, begun: Deployed, found: Found) -> Deployed | None:
-    """Make a change; return what is known of the workflow then, None if it is gone."""
-    if change.kind is Kind.UNDEPLOY:
-        if begun.process or change.is_ours:
-            server.undeploy(begun.process or change.name)
-        return None
-    workflow = found.workflows[change.name]
-    if change.kind is Kind.REPLACE:
-        process = server.replace(begun.process, workflow)
-    else:
-        process = server.deploy(workflow, is_ours=change.is_ours)
-    return replace(begun, process=process, done=True, attempts=0, error="")

@@ -17,12 +17,14 @@ from zoo_runner.model.errors import EngineError, SettingsError
 class Record:
     """What is known of a source: the last commit that was wholly handled, and its processes by workflow.
 
-    `commit` is followed by a digest of the patterns with which it was handled.
+    `commit` is followed by a digest of the patterns with which it was handled. `seen`: of files that messages spoke of,
+    when the newest of these was sent, in milliseconds.
     """
 
     source: str
     commit: str = ""
     deployed: Mapping[str, Deployed] = field(default_factory=dict)
+    seen: Mapping[str, int] = field(default_factory=dict)
 
     def change(self, name: str, one: Deployed | None) -> "Record":
         """Return the record with another state of a workflow; without it for None."""
@@ -57,7 +59,7 @@ class Records:
         try:
             document = json.loads(path.read_bytes())
             known = {name: from_plain(Deployed, one) for name, one in document["deployed"].items()}
-            return Record(source, str(document["commit"]), known)
+            return Record(source, str(document["commit"]), known, dict(document.get("seen", {})))
         except FileNotFoundError:
             return Record(source)
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:

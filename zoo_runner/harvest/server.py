@@ -61,8 +61,8 @@ class ProcessServer:
         self._ensure(answer, f"replace {process!r}")
         return process
 
-    def undeploy(self, process: str) -> None:
-        """Remove a process; one that is gone is no error."""
+    def undeploy(self, process: str, name: str = "") -> None:
+        """Remove a process; one that is gone is no error. It is not found by the `name` of its workflow."""
         answer = self._call("DELETE", _path(process))
         if answer.status not in _ABSENT:
             self._ensure(answer, f"undeploy {process!r}")

@@ -1,19 +1,21 @@
 """Which repositories are harvested, and where their workflows are deployed: a YAML file of the operator's."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from zoo_runner.api_client import read_token
 from zoo_runner.harvest.addresses import is_over_ssh, read_address
+from zoo_runner.harvest.bus_settings import Announcement, parse_announcement
+from zoo_runner.harvest.operator_file import build_invalid, check_names, find_file, parse_fields, read_document
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.masking import Masker
-from zoo_runner.package.parsing import parse_document
 
 _WORKSPACE = "{workspace}"
+_NAMES = {"server", "token-file", "webhook-secret-file", "access", "sources", "bus", "files", "keys"}
 HOSTS = ("github", "gitlab", "gitea")
 """Kinds of git servers that show a status at a commit."""
 
@@ -59,7 +61,8 @@ class Harvest:
     """Where workflows are deployed and which. `{workspace}` in the address is that of a source.
 
     The token for the server is in a file, and so is the secret of webhooks. `access` is the address from which the
-    server reads access documents, empty: those of sources are left alone.
+    server reads access documents, empty: those of sources are left alone. `announcement` is where changes are announced
+    on a message bus; then there may be no server, and others deploy.
     """
 
     server: str
@@ -67,6 +70,7 @@ class Harvest:
     token_file: str = field(default="", repr=False)
     webhook_secret_file: str = field(default="", repr=False)
     access: str = ""
+    announcement: Announcement | None = None
 
     def read_webhook_secret(self) -> str:
         """Read the secret with which git servers sign their messages; raises `SettingsError`."""
@@ -85,87 +89,72 @@ class Harvest:
 
     def build_key(self, source: Source) -> str:
         """Build a name for the record of a source: the same for the same part of a repository and the same API."""
-        parts = (self.build_base(source.workspace), *source.place)
+        bus = self.announcement.place if self.announcement and not self.server else ()
+        parts = (self.build_base(source.workspace), *bus, *source.place)
         return sha256("\n".join(parts).encode()).hexdigest()[:24]
 
 
 def load_harvest(path: Path) -> Harvest:
     """Read a file of sources; files that it names are relative to it. Raises `SettingsError`."""
-    try:
-        document = parse_document(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _invalid(path, f"it cannot be read: {error}") from error
-    if not isinstance(document, Mapping):
-        raise _invalid(path, "it is not an object with server and sources")
-    return parse_harvest(document, path)
+    return parse_harvest(read_document(path, "server and sources"), path)
 
 
 def parse_harvest(document: Mapping[str, Any], path: Path) -> Harvest:
     """Read the content of a file of sources; pure. Raises `SettingsError`."""
-    _check_names(path, document, {"server", "token-file", "webhook-secret-file", "access", "sources"}, "")
+    check_names(path, document, _NAMES, "")
     server, given, access = (document.get(name) for name in ("server", "sources", "access"))
-    if not isinstance(server, str) or urlsplit(server).scheme not in ("http", "https"):
-        raise _invalid(path, f"server is {server!r}; expected the http or https address of an API")
+    announcement = parse_announcement(path, document)
+    if server is None and announcement:
+        server = ""
+    elif not isinstance(server, str) or urlsplit(server).scheme not in ("http", "https"):
+        raise build_invalid(path, f"server is {server!r}; expected the http or https address of an API")
     if not isinstance(given, list) or not given:
-        raise _invalid(path, "sources is not a list with at least one repository")
-    sources = tuple(_parse_source(path, one, f"sources[{number}]") for number, one in enumerate(given))
-    if any(not source.workspace for source in sources) and _WORKSPACE in server:
-        raise _invalid(path, "a source has no workspace, which the address of the server needs")
-    if len({source.workspace for source in sources}) > 1 and _WORKSPACE not in server:
-        raise _invalid(path, f"the sources have several workspaces, and server has no {_WORKSPACE}")
-    if len({source.place for source in sources}) < len(sources):
-        raise _invalid(path, "two sources are the same branch and folder for the same workspace")
-    token, secret = (_find_file(path, str(document.get(name) or "")) for name in ("token-file", "webhook-secret-file"))
+        raise build_invalid(path, "sources is not a list with at least one repository")
     if access is not None and (not isinstance(access, str) or not access):
-        raise _invalid(path, f"access is {access!r}; expected the address of the access documents of the server")
-    if access and any(not source.workspace for source in sources):
-        raise _invalid(path, "a source has no workspace, which access needs: each workspace has one document")
-    return Harvest(server, sources, token, secret, access or "")
+        raise build_invalid(path, f"access is {access!r}; expected the address of the access documents of the server")
+    sources = tuple(_parse_source(path, one, f"sources[{number}]") for number, one in enumerate(given))
+    token, secret = (find_file(path, str(document.get(name) or "")) for name in ("token-file", "webhook-secret-file"))
+    harvest = Harvest(server, sources, token, secret, access or "", announcement)
+    _check_workspaces(path, harvest)
+    return harvest
+
+
+def _check_workspaces(path: Path, harvest: Harvest) -> None:
+    server, sources = harvest.server, harvest.sources
+    needs = {
+        "the address of the server needs": _WORKSPACE in server,
+        "access needs: each workspace has one document": harvest.access,
+        "each message of the bus names": harvest.announcement,
+    }
+    if any(not source.workspace for source in sources) and (need := next((one for one in needs if needs[one]), "")):
+        raise build_invalid(path, f"a source has no workspace, which {need}")
+    if len({source.workspace for source in sources}) > 1 and server and _WORKSPACE not in server:
+        raise build_invalid(path, f"the sources have several workspaces, and server has no {_WORKSPACE}")
+    if len({source.place for source in sources}) < len(sources):
+        raise build_invalid(path, "two sources are the same branch and folder for the same workspace")
 
 
 def _parse_source(path: Path, given: Any, place: str) -> Source:
     if not isinstance(given, Mapping) or not isinstance(given.get("url"), str):
-        raise _invalid(path, f"{place} is not an object with a url")
-    kinds = {one.name.replace("_", "-"): one for one in fields(Source)}
-    _check_names(path, given, set(kinds), f"{place}.")
-    values: dict[str, Any] = {}
-    for name, value in given.items():
-        is_list = get_origin(kinds[name].type) is tuple
-        texts = value if is_list and isinstance(value, list) else [value]
-        if not all(isinstance(one, str) for one in texts):
-            raise _invalid(path, f"{place}.{name} is {value!r}; expected {'a list of texts' if is_list else 'a text'}")
-        values[kinds[name].name] = tuple(texts) if is_list else value
+        raise build_invalid(path, f"{place} is not an object with a url")
+    values = parse_fields(path, Source, given, f"{place}.")
     if urlsplit(values["url"]).password:
-        raise _invalid(path, f"{place}.url holds a password; write it into a file, and name that in password-file")
+        raise build_invalid(path, f"{place}.url holds a password; write it into a file, and name that in password-file")
     values["folder"] = values.get("folder", "").strip("/")
     if values.get("commit_status", "") not in ("", *HOSTS):
-        raise _invalid(path, f"{place}.commit-status is {values['commit_status']!r}; known are {', '.join(HOSTS)}")
+        raise build_invalid(path, f"{place}.commit-status is {values['commit_status']!r}; known are {', '.join(HOSTS)}")
     if values.get("commit_status") and not values.get("status_api") and not read_address(values["url"])[0]:
-        raise _invalid(path, f"{place}.url has no host, so that commit-status needs status-api")
+        raise build_invalid(path, f"{place}.url has no host, so that commit-status needs status-api")
     _check_login(path, values, place)
     for name in ("password_file", "key_file", "known_hosts_file", "status_token_file"):
-        values[name] = _find_file(path, values.get(name, ""))
+        values[name] = find_file(path, values.get(name, ""))
     return Source(**values)
 
 
 def _check_login(path: Path, values: Mapping[str, Any], place: str) -> None:
     over_ssh = is_over_ssh(values["url"])
     if over_ssh and values.get("password_file"):
-        raise _invalid(path, f"{place}.password-file is set, and over ssh there is no password; use key-file")
+        raise build_invalid(path, f"{place}.password-file is set, and over ssh there is no password; use key-file")
     for name in ("key_file", "known_hosts_file"):
         if values.get(name) and not over_ssh:
-            raise _invalid(path, f"{place}.{name.replace('_', '-')} is set, and the url is not one of ssh")
-
-
-def _find_file(path: Path, name: str) -> str:
-    return str(path.parent / name) if name else ""
-
-
-def _check_names(path: Path, given: Mapping[str, Any], known: set[str], place: str) -> None:
-    unknown = sorted(str(name) for name in given if name not in known)
-    if unknown:
-        raise _invalid(path, f"{place}{unknown[0]} is unknown; known are {', '.join(sorted(known))}")
-
-
-def _invalid(path: Path, why: str) -> SettingsError:
-    return SettingsError(f"{path}: {why}", "Correct the file; docs/harvest.md has an example.", code="harvest.sources")
+            raise build_invalid(path, f"{place}.{name.replace('_', '-')} is set, and the url is not one of ssh")

@@ -27,6 +27,13 @@ HARVEST = (
     Code("harvest.unread", _U, "A document of a repository was not read.", "See the reason."),
     Code("harvest.access", _U, "The access document of a source is invalid.", "Correct it."),
     Code("harvest.same-id", _U, "Two workflows of a source have the same id.", "Give each an id of its own."),
+    Code("bus.unreachable", _P, "The message bus does not answer.", "Check its address and the network."),
+    Code("bus.refused", _E, "The message bus refuses what is asked of it.", "Check topic, token and permissions."),
+    Code("bus.message", _U, "A message of the bus may not be followed.", "Find out who has sent it."),
+    Code("bus.files", _P, "The bucket of the workflows of messages cannot be reached.", "Check address and login."),
+    Code("bus.file", _U, "A file that a message names is too large, or no text.", "Correct the file."),
+    Code("bus.absent", _U, "A file that a message names is not there.", "Write the file before the message."),
+    Code("bus.attempts", _E, "A message ended the program that handled it.", "See its logs, and send it again."),
 )
 REQUEST = (
     Code("request.busy", _E, "The server has no room for more requests of this kind now.", "Send it again later."),

@@ -1,0 +1,106 @@
+"""The command `ingest`: follows the messages of a bus, and deploys the workflows that they name."""
+
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo_runner.cli.show import print_json_line, print_message
+
+if TYPE_CHECKING:
+    from zoo_runner.config.configuration import Configuration
+    from zoo_runner.harvest.delivery import Delivered
+    from zoo_runner.model.diagnosis import Diagnosis
+
+_NOT_ALL = 7
+
+
+def add_ingest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
+    """Add the command to the command line."""
+
+    @cli.command()
+    @click.argument("messages", type=click.Path(path_type=Path, dir_okay=False))
+    @click.option("--bus", metavar="URL", default="", help="Another bus than the file names: pulsar://host:port.")
+    @click.option("--once", is_flag=True, help="Handle the messages that wait, and end.")
+    @click.option(
+        "--records", type=click.Path(path_type=Path), help="Folder of what was deployed. [default: in ZOO_RUNNER_STATE]"
+    )
+    @click.option(
+        "--format", "form", type=click.Choice(["text", "json"]), default="text", help="json: a line an attempt."
+    )
+    def ingest(messages: Path, bus: str, once: bool, records: Path | None, form: str) -> None:
+        """Deploy the workflows that messages of a data hub's bus (Apache Pulsar) name, until SIGTERM or Ctrl-C.
+
+        MESSAGES is a YAML file that names the server, the bus and the bucket of the files. Workflows that are new,
+        changed or gone are deployed, replaced or undeployed; then the message is acknowledged. One that cannot be
+        carried out is tried again, and is a dead letter in the end. With --once, exit code 7 where not all were done.
+
+        \b
+        server: https://ades.example.org/{workspace}/ogc-api
+        bus: {url: "pulsar://pulsar.example.org:6650", topic: transformed}
+        files: s3://catalogue-population
+        keys: "git-harvester/{workspace}/"
+        """
+        _ingest(read(for_service=True), messages, bus, once, records, form)
+
+
+def _ingest(configuration: "Configuration", path: Path, bus: str, once: bool, records: Path | None, form: str) -> None:
+    from zoo_runner.config.extras import extra
+
+    with extra("pulsar"), extra("dulwich"):
+        from zoo_runner.harvest.bus_settings import load_ingest
+        from zoo_runner.harvest.delivery import Outcome
+        from zoo_runner.harvest.following import follow_messages
+        from zoo_runner.harvest.ingester import Ingester
+        from zoo_runner.harvest.records import Records
+        from zoo_runner.harvest.workflow_files import WorkflowFiles
+    from zoo_runner.model.cancellation import Cancellation, cancelling_on_signals
+    from zoo_runner.package.resolver import WarmResolver
+
+    show = _show if form == "text" else lambda one: print_json_line(describe_delivery(one))
+    ingest, stop = load_ingest(path, bus), Cancellation()
+    kept = Records(records or configuration.workspace.folders.state / ".harvest")
+    files = WorkflowFiles(ingest.files, configuration.workspace.storage)
+    unfinished: set[str] = set()
+    with closing(WarmResolver()) as resolver, cancelling_on_signals(stop), kept.locked():
+        ingester = Ingester(ingest, configuration.settings, kept, resolver, files)
+        for delivered in follow_messages(ingest, ingester, kept.folder, stop, _notify, once=once):
+            show(delivered)
+            (unfinished.discard if delivered.outcome is Outcome.DONE else unfinished.add)(delivered.message)
+    sys.exit(_NOT_ALL if once and unfinished else 0)
+
+
+def _notify(problem: "Diagnosis") -> None:
+    print_message(f"{problem.cause} ({problem.code})\n  {problem.remedy}")
+
+
+def describe_delivery(delivered: "Delivered") -> dict[str, Any]:
+    """Describe an attempt of a message, as `--format json` prints it."""
+    from zoo_runner.model.codec import to_plain
+    from zoo_runner.model.masking import Masker
+
+    described: dict[str, Any] = Masker().mask_data(to_plain(delivered))
+    return described
+
+
+def _show(delivered: "Delivered") -> None:
+    from zoo_runner.model.masking import Masker
+    from zoo_runner.model.printable import make_lines
+
+    def say(text: str) -> None:
+        for line in Masker().mask(text).splitlines():
+            click.echo(make_lines(line))
+
+    handled = delivered.handled
+    after = f", again in {delivered.seconds:.0f} s" if delivered.seconds else ""
+    say(f"{delivered.message} {handled.workspace}: {delivered.outcome}{after}")
+    for done in handled.done:
+        failed = ": failed" if done.problem else ""
+        say(f"  {done.change.kind} {done.change.name} ({done.change.path}){failed}")
+    for one in handled.failed:
+        say(f"  {one.path}: {one.problem.cause} ({one.problem.code})\n    {one.problem.remedy}")
+    if delivered.problem and not handled.failed:
+        say(f"  {delivered.problem.cause} ({delivered.problem.code})\n    {delivered.problem.remedy}")

@@ -1,0 +1,197 @@
+"""Sends messages to an Apache Pulsar and receives them from it, by its own client."""
+
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pulsar
+
+from zoo_runner.api_client import UnansweredError, read_token
+from zoo_runner.harvest.bus_settings import BusSettings
+from zoo_runner.harvest.messages import Message
+from zoo_runner.model.errors import EngineError, SettingsError
+from zoo_runner.model.masking import Masker
+
+_SECONDS = 10
+# what one message may take is the broker's to say: five MiB, if it says nothing
+_WAITING = 5
+_REFUSALS = (
+    pulsar.AuthenticationError,
+    pulsar.AuthorizationError,
+    pulsar.ErrorGettingAuthenticationData,
+    pulsar.InvalidConfiguration,
+    pulsar.InvalidTopicName,
+    pulsar.InvalidUrl,
+    pulsar.MessageTooBig,
+    pulsar.TopicNotFound,
+    pulsar.TopicTerminated,
+)
+logger = logging.getLogger(__name__)
+
+
+class BusUnreachableError(UnansweredError):
+    """The bus does not answer; what was sent may have reached it."""
+
+    default_code = "bus.unreachable"
+    sent = True
+
+
+class BusRefusedError(EngineError):
+    """The bus refuses what is asked for; another attempt would not change that."""
+
+    default_code = "bus.refused"
+
+
+class Bus:
+    """A connection to the bus, made when it is needed. Raises `BusUnreachableError`, `BusRefusedError`."""
+
+    def __init__(self, settings: BusSettings) -> None:
+        self._settings = settings
+        self._client: pulsar.Client | None = None
+        self._producers: dict[str, pulsar.Producer] = {}
+
+    def publish(self, topic: str, body: bytes, properties: Mapping[str, str] | None = None) -> None:
+        """Send a message; it is stored at the bus when this returns."""
+        with self._translating(f"a message to {topic}"):
+            if topic not in self._producers:
+                self._producers[topic] = self._connect().create_producer(topic, send_timeout_millis=_SECONDS * 1000)
+            self._producers[topic].send(body, properties=dict(properties or {}))
+
+    @contextmanager
+    def subscribed(self) -> Iterator["Subscription"]:
+        """Receive messages while the block runs: also those that were sent before the first time."""
+        settings = self._settings
+        with self._translating(f"the subscription {settings.subscription} of {settings.topic}"):
+            consumer = self._connect().subscribe(
+                settings.topic,
+                settings.subscription,
+                # one that waits for another attempt holds up no other
+                consumer_type=pulsar.ConsumerType.Shared,
+                initial_position=pulsar.InitialPosition.Earliest,
+                receiver_queue_size=_WAITING,
+            )
+        subscription = Subscription(consumer)
+        try:
+            yield subscription
+        finally:
+            subscription.close()
+
+    def close(self) -> None:
+        """Close the connection; what was acknowledged is sent before."""
+        if self._client:
+            with suppress(pulsar.PulsarException):
+                self._client.close()
+        self._client, self._producers = None, {}
+
+    def _connect(self) -> pulsar.Client:
+        if self._client is None:
+            settings = self._settings
+            # without a context the file is read at each connection: tokens are renewed
+            authentication = pulsar.AuthenticationToken(self._read_token) if settings.token_file else None
+            if settings.certificate_file:
+                authentication = pulsar.AuthenticationTLS(settings.certificate_file, settings.key_file)
+            for name in filter(None, (settings.ca_file, settings.certificate_file, settings.key_file)):
+                if not Path(name).is_file():
+                    raise SettingsError(
+                        f"the file {name} of the bus cannot be read",
+                        "Correct its name, or its permissions.",
+                        code="harvest.sources",
+                    )
+            self._read_token()
+            self._client = pulsar.Client(
+                settings.url,
+                authentication=authentication,
+                operation_timeout_seconds=_SECONDS,
+                connection_timeout_ms=_SECONDS * 1000,
+                tls_trust_certs_file_path=settings.ca_file or None,
+                tls_validate_hostname=True,
+                logger=logger,
+            )
+        return self._client
+
+    def _read_token(self) -> str:
+        return read_token(self._settings.token_file, "harvest.sources")
+
+    @contextmanager
+    def _translating(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except pulsar.PulsarException as error:
+            url, reason = self._settings.url, str(error).removeprefix("Pulsar error: ")
+            said = Masker().mask(f"{url}: {what}: {reason}")
+            if isinstance(error, _REFUSALS):
+                raise BusRefusedError(
+                    f"the message bus refuses: {said}",
+                    "Check url, topic and token of the bus, and the permissions of its account.",
+                ) from error
+            raise BusUnreachableError(
+                f"the message bus does not answer: {said}",
+                "Check the address of the bus and the network; what was not done is done when it answers.",
+            ) from error
+
+
+class Subscription:
+    """Messages of a topic, one at a time; what is not acknowledged comes again after a restart."""
+
+    def __init__(self, consumer: "pulsar.Consumer") -> None:
+        self._consumer = consumer
+        # one is handed over, so that others stay at the bus; a signal handler stops it, in the thread that waits
+        self._changed, self._stopped = threading.Condition(threading.RLock()), False
+        self._received: Message | None = None
+        threading.Thread(target=self._receive, name="bus", daemon=True).start()
+
+    def receive(self, seconds: float | None) -> Message | None:
+        """Wait so long, None: without end, for a message; None where there is none, or it is stopped."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped or self._received, seconds)
+            received, self._received = self._received, None
+            self._changed.notify_all()
+            return None if self._stopped else received
+
+    def pause(self, seconds: float) -> None:
+        """Wait so long, or until it is stopped; messages stay at the bus."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopped, seconds)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing more is received."""
+        return self._stopped
+
+    def acknowledge(self, message: Message) -> None:
+        """Have the bus forget a message; where that does not reach it, the message comes again."""
+        with suppress(pulsar.PulsarException):
+            self._consumer.acknowledge(message.handle)
+
+    def stop(self) -> None:
+        """End what waits."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Leave; what was received and not acknowledged goes to the next who subscribes."""
+        self.stop()
+        with suppress(pulsar.PulsarException):
+            self._consumer.close()
+
+    def _receive(self) -> None:
+        while True:
+            try:
+                received = _read_message(self._consumer.receive())
+            except pulsar.PulsarException:
+                return
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopped or self._received is None)
+                if self._stopped:
+                    return
+                self._received = received
+                self._changed.notify_all()
+
+
+def _read_message(received: "pulsar.Message") -> Message:
+    found, topic = received.message_id(), received.topic_name()
+    identity = f"{topic}:{found.ledger_id()}:{found.entry_id()}:{found.partition()}:{found.batch_index()}"
+    return Message(identity, received.data(), received.publish_timestamp(), topic, received)

@@ -1,0 +1,63 @@
+"""Follows the messages of a bus: subscribes, also again and again where it is away, and has each carried out."""
+
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from zoo_runner.harvest.bus import Bus, BusUnreachableError
+from zoo_runner.harvest.bus_settings import Ingest
+from zoo_runner.harvest.delivery import FIRST_SECONDS, LONGEST_SECONDS, Attempts, Delivered, Delivery, describe_death
+from zoo_runner.harvest.ingester import Handled, Ingester
+from zoo_runner.harvest.messages import Message, parse_message
+from zoo_runner.model.cancellation import Cancellation
+from zoo_runner.model.diagnosis import Diagnosis
+
+IDLE_SECONDS = 5.0
+"""Where no message comes for so long, none waits at the bus."""
+
+
+def follow_messages(
+    ingest: Ingest,
+    ingester: Ingester,
+    folder: Path,
+    stop: Cancellation,
+    notify: Callable[[Diagnosis], None],
+    *,
+    once: bool = False,
+) -> Iterator[Delivered]:
+    """Yield each attempt of a message until it is stopped or, `once`, none is left.
+
+    `notify` is called when the bus is away; `once` raises `BusUnreachableError` then. Raises `BusRefusedError`.
+    """
+    attempts, failures = Attempts(folder), 0
+    with closing(Bus(ingest.bus)) as bus:
+
+        def handle(message: Message) -> Handled:
+            return ingester.handle(parse_message(message.body, ingest), message.published)
+
+        def bury(message: Message, problem: Diagnosis, handled: Handled) -> None:
+            bus.publish(ingest.bus.refused_topic, message.body, describe_death(message, problem, handled))
+
+        while stop.reason is None:
+            try:
+                with bus.subscribed() as inbox, stop.calling(inbox.stop):
+                    delivery = Delivery(inbox, handle, bury, attempts, ingest.bus.attempts)
+                    yield from delivery.run(IDLE_SECONDS if once else None)
+                    return
+            except BusUnreachableError as error:
+                if once:
+                    raise
+                failures += 1
+                notify(error.diagnosis)
+            # one that is broken off may not be used again
+            bus.close()
+            _pause(stop, failures)
+
+
+def _pause(stop: Cancellation, failures: int) -> None:
+    stopped = threading.Event()
+    most = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(failures - 1, 20))
+    with stop.calling(stopped.set):
+        stopped.wait(most * random.uniform(0.75, 1.0))
