@@ -96,7 +96,12 @@ def ensure_free(host: str, port: int) -> None:
     """Refuse an address that cannot be listened at, before anything starts; raises `SettingsError`."""
     try:
         for family, kind, protocol, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-            with socket.socket(family, kind, protocol) as tried:
+            try:
+                tried = socket.socket(family, kind, protocol)
+            except OSError:
+                # names have addresses of kinds that this machine has not, which asyncio passes over too
+                continue
+            with tried:
                 # as asyncio does: what connections of an earlier server left does not count
                 tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if family == socket.AF_INET6:
