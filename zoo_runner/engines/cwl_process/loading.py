@@ -20,7 +20,7 @@ from cwltool.load_tool import load_tool
 from cwltool.loghandler import _logger as cwltool_logger
 from cwltool.pathmapper import PathMapper
 from cwltool.process import Process
-from cwltool.utils import visit_files
+from cwltool.utils import visit_class
 from cwltool.workflow import default_make_tool
 from schema_salad.exceptions import SchemaSaladException
 from schema_salad.fetcher import Fetcher
@@ -198,7 +198,7 @@ def _copy_apart(node: Any) -> Any:
 
 def _read_order(spec: Mapping[str, Any]) -> dict[str, Any]:
     order: dict[str, Any] = json.loads(Path(spec["order"]).read_bytes(), parse_float=read_as_cwltool)
-    visit_files(order, _add_size_of_literal)
+    visit_class(order, ("File",), _add_size_of_literal)
     return order
 
 
