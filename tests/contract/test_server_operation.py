@@ -233,3 +233,8 @@ def test_each_event_is_one_line_with_its_job_workspace_and_request(site: Site, t
     ended = [line for line in lines if line["part"] == "worker" and line.get("status")]
     assert [(line["job"], line["status"]) for line in ended] == [(job, "successful")]
     assert any(line["logger"].startswith("uvicorn") for line in lines)
+
+
+def test_a_server_whose_profiles_cannot_be_read_does_not_start(site: Site, tmp_path: Path) -> None:
+    done = site.having(ZOO_RUNNER_WORKSPACES=str(tmp_path / "none.json")).command("serve", "--port", "0")
+    assert (done.returncode, "none.json" in done.stderr, "Traceback" in done.stderr) == (2, True, False)

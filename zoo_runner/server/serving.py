@@ -28,7 +28,7 @@ from zoo_runner.server.callbacks import Notifier
 from zoo_runner.server.echo import keep_echo
 from zoo_runner.server.hosts import list_hosts
 from zoo_runner.server.housekeeping import Housekeeper
-from zoo_runner.server.installation import open_context, open_store
+from zoo_runner.server.installation import find_profile, open_context, open_store
 from zoo_runner.server.log_lines import set_up_logging
 from zoo_runner.server.step_tokens import Revoker
 from zoo_runner.server.tracing import keep_tracing
@@ -71,6 +71,8 @@ def serve(
     Raises `RunnerError` before anything listens."""
     ensure_on_this_machine(identity, address[0])
     ensure_free(*address)
+    # a worker could not begin any job without them
+    find_profile(settings, configuration.workspace.name)
     set_up_logging(settings, configuration.workspace.secrets, "server")
     store = open_store(settings, configuration)
     api = Api(store, settings, configuration, open_context(store, settings, configuration), identity)
