@@ -12,6 +12,8 @@ FOLDER=${XDG_CACHE_HOME:-$HOME/.cache}/zoo-runner/pulsar
 PORT=6655
 TLS_PORT=6656
 WEB_PORT=6657
+# always the same: a bookie that comes back at another port is another one, and the broker looks for the first for ever
+BOOKIE_PORT=6658
 say() { echo "pulsar: $*"; }
 
 answers() { curl --silent --fail --max-time 5 --output /dev/null --header "Authorization: Bearer $(cat "$FOLDER/admin.token")" "http://127.0.0.1:$WEB_PORT/admin/v2/brokers/health"; }
@@ -59,7 +61,7 @@ fi
 say "starting (10 seconds)"
 PULSAR_STANDALONE_CONF=$FOLDER/standalone.conf PULSAR_LOG_DIR=$FOLDER/logs PULSAR_LOG_LEVEL=warn \
   PULSAR_MEM="-Xms64m -Xmx512m -XX:MaxDirectMemorySize=256m" PULSAR_GC="-XX:+UseSerialGC" PULSAR_GC_LOG=" " \
-  setsid "$home/bin/pulsar" standalone --no-functions-worker --no-stream-storage --bookkeeper-port 0 \
+  setsid "$home/bin/pulsar" standalone --no-functions-worker --no-stream-storage --bookkeeper-port "$BOOKIE_PORT" \
   --metadata-dir "$FOLDER/data/metadata" --bookkeeper-dir "$FOLDER/data/bookkeeper" >"$FOLDER/log" 2>&1 9>&- </dev/null &
 echo $! >"$FOLDER/pid"
 for _ in $(seq 240); do
