@@ -1,6 +1,6 @@
 """What lists of 100,000 jobs take on SQLite and on PostgreSQL, by requests to a server, whatever page and filter.
 
-    python -m bench.job_list [--jobs 100000] [--rounds 10] [--no-page]
+    python -m bench.job_list [--jobs 100000] [--rounds 40] [--no-page]
 
 Needs the PostgreSQL of `make postgres`. Exits with 1 where a limit is missed, and writes its part of docs/bench.md.
 """
@@ -51,7 +51,7 @@ def main() -> int:
     """Measure, print, write the page; 1 where a limit is missed."""
     parser = argparse.ArgumentParser(prog="bench.job_list", description=__doc__)
     parser.add_argument("--jobs", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--no-page", action="store_true", help="do not write docs/bench.md")
     given = parser.parse_args()
     rows = []

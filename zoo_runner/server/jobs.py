@@ -45,9 +45,8 @@ from zoo_runner.store.protocol import JobPage, JobQuery, JobStore
 from zoo_runner.store.selection import iterate_jobs
 
 RESULTS_REL = "http://www.opengis.net/def/rel/ogc/1.0/results"
-MOST_PER_PAGE = 1000
 _LEASE_TO_DISMISS_SECONDS = 30.0
-_LINES_AT_ONCE = 500
+_LINES_AT_ONCE = _READ_AT_ONCE = 500
 _READ_AGAIN: Mapping[str, str] = {"job.inputs": "the inputs", "process.read": "the process"}
 
 logger = logging.getLogger(__name__)
@@ -273,7 +272,7 @@ def export_jobs(api: Api, call: Call, query: JobQuery) -> Iterator[str]:
     The first one is read at once, so that an invalid cursor is an error of the request: raises `InputError`.
     """
     narrowed = narrow_query(query, call)
-    rest = iterate_jobs(api.store.jobs, replace(narrowed, limit=MOST_PER_PAGE)) if narrowed else iter(())
+    rest = iterate_jobs(api.store.jobs, replace(narrowed, limit=_READ_AT_ONCE)) if narrowed else iter(())
     first = list(islice(rest, 1))
     return _write_lines(chain(first, rest), call)
 
