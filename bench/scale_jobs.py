@@ -19,15 +19,12 @@ from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from time import perf_counter, time
-from urllib.parse import urlsplit, urlunsplit
-
-import psycopg
 
 from bench.commands import describe_machine
 from bench.many_jobs import DAYS, LARGE, RUNNING, SMALL, UNSTARTED, WAITING, fill
+from bench.own_database import use_database
 from bench.page import SCALE, write_part
 from tests.contract.stores import PACKAGE, build_job
-from tests.postgres import find_postgres
 from zoo_runner.model import clock
 from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.job import Job, Status
@@ -103,14 +100,8 @@ def _use(kind: str, folder: Path, filled: str | None) -> Iterator[str]:
     if filled or kind == "sqlite":
         yield filled or f"sqlite:///{folder}/runner.db"
         return
-    server, name = find_postgres(), f"zoo_runner_scale_{int(time())}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    try:
-        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-    finally:
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    with use_database() as url:
+        yield url
 
 
 def _measure_size(store: SqlStore) -> str:

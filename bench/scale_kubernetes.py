@@ -28,16 +28,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
 from bench.commands import build_environ, describe_machine, read_mib
+from bench.own_database import use_database
 from bench.page import SCALE, write_part
 from bench.peers import ROOT
 from bench.plot import Line, write_plot
 from bench.simulated_cluster import SimulatedCluster, simulate_cluster
-from tests.postgres import find_postgres
 from tests.servers import S3Server, serve_s3
 from tests.serving import ASYNC, Server, serving
 
@@ -123,25 +122,12 @@ def _simulate(folder: Path, nodes: int, pods: int, run_seconds: float) -> Iterat
         yield cluster
 
 
-@contextmanager
-def _use_database() -> Iterator[str]:
-    """Give the URL of a database of its own, whose statistics are of nothing else."""
-    server, name = find_postgres(), f"zoo_runner_scale_{time.time_ns()}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    try:
-        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-    finally:
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
-
-
 def run_jobs(cluster: SimulatedCluster, folder: Path, jobs: int, *, looks_idle: bool = False) -> Run:
     """Accept so many jobs, and follow them to their end."""
     (folder / "s3" / "results").mkdir(parents=True)
     cluster.kubelet.most_open = 0
     run = Run(jobs, cluster.kubelet.run_seconds)
-    with _use_database() as database, serve_s3(folder / "s3") as store:
+    with use_database() as database, serve_s3(folder / "s3") as store:
         environ = _build_environ(folder, cluster.kubeconfig, database, store, jobs)
         with serving(environ, folder) as server, psycopg.connect(database, autocommit=True) as connection:
             process = server.deploy(ECHO)
