@@ -84,7 +84,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="bench.scale_kubernetes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--jobs", type=int, nargs="+", default=[500, 1000, 2000, 5000], help="a run for each number")
+    parser.add_argument(
+        "--jobs", type=int, nargs="*", default=[500, 1000, 2000, 5000], help="a run for each number; none: without"
+    )
     parser.add_argument("--followed", type=int, default=2000, help="jobs that run at the same time; 0: without")
     parser.add_argument("--nodes", type=int, default=1000)
     parser.add_argument("--pods", type=int, default=10_000, help="pods of others that are there besides")

@@ -120,6 +120,7 @@ class Connection:
                 self._access.tls,
                 self._access.no_proxy,
                 wake_bytes=1,
+                multiplexed=True,
             )
         )
         try:

@@ -6,7 +6,7 @@ Source: Kubernetes documentation, "Efficient detection of changes".
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -22,6 +22,8 @@ _SILENCE_SECONDS = _WATCH_SECONDS + 60.0
 # the fields of an event that are kept until Kubernetes deletes it, so that a job that is followed later receives the
 # first events of its pods
 _EVENT_FIELDS = ("reason", "message", "type", "involvedObject")
+# what judgements read of a container; its command and variables are the most of a pod
+_CONTAINER_FIELDS = ("name", "image", "resources")
 
 
 @dataclass(frozen=True)
@@ -212,9 +214,18 @@ def _trim(kind: str, item: Manifest) -> Manifest:
     """Leave out fields that are not read, so that many objects can be kept."""
     meta = item["metadata"]
     if kind == "Event":
-        kept = {name: meta[name] for name in ("name", "uid", "resourceVersion") if name in meta}
-        return {"metadata": kept, **{name: item[name] for name in _EVENT_FIELDS if name in item}}
-    return {**item, "metadata": {name: value for name, value in meta.items() if name != "managedFields"}}
+        return {"metadata": _take(("name", "uid", "resourceVersion"), meta), **_take(_EVENT_FIELDS, item)}
+    spec = item.get("spec") or {}
+    if kind == "Pod":
+        listed = {name: spec[name] for name in ("containers", "initContainers") if name in spec}
+        spec = {**spec, **{name: [_take(_CONTAINER_FIELDS, one) for one in some] for name, some in listed.items()}}
+    elif kind == "Job":
+        spec = {name: value for name, value in spec.items() if name != "template"}
+    return {**item, "metadata": {name: value for name, value in meta.items() if name != "managedFields"}, "spec": spec}
+
+
+def _take(names: Sequence[str], of: Manifest) -> Manifest:
+    return {name: of[name] for name in names if name in of}
 
 
 def remember(known: dict[str, Manifest], change: str, item: Manifest) -> None:
