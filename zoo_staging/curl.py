@@ -50,7 +50,7 @@ class Request:
     `method`, None: GET, or POST with a body. `no_proxy` are hosts that need no proxy, separated by commas. A reader is
     woken for at least `wake_bytes`, except at the end: 1 suits streams of lines. A transfer that brings less than
     `slowest_bytes_per_second` over `patience_seconds` ends as one that timed out; 0: it may take for ever. Requests
-    that are `multiplexed` share a connection where the server speaks HTTP/2 (RFC 9113): a stream that lasts takes 10 KiB
+    that are `multiplexed` share a connection where the server speaks HTTP/2 (RFC 9113): a stream takes 10 KiB
     of memory then in place of 144, but large ones would share what one connection carries.
     """
 
