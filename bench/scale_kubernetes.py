@@ -91,7 +91,7 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=1000)
     parser.add_argument("--pods", type=int, default=10_000, help="pods of others that are there besides")
     parser.add_argument("--run-seconds", type=float, default=20.0, help="how long the pod of a job runs")
-    parser.add_argument("--followed-seconds", type=float, default=300.0, help="how long those of --followed run")
+    parser.add_argument("--followed-seconds", type=float, default=600.0, help="how long those of --followed run")
     parser.add_argument("--no-page", action="store_true", help="do not write docs/scale.md")
     given = parser.parse_args()
     # what it has started ends with it

@@ -22,7 +22,7 @@ from zoo_runner.model.job import Outcome, Results, Status
 from zoo_runner.model.written import read_number, write_json
 from zoo_runner.store.files import FileEventLog, FileStore
 from zoo_runner.store.memory import MemoryStore
-from zoo_runner.store.protocol import JobQuery
+from zoo_runner.store.protocol import Held, JobQuery
 from zoo_runner.store.sql import open_sql_store
 
 NOT_FILES = ["memory", "sqlite", "postgresql"]
@@ -344,6 +344,28 @@ def test_leases_are_renewed_together_and_what_was_changed_or_lost_shows(store: S
     assert first.lease == store.jobs.find_lease("job-1")
     assert first.lease.expires > mine[0].expires
     assert store.jobs.renew_all([], LONG) == {}
+
+
+def test_leases_are_looked_at_together_and_stay_as_they_are(store: Store) -> None:
+    create(store, *(build_job(number) for number in range(1, 6)))
+    leases = [store.jobs.lease(f"job-{number}", "a", LONG) for number in range(1, 5)]
+    mine = [lease for lease in leases if lease]
+    assert len(mine) == 4
+    store.jobs.release(mine[1])
+    assert store.jobs.lease("job-2", "b", LONG)
+    store.jobs.delete("job-3")
+    store.jobs.update(replace(store.jobs.get("job-4"), cancel_requested=True))
+    ran_out = store.jobs.lease("job-5", "a", OVER)
+    assert ran_out
+    held = store.jobs.find_held([*mine, ran_out])
+    assert held == {
+        "job-1": Held(mine[0], 1),
+        "job-2": None,
+        "job-3": None,
+        "job-4": Held(mine[3], 2),
+        "job-5": None,
+    }
+    assert store.jobs.find_held([]) == {}
 
 
 @pytest.fixture

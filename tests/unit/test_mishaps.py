@@ -92,7 +92,7 @@ def test_the_keeper_outlives_a_store_that_fails_for_a_moment(context: Context, t
     assert lease
     timed_out = threading.Event()
     cancellation.when_cancelled(timed_out.set)
-    with Keeper(store, beat_seconds=0.01).keeping(lease, cancellation, 0.1):
+    with Keeper(store, beat_seconds=0.01, lease_seconds=0.03).keeping(lease, cancellation, 0.1):
         assert store.renewed.wait(30)
         assert timed_out.wait(30)
     assert cancellation.reason is Reason.TIME_LIMIT

@@ -1,21 +1,23 @@
 """What every job needs from the process that works on it, in one thread for all jobs.
 
-Its lease is renewed, a request to cancel it is noticed wherever it was made, and its time limit is kept.
+At each beat its lease is looked at, so that a request to cancel it is noticed wherever it was made; once a third of it
+is over it is renewed. Its time limit is kept.
 """
 
 import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from zoo_runner.model.cancellation import Cancellation, Reason
-from zoo_runner.store.protocol import JobStore, Lease, Renewal
+from zoo_runner.store.protocol import Held, JobStore, Lease
 
 LEASE_SECONDS = 60.0
 BEAT_SECONDS = 5.0
 _PARTS_OF_A_BEAT = 4
+_PARTS_OF_A_LEASE = 3
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -28,6 +30,7 @@ class _Kept:
     deadline: float | None
     next_beat: float
     on_loss: Callable[[], None]
+    renew_at: float = 0.0
     # of its record as it was last looked at
     version: int | None = None
 
@@ -78,7 +81,7 @@ class Keeper:
         while due := self._wait():
             for kept in due:
                 self._keep_time(kept)
-            self._renew([kept for kept in due if kept.next_beat <= time.monotonic() + self._apart])
+            self._beat([kept for kept in due if kept.next_beat <= time.monotonic() + self._apart])
 
     def _wait(self) -> list[_Kept]:
         """Wait until a job is due, and return all that are due soon; none where there are no more jobs."""
@@ -106,35 +109,49 @@ class Keeper:
         except Exception:
             _LOGGER.debug("job %s could not be cancelled", kept.lease.job_id, exc_info=True)
 
-    def _renew(self, due: list[_Kept]) -> None:
-        """Renew leases, those of one owner at once."""
-        by_owner: dict[str, list[_Kept]] = {}
+    def _beat(self, due: Sequence[_Kept]) -> None:
+        """Look at leases, and renew those of which a third is over; those of one owner at once."""
+        now = time.monotonic()
+        old: list[_Kept] = []
+        fresh: list[_Kept] = []
         for kept in due:
-            kept.next_beat = time.monotonic() + self.beat_seconds
+            kept.next_beat = now + self.beat_seconds
+            (old if kept.renew_at <= now else fresh).append(kept)
+        for kept in self._look(old, lambda leases: self._store.renew_all(leases, self.lease_seconds)):
+            kept.renew_at = now + self.lease_seconds / _PARTS_OF_A_LEASE
+        self._look(fresh, self._store.find_held)
+
+    def _look(self, some: Sequence[_Kept], find: Callable[[Sequence[Lease]], Mapping[str, Held | None]]) -> list[_Kept]:
+        """Look at jobs; return those of which something is known."""
+        by_owner: dict[str, list[_Kept]] = {}
+        known: list[_Kept] = []
+        for kept in some:
             by_owner.setdefault(kept.lease.owner, []).append(kept)
         for of_owner in by_owner.values():
             try:
-                renewals = self._store.renew_all([kept.lease for kept in of_owner], self.lease_seconds)
+                found = find([kept.lease for kept in of_owner])
             except Exception:
                 # a store that does not answer now is asked again at the next beat; the lease lasts for several
-                _LOGGER.debug("leases could not be renewed", exc_info=True)
+                _LOGGER.debug("leases could not be looked at", exc_info=True)
                 continue
+            known += [kept for kept in of_owner if kept.lease.job_id in found]
             for kept in of_owner:
-                if kept.lease.job_id in renewals:
-                    self._look_at(kept, renewals[kept.lease.job_id])
+                if kept.lease.job_id in found:
+                    self._look_at(kept, found[kept.lease.job_id])
+        return known
 
-    def _look_at(self, kept: _Kept, renewal: Renewal | None) -> None:
+    def _look_at(self, kept: _Kept, held: Held | None) -> None:
         """Notice what became of a job; one that fails here does not take the others with it."""
         try:
-            if renewal is None:
+            if held is None:
                 # `_Work.conclude` finds out for itself, whenever the job ends
                 kept.on_loss()
-            elif renewal.version == kept.version:
+            elif held.version == kept.version:
                 # nobody has changed it
-                kept.lease = renewal.lease
+                kept.lease = held.lease
                 return
             else:
-                kept.lease = renewal.lease
+                kept.lease = held.lease
             job = self._store.get(kept.lease.job_id)
             kept.version = job.version
             if job.cancel_requested:

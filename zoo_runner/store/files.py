@@ -30,8 +30,8 @@ from zoo_runner.model.package import Package
 from zoo_runner.model.written import read_json, write_json
 from zoo_runner.store.errors import build_changed, build_damaged, build_exists, build_not_found
 from zoo_runner.store.owners import Owners
-from zoo_runner.store.protocol import JobPage, JobQuery, Lease, Renewal
-from zoo_runner.store.selection import renew_each, select_abandoned, select_page
+from zoo_runner.store.protocol import Held, JobPage, JobQuery, Lease
+from zoo_runner.store.selection import find_each_held, renew_each, select_abandoned, select_page
 
 _JOB, _INPUTS, _LEASE, _EVENTS = "job.json", "inputs.json", "lease.json", "events.jsonl"
 _MOST_COUNTS = 256
@@ -139,9 +139,13 @@ class FileStore:
                 return _write_lease(folder, replace(lease, expires=clock.after(seconds)))
         return None
 
-    def renew_all(self, leases: Sequence[Lease], seconds: float) -> Mapping[str, Renewal | None]:
+    def renew_all(self, leases: Sequence[Lease], seconds: float) -> Mapping[str, Held | None]:
         """Have leases last longer, by job; None where another owner took it, or the job was deleted."""
         return renew_each(self, leases, seconds)
+
+    def find_held(self, leases: Sequence[Lease]) -> Mapping[str, Held | None]:
+        """Look at leases, by job; None where it does not hold any more."""
+        return find_each_held(self, leases)
 
     def release(self, lease: Lease) -> None:
         """Give a lease back; of a job that was deleted meanwhile too."""

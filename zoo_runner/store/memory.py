@@ -9,8 +9,8 @@ from zoo_runner.model.events import Event
 from zoo_runner.model.job import Job
 from zoo_runner.model.package import Package
 from zoo_runner.store.errors import build_changed, build_exists, build_not_found
-from zoo_runner.store.protocol import JobPage, JobQuery, Lease, Renewal
-from zoo_runner.store.selection import renew_each, select_abandoned, select_page
+from zoo_runner.store.protocol import Held, JobPage, JobQuery, Lease
+from zoo_runner.store.selection import find_each_held, renew_each, select_abandoned, select_page
 
 
 class MemoryStore:
@@ -87,9 +87,13 @@ class MemoryStore:
                 return None
             return self.lease(lease.job_id, lease.owner, seconds)
 
-    def renew_all(self, leases: Sequence[Lease], seconds: float) -> Mapping[str, Renewal | None]:
+    def renew_all(self, leases: Sequence[Lease], seconds: float) -> Mapping[str, Held | None]:
         """Have leases last longer, by job; None where another owner took it, or the job was deleted."""
         return renew_each(self, leases, seconds)
+
+    def find_held(self, leases: Sequence[Lease]) -> Mapping[str, Held | None]:
+        """Look at leases, by job; None where it does not hold any more."""
+        return find_each_held(self, leases)
 
     def release(self, lease: Lease) -> None:
         """Give a lease back."""

@@ -59,8 +59,8 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Renewal:
-    """A lease that lasts longer now, and the version of its job then: it tells whether the job has changed."""
+class Held:
+    """A lease that holds, and the version of its job: it tells whether the job has changed."""
 
     lease: Lease
     version: int
@@ -188,11 +188,15 @@ class JobStore(Protocol):
         """Have a lease last longer; None where another owner took it since it ran out, or the job is gone."""
         ...
 
-    def renew_all(self, leases: Sequence[Lease], seconds: float) -> Mapping[str, Renewal | None]:
+    def renew_all(self, leases: Sequence[Lease], seconds: float) -> Mapping[str, Held | None]:
         """Have leases of one owner last longer, by job; None as `renew` returns it.
 
         What could not be found out of a job is left out. Databases write all of them at once.
         """
+        ...
+
+    def find_held(self, leases: Sequence[Lease]) -> Mapping[str, Held | None]:
+        """Look at leases of one owner, by job, and write nothing; None where it does not hold any more."""
         ...
 
     def release(self, lease: Lease) -> None:

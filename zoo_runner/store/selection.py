@@ -1,6 +1,6 @@
 """Which jobs a query selects, and in which order; pure. Stores without a query language list jobs by it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -9,7 +9,7 @@ from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.job import UNFINISHED, Job
 from zoo_runner.model.portable import make_text_portable
 from zoo_runner.store.cursors import read_cursor, write_cursor
-from zoo_runner.store.protocol import JobPage, JobQuery, JobStore, Lease, Renewal
+from zoo_runner.store.protocol import Held, JobPage, JobQuery, JobStore, Lease
 from zoo_runner.store.search_text import cut_caller, find_caller, write_input_text, write_search_text
 
 LONGEST_CODE, LONGEST_STEP = 64, 255
@@ -42,16 +42,31 @@ def select_abandoned(jobs: Iterable[tuple[Job, Lease | None]], limit: int) -> tu
     return tuple(sorted(found, key=_place)[:limit])
 
 
-def renew_each(store: JobStore, leases: Iterable[Lease], seconds: float) -> dict[str, Renewal | None]:
+def renew_each(store: JobStore, leases: Iterable[Lease], seconds: float) -> dict[str, Held | None]:
     """Have leases last longer one by one, for stores that cannot write many at once."""
-    renewals: dict[str, Renewal | None] = {}
+    return _look_at_each(store, leases, lambda lease: store.renew(lease, seconds))
+
+
+def find_each_held(store: JobStore, leases: Iterable[Lease]) -> dict[str, Held | None]:
+    """Look at leases one by one, for stores that cannot read many at once."""
+
+    def find(lease: Lease) -> Lease | None:
+        held = store.find_lease(lease.job_id)
+        return held if held and held.owner == lease.owner else None
+
+    return _look_at_each(store, leases, find)
+
+
+def _look_at_each(
+    store: JobStore, leases: Iterable[Lease], take: Callable[[Lease], Lease | None]
+) -> dict[str, Held | None]:
+    found: dict[str, Held | None] = {}
     for lease in leases:
         # one whose record cannot be written or read does not take the others with it
         with suppress(RunnerError, OSError):
-            renewed = store.renew(lease, seconds)
-            version = store.get(lease.job_id).version if renewed else 0
-            renewals[lease.job_id] = Renewal(renewed, version) if renewed else None
-    return renewals
+            held = take(lease)
+            found[lease.job_id] = Held(held, store.get(lease.job_id).version) if held else None
+    return found
 
 
 def _place(job: Job) -> tuple[str, ...]:

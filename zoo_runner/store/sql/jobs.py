@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,7 +32,7 @@ from zoo_runner.model.package import Package
 from zoo_runner.model.written import read_json, write_json
 from zoo_runner.store.cursors import read_cursor, write_cursor
 from zoo_runner.store.errors import build_changed, build_exists, build_not_found
-from zoo_runner.store.protocol import ANY_JOB, JobPage, JobQuery, Lease, Renewal, Share
+from zoo_runner.store.protocol import ANY_JOB, Held, JobPage, JobQuery, Lease, Share
 from zoo_runner.store.search_text import cut_caller, find_caller, write_input_text, write_search_text
 from zoo_runner.store.selection import Cause, find_cause
 from zoo_runner.store.sql.database import Database
@@ -45,7 +45,8 @@ _ANYBODYS = or_(JOBS.c.lease_owner.is_(None), JOBS.c.lease_expires <= now_second
 _SUMS = select(JOBS.c.workspace, func.count(), func.sum(JOBS.c.needs_cores), func.sum(JOBS.c.needs_memory_mib))
 # the next job of a workspace waits so long for room before smaller ones wait for it
 _TURN_SECONDS = 600
-_RENEWED_AT_ONCE = 500
+_LEASES_AT_ONCE = 500
+_HELD = (JOBS.c.id, JOBS.c.lease_expires, JOBS.c.version)
 
 
 @dataclass(frozen=True)
@@ -210,21 +211,23 @@ class SqlJobs:
         with self._database.writing() as connection:
             return _take(connection, mine, lease.owner, seconds)
 
-    def renew_all(self, leases: Sequence[Lease], seconds: float) -> Mapping[str, Renewal | None]:
+    def renew_all(self, leases: Sequence[Lease], seconds: float) -> Mapping[str, Held | None]:
         """Have leases of one owner last longer, by job; None where another owner took it, or the job is gone."""
-        renewals: dict[str, Renewal | None] = {lease.job_id: None for lease in leases}
+        found: list[Any] = []
         values = {"lease_expires": now_seconds() + seconds}
-        # in the order in which others lock rows too
-        ids = sorted(renewals)
-        for first in range(0, len(ids), _RENEWED_AT_ONCE):
-            mine = and_(JOBS.c.id.in_(ids[first : first + _RENEWED_AT_ONCE]), JOBS.c.lease_owner == leases[0].owner)
+        for mine in _divide(leases):
             renewed = update(JOBS).where(mine).values(values)
             with self._database.writing() as connection:
-                rows = connection.execute(renewed.returning(JOBS.c.id, JOBS.c.lease_expires, JOBS.c.version)).all()
-            for job_id, expires, version in rows:
-                lease = Lease(job_id, leases[0].owner, clock.from_seconds(expires))
-                renewals[job_id] = Renewal(lease, version)
-        return renewals
+                found += connection.execute(renewed.returning(*_HELD)).all()
+        return _build_held(leases, found)
+
+    def find_held(self, leases: Sequence[Lease]) -> Mapping[str, Held | None]:
+        """Look at leases of one owner, by job; None where it does not hold any more."""
+        found: list[Any] = []
+        for mine in _divide(leases):
+            with self._database.reading() as connection:
+                found += connection.execute(select(*_HELD).where(mine, JOBS.c.lease_expires > now_seconds())).all()
+        return _build_held(leases, found)
 
     def release(self, lease: Lease) -> None:
         """Give a lease back."""
@@ -397,6 +400,21 @@ def _take(connection: Connection, which: ColumnElement[bool], owner: str, second
     statement = update(JOBS).where(which).values(values).returning(JOBS.c.id, JOBS.c.lease_expires)
     row = connection.execute(statement).one_or_none()
     return Lease(row.id, owner, clock.from_seconds(row.lease_expires)) if row else None
+
+
+def _divide(leases: Sequence[Lease]) -> Iterator[ColumnElement[bool]]:
+    """Yield the conditions that name the jobs of leases of one owner, some at once."""
+    # in the order in which others lock rows too
+    ids = sorted(lease.job_id for lease in leases)
+    for first in range(0, len(ids), _LEASES_AT_ONCE):
+        yield and_(JOBS.c.id.in_(ids[first : first + _LEASES_AT_ONCE]), JOBS.c.lease_owner == leases[0].owner)
+
+
+def _build_held(leases: Sequence[Lease], found: Sequence[Any]) -> dict[str, Held | None]:
+    held: dict[str, Held | None] = {lease.job_id: None for lease in leases}
+    for job_id, expires, version in found:
+        held[job_id] = Held(Lease(job_id, leases[0].owner, clock.from_seconds(expires)), version)
+    return held
 
 
 def _conditions(query: JobQuery) -> list[ColumnElement[bool]]:
