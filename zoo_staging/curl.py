@@ -301,8 +301,6 @@ def _configure(handle: pycurl.Curl, request: Request, transfer: Transfer) -> Non
     set_option(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
     version = pycurl.CURL_HTTP_VERSION_2TLS if request.multiplexed else pycurl.CURL_HTTP_VERSION_1_1
     set_option(pycurl.HTTP_VERSION, version)
-    # else the requests that come before the first connection is there would each open one
-    set_option(pycurl.PIPEWAIT, int(request.multiplexed))
     set_option(pycurl.HTTPHEADER, list(request.headers))
     set_option(pycurl.NOSIGNAL, 1)
     # detects a peer that disappeared silently

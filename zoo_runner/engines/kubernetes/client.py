@@ -16,6 +16,7 @@ from zoo_runner.engines.kubernetes.access import open_access
 from zoo_runner.engines.kubernetes.background import Background, find_background
 from zoo_runner.engines.kubernetes.connection import Connection
 from zoo_runner.engines.kubernetes.errors import ApiError
+from zoo_runner.engines.kubernetes.listing import list_all, trim_node
 from zoo_runner.engines.kubernetes.logs import LogReader, Take
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.paths import build_path
@@ -91,17 +92,27 @@ class Cluster:
                 return None
             raise
 
-    def find(self, kind: str, namespace: str | None = None, selector: str | None = None) -> list[Manifest]:
-        """List objects in a namespace or everywhere, all or those whose labels a selector names."""
+    def find(
+        self,
+        kind: str,
+        namespace: str | None = None,
+        selector: str | None = None,
+        keep: Callable[[Manifest], Manifest] = lambda item: item,
+    ) -> list[Manifest]:
+        """List objects in a namespace or everywhere, all or those whose labels a selector names.
+
+        `keep` returns what is needed of each.
+        """
         what = f"listing every {kind}" + (f" in {namespace}" if namespace else "")
         query = {"labelSelector": selector} if selector else {}
-        return list(self._call("GET", build_path(kind, namespace), what, query)["items"])
+        listing = list_all(self._connection, build_path(kind, namespace), what, query, keep)
+        return self.background.run(listing)[0]
 
     def find_nodes(self) -> list[Manifest]:
         """List the nodes; jobs whose pods wait at the same time share an answer, as each may be of megabytes."""
         with self._nodes_lock:
             if monotonic() - self._nodes_read > _NODES_SECONDS:
-                self._nodes = self.find("Node")
+                self._nodes = self.find("Node", keep=trim_node)
                 self._nodes_read = monotonic()
             return self._nodes
 

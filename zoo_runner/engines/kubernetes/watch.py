@@ -6,13 +6,15 @@ Source: Kubernetes documentation, "Efficient detection of changes".
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from zoo_runner.engines.kubernetes.background import Background
 from zoo_runner.engines.kubernetes.connection import Connection
 from zoo_runner.engines.kubernetes.errors import ApiError
+from zoo_runner.engines.kubernetes.listing import list_all, take
 from zoo_runner.engines.kubernetes.names import JOB_LABEL, Manifest
 from zoo_runner.engines.kubernetes.paths import build_path
 from zoo_runner.engines.kubernetes.patience import Patience
@@ -181,11 +183,10 @@ async def watch_kind(
     patience = Patience()
     while True:
         try:
-            listed = await connection.call("GET", path, f"listing {what}", query)
+            listed, version = await list_all(connection, path, f"listing {what}", query, partial(_trim, kind))
             patience.note_success()
-            for change in compare(known, [_trim(kind, item) for item in listed["items"]]):
+            for change in compare(known, listed):
                 yield change
-            version = listed["metadata"]["resourceVersion"]
             asked = {**query, "watch": "true", "resourceVersion": version, "timeoutSeconds": str(_WATCH_SECONDS)}
             async for lines in connection.read_stream(path, f"watching {what}", asked, _SILENCE_SECONDS):
                 for change in _read_changes(f"watching {what}", lines):
@@ -214,18 +215,14 @@ def _trim(kind: str, item: Manifest) -> Manifest:
     """Leave out fields that are not read, so that many objects can be kept."""
     meta = item["metadata"]
     if kind == "Event":
-        return {"metadata": _take(("name", "uid", "resourceVersion"), meta), **_take(_EVENT_FIELDS, item)}
+        return {"metadata": take(("name", "uid", "resourceVersion"), meta), **take(_EVENT_FIELDS, item)}
     spec = item.get("spec") or {}
     if kind == "Pod":
         listed = {name: spec[name] for name in ("containers", "initContainers") if name in spec}
-        spec = {**spec, **{name: [_take(_CONTAINER_FIELDS, one) for one in some] for name, some in listed.items()}}
+        spec = {**spec, **{name: [take(_CONTAINER_FIELDS, one) for one in some] for name, some in listed.items()}}
     elif kind == "Job":
         spec = {name: value for name, value in spec.items() if name != "template"}
     return {**item, "metadata": {name: value for name, value in meta.items() if name != "managedFields"}, "spec": spec}
-
-
-def _take(names: Sequence[str], of: Manifest) -> Manifest:
-    return {name: of[name] for name in names if name in of}
 
 
 def remember(known: dict[str, Manifest], change: str, item: Manifest) -> None:
