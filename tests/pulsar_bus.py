@@ -10,11 +10,12 @@ from uuid import uuid4
 
 import pulsar
 
+from tests.cluster import NODE_ADDRESS
 from tests.require import require
 from tests.values import ROOT
 
 _SECONDS = 30
-_PORT = 6655
+_PORT = int(os.environ.get("PULSAR_PORT") or 6655)  # noqa: TID251 as dev/pulsar/up.sh reads it
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Broker:
     def tls_url(self) -> str:
         """The address with TLS."""
         return f"pulsar+ssl://127.0.0.1:{_PORT + 1}"
+
+    @property
+    def pods_url(self) -> str:
+        """The address with TLS, as the pods of dev/cluster reach it."""
+        return f"pulsar+ssl://{NODE_ADDRESS}:{_PORT + 4}"
 
     @property
     def topic(self) -> str:

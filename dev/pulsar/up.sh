@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Starts an Apache Pulsar for tests, once; further calls find it running. It listens on this machine only, begins with
-# new data each time, and is in this user's cache, with the tokens of its accounts `admin` and `reader` (who has no permissions)
+# Starts an Apache Pulsar for tests, once; further calls find it running. It listens on this machine only, and with TLS where the
+# pods of dev/cluster reach it, if that runs. It begins with new data each time, and is in this user's cache, with the tokens of its accounts `admin` and `reader` (who has no permissions)
 # and the certificate of its TLS port. With PULSAR_URL set, that one is used and nothing is started.
 # Stop it with: dev/pulsar/up.sh stop; `restart` kills it, and starts it again with what it has.
 set -euo pipefail
@@ -9,11 +9,14 @@ VERSION=4.0.8
 SHA256=35c7d064c9e0928edbf2e708989faba0379662f98aa84ce0d4190c59efb6765e
 HERE=$(cd "$(dirname "$0")" && pwd)
 FOLDER=${XDG_CACHE_HOME:-$HOME/.cache}/zoo-runner/pulsar
-PORT=6655
-TLS_PORT=6656
-WEB_PORT=6657
+# two of them on one machine have ports of their own, and folders (XDG_CACHE_HOME)
+PORT=${PULSAR_PORT:-6655}
+TLS_PORT=$((PORT + 1))
+WEB_PORT=$((PORT + 2))
 # always the same: a bookie that comes back at another port is another one, and the broker looks for the first for ever
-BOOKIE_PORT=6658
+BOOKIE_PORT=$((PORT + 3))
+NODE_PORT=$((PORT + 4))
+NODE_IP=10.240.0.1
 say() { echo "pulsar: $*"; }
 
 answers() { curl --silent --fail --max-time 5 --output /dev/null --header "Authorization: Bearer $(cat "$FOLDER/admin.token")" "http://127.0.0.1:$WEB_PORT/admin/v2/brokers/health"; }
@@ -32,7 +35,12 @@ if [ "${1:-}" = stop ]; then
 fi
 mkdir -p "$FOLDER" && chmod 700 "$FOLDER"
 exec 9>"$FOLDER/lock" && flock 9
-wanted=$(cat "$HERE/settings.conf" "$HERE/up.sh" | sha256sum)
+node_address="" node_listener=""
+if grep -qwF "$NODE_IP" /proc/net/fib_trie; then
+  node_address=node:pulsar+ssl://$NODE_IP:$NODE_PORT
+  node_listener=,$node_address
+fi
+wanted=$(cat "$HERE/settings.conf" "$HERE/up.sh" - <<<"$PORT $node_address" | sha256sum)
 if [ "${1:-}" = restart ] && runs; then kill -KILL "$(cat "$FOLDER/pid")"; tail --pid="$(cat "$FOLDER/pid")" --follow /dev/null; fi
 if runs && answers && [ "$(cat "$FOLDER/wanted" 2>/dev/null)" = "$wanted" ]; then exit 0; fi
 if runs; then kill "$(cat "$FOLDER/pid")"; tail --pid="$(cat "$FOLDER/pid")" --follow /dev/null; fi
@@ -51,11 +59,12 @@ fi
 if [ "${1:-}" != restart ]; then
   rm -rf "$FOLDER/data" "$FOLDER/secret"
   (umask 077 && head --bytes=32 /dev/urandom >"$FOLDER/secret" && sign admin >"$FOLDER/admin.token" && sign reader >"$FOLDER/reader.token")
-  openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj "/CN=localhost" -addext "subjectAltName=DNS:localhost,IP:127.0.0.1" \
+  openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj "/CN=localhost" -addext "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:$NODE_IP" \
     -keyout "$FOLDER/tls.key" -out "$FOLDER/tls.pem" 2>/dev/null
   # later lines win
   { cat "$home/conf/standalone.conf" && echo
-  sed -e "s|@FOLDER@|$FOLDER|" -e "s|@PORT@|$PORT|" -e "s|@TLS_PORT@|$TLS_PORT|" -e "s|@WEB_PORT@|$WEB_PORT|" -e "s|@TOKEN@|$(cat "$FOLDER/admin.token")|" "$HERE/settings.conf"
+  sed -e "s|@FOLDER@|$FOLDER|" -e "s|@PORT@|$PORT|" -e "s|@TLS_PORT@|$TLS_PORT|" -e "s|@WEB_PORT@|$WEB_PORT|" \
+    -e "s|@NODE_ADDRESS@|$node_address|" -e "s|@NODE_LISTENER@|$node_listener|" -e "s|@TOKEN@|$(cat "$FOLDER/admin.token")|" "$HERE/settings.conf"
   } >"$FOLDER/standalone.conf"
 fi
 say "starting (10 seconds)"

@@ -15,9 +15,10 @@ from tests.helm import CHART, DATABASE, EVERYTHING, find_helm, find_pods, helm, 
 from tests.require import require
 from tests.values import ROOT
 from zoo_runner.config.server import load_server_settings
+from zoo_runner.harvest.bus_settings import parse_ingest
 from zoo_runner.harvest.sources import parse_harvest
 
-PARTS = {"api", "worker", "harvester", "postgresql", "backup"}
+PARTS = {"api", "worker", "harvester", "ingester", "postgresql", "backup"}
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +108,60 @@ def test_what_the_parts_read_is_what_they_understand(objects: list[dict[str, Any
     sources = find(objects, "ConfigMap", "hub-zoo-runner-harvester")["data"]["sources.yml"]
     harvest = parse_harvest(YAML(typ="safe").load(sources), Path("/etc/zoo-runner/harvester/sources.yml"))
     assert harvest.build_base("alpha") == "http://hub-zoo-runner-api:8080/api/catalogs/user/catalogs/alpha"
+    assert harvest.announcement and harvest.announcement.files == "s3://catalogue"
+    messages = find(objects, "ConfigMap", "hub-zoo-runner-ingester")["data"]["messages.yml"]
+    ingest = parse_ingest(YAML(typ="safe").load(messages), Path("/etc/zoo-runner/ingester/messages.yml"))
+    assert ingest.server == "http://hub-zoo-runner-api:8080/api/catalogs/user/catalogs/{workspace}"
+    assert ingest.bus.ca_file == "/run/secrets/ingester/ca.crt"
+
+
+def test_a_harvester_that_only_announces_has_no_server_and_an_ingester_may_have_another() -> None:
+    announcing = {**EVERYTHING["harvester"], "deploys": False}
+    elsewhere = {**EVERYTHING["ingester"]["messages"], "server": "https://zoo.example.org/{workspace}/ogc-api"}
+    made = render({**EVERYTHING, "harvester": announcing, "ingester": {"enabled": True, "messages": elsewhere}})
+    sources = YAML(typ="safe").load(find(made, "ConfigMap", "hub-zoo-runner-harvester")["data"]["sources.yml"])
+    assert "server" not in sources
+    assert parse_harvest(sources, Path("/sources.yml")).server == ""
+    messages = YAML(typ="safe").load(find(made, "ConfigMap", "hub-zoo-runner-ingester")["data"]["messages.yml"])
+    assert messages["server"] == "https://zoo.example.org/{workspace}/ogc-api"
+
+
+def test_secrets_of_an_ingester_are_files_of_one_folder_and_its_bucket_has_credentials(
+    objects: list[dict[str, Any]],
+) -> None:
+    pod = dict(find_pods(objects))["ingester"]
+    volumes = {one["name"]: one for one in pod["volumes"]}
+    sources = volumes["secrets"]["projected"]["sources"]
+    assert [one["secret"]["name"] for one in sources] == ["bus-token", "bus-authority"]
+    (container,) = pod["containers"]
+    assert {"name": "secrets", "mountPath": "/run/secrets/ingester", "readOnly": True} in container["volumeMounts"]
+    assert [one["secretRef"]["name"] for one in container["envFrom"] if "secretRef" in one] == ["store"]
+    # what it does not need: the database
+    assert "env" not in container
+    one_name = render({**EVERYTHING, "ingester": {**EVERYTHING["ingester"], "existingSecret": "bus"}})
+    (volume,) = [one for one in dict(find_pods(one_name))["ingester"]["volumes"] if one["name"] == "secrets"]
+    assert [one["secret"]["name"] for one in volume["projected"]["sources"]] == ["bus"]
+
+
+def test_egress_is_limited_to_what_is_configured_the_api_and_name_servers(objects: list[dict[str, Any]]) -> None:
+    spec = find(objects, "NetworkPolicy", "hub-zoo-runner-ingester")["spec"]
+    names, api, bus = spec["egress"]
+    assert (spec["policyTypes"], {one["port"] for one in names["ports"]}) == (["Ingress", "Egress"], {53})
+    assert api["to"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "api"
+    assert bus == EVERYTHING["ingester"]["egress"][0]
+    free = render({**EVERYTHING, "ingester": {**EVERYTHING["ingester"], "egress": []}})
+    assert find(free, "NetworkPolicy", "hub-zoo-runner-ingester")["spec"]["policyTypes"] == ["Ingress"]
+
+
+def test_changed_messages_start_the_ingester_anew() -> None:
+    def read(topic: str) -> str:
+        messages = {"bus": {"url": "pulsar://bus.example.org:6650", "topic": topic}, "files": "s3://catalogue"}
+        made = render({**DATABASE, "ingester": {"enabled": True, "messages": messages}})
+        template = find(made, "Deployment", "hub-zoo-runner-ingester")["spec"]["template"]
+        return str(template["metadata"]["annotations"]["checksum/messages"])
+
+    assert read("one") != read("two")
+    assert read("one") == read("one")
 
 
 def test_each_network_policy_selects_pods_that_there_are(objects: list[dict[str, Any]]) -> None:
@@ -117,7 +172,7 @@ def test_each_network_policy_selects_pods_that_there_are(objects: list[dict[str,
     named = {
         peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in peers if "podSelector" in peer
     }
-    assert named == {"api", "worker", "backup", "harvester"}
+    assert named == {"api", "worker", "backup", "harvester", "ingester"}
     # nobody connects to a worker, and the database connects to nobody
     spec = find(objects, "NetworkPolicy", "hub-zoo-runner-worker")["spec"]
     assert (spec["policyTypes"], "ingress" in spec) == (["Ingress"], False)
@@ -146,8 +201,11 @@ def test_a_changed_setting_starts_the_pods_that_read_it_anew() -> None:
         ({"settings": {"ZOO_RUNNER_LEASE": 30}}, "ZOO_RUNNER_LEASE"),
         ({"engine": "local"}, "engine"),
         ({"database": {"existingSecret": ""}}, "database.existingSecret"),
+        ({"ingester": {"replicas": 2}}, "replicas"),
+        ({"ingester": {"existingSecret": {"token": "abc"}}}, "existingSecret"),
+        ({"ingester": {"egress": [{"host": "bus.example.org"}]}}, "host"),
     ],
-    ids=["unknown", "type", "secret", "number", "engine", "database"],
+    ids=["unknown", "type", "secret", "number", "engine", "database", "two-ingesters", "secret-itself", "egress"],
 )
 def test_values_that_cannot_work_are_refused_with_their_place(values: Mapping[str, Any], place: str) -> None:
     done = helm("template", "hub", CHART, "--values=-", given=json.dumps({**DATABASE, **values}))

@@ -1,22 +1,27 @@
 """What a file of messages and a message may say, and what becomes of messages that fail."""
 
 import json
+import os
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import pulsar
 import pytest
 
 from tests.site import Site
 from tests.unit.messages import Check
 from zoo_runner.api_client import UnansweredError
 from zoo_runner.harvest.announcing import Announcer
+from zoo_runner.harvest.bus import Subscription
 from zoo_runner.harvest.bus_settings import Announcement, BusSettings, Ingest, name_bucket, parse_ingest
 from zoo_runner.harvest.delivery import MOST_WAITING, Attempts, Delivered, Delivery, Outcome, describe_death
 from zoo_runner.harvest.ingester import Failed, Handled, Ingester
 from zoo_runner.harvest.messages import ChangeMessage, Message, MessageError, encode_message, parse_message
 from zoo_runner.harvest.planning import Deployed
+from zoo_runner.harvest.probes import Probes
 from zoo_runner.harvest.records import Record, Records
 from zoo_runner.harvest.sources import Source, parse_harvest
 from zoo_runner.harvest.workflow_files import LARGEST_BYTES, AbsentFileError, UnreadFileError, WorkflowFiles
@@ -317,7 +322,7 @@ def ingester(tmp_path: Path) -> Iterator[Ingester]:
         raise AssertionError
 
     files = WorkflowFiles(ingest.files, StorageProfile())
-    yield Ingester(ingest, Site(tmp_path, tmp_path).settings, Records(tmp_path), resolve, files)
+    yield Ingester(ingest, Site(tmp_path, tmp_path).settings, Records(tmp_path), resolve, files, Probes().beat)
 
 
 def test_what_is_older_than_the_last_message_of_a_file_is_left(ingester: Ingester) -> None:
@@ -340,3 +345,49 @@ def test_an_announcement_that_is_refused_leaves_the_change_to_be_made_again(tmp_
     with pytest.raises(UnansweredError) as caught:
         announcer.deploy(Workflow("a.cwl", replace(NO_PACKAGE, workflow_id="a"), "text"), is_ours=False)
     assert (caught.value.sent, caught.value.diagnosis.code) == (True, "bus.refused")
+
+
+class Consumer:
+    """A client's end of a subscription, which is closed from outside."""
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+
+    def receive(self) -> Any:
+        self.closed.wait()
+        raise pulsar.AlreadyClosed("gone")
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def test_a_subscription_that_the_client_has_given_up_ends_the_wait_for_messages() -> None:
+    consumer, beats = Consumer(), []
+    subscription = Subscription(cast(pulsar.Consumer, consumer), lambda: beats.append(1))
+    assert subscription.receive(0.01) is None
+    consumer.close()
+    with pytest.raises(pulsar.AlreadyClosed):
+        subscription.receive(None)
+    assert len(beats) >= 2
+    # one that is left says nothing
+    subscription.close()
+    assert subscription.receive(None) is None
+
+
+def test_probes_see_each_step_and_whether_messages_are_received(tmp_path: Path) -> None:
+    folder, connected = tmp_path / "probes", [True]
+    (folder).mkdir()
+    (folder / "ready").touch()
+    probes = Probes(folder)
+    assert [one.name for one in folder.iterdir()] == ["alive"]
+    probes.watch(lambda: connected[0])
+    assert (folder / "ready").exists()
+    connected[0] = False
+    os.utime(folder / "alive", (0, 0))
+    probes.beat()
+    assert (not (folder / "ready").exists(), (folder / "alive").stat().st_mtime > 0) == (True, True)
+    connected[0] = True
+    probes.beat()
+    assert (folder / "ready").exists()
+    probes.leave()
+    assert not (folder / "ready").exists()

@@ -29,9 +29,16 @@ def add_ingest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         "--records", type=click.Path(path_type=Path), help="Folder of what was deployed. [default: in ZOO_RUNNER_STATE]"
     )
     @click.option(
+        "--probes",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder for the files `alive` and `ready`, by which a platform sees how this does.",
+    )
+    @click.option(
         "--format", "form", type=click.Choice(["text", "json"]), default="text", help="json: a line an attempt."
     )
-    def ingest(messages: Path, bus: str, once: bool, records: Path | None, form: str) -> None:
+    def ingest(  # noqa: PLR0913, PLR0917 the options of the command
+        messages: Path, bus: str, once: bool, records: Path | None, probes: Path | None, form: str
+    ) -> None:
         """Deploy the workflows that messages of a data hub's bus (Apache Pulsar) name, until SIGTERM or Ctrl-C.
 
         MESSAGES is a YAML file that names the server, the bus and the bucket of the files. Workflows that are new,
@@ -44,10 +51,18 @@ def add_ingest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         files: s3://catalogue-population
         keys: "git-harvester/{workspace}/"
         """
-        _ingest(read(for_service=True), messages, bus, once, records, form)
+        _ingest(read(for_service=True), messages, bus, once, records, probes, form)
 
 
-def _ingest(configuration: "Configuration", path: Path, bus: str, once: bool, records: Path | None, form: str) -> None:
+def _ingest(  # noqa: PLR0913, PLR0917 the options of the command
+    configuration: "Configuration",
+    path: Path,
+    bus: str,
+    once: bool,
+    records: Path | None,
+    folder: Path | None,
+    form: str,
+) -> None:
     from zoo_runner.config.extras import extra
 
     with extra("pulsar"), extra("dulwich"):
@@ -55,19 +70,20 @@ def _ingest(configuration: "Configuration", path: Path, bus: str, once: bool, re
         from zoo_runner.harvest.delivery import Outcome
         from zoo_runner.harvest.following import follow_messages
         from zoo_runner.harvest.ingester import Ingester
+        from zoo_runner.harvest.probes import Probes
         from zoo_runner.harvest.records import Records
         from zoo_runner.harvest.workflow_files import WorkflowFiles
     from zoo_runner.model.cancellation import Cancellation, cancelling_on_signals
     from zoo_runner.package.resolver import WarmResolver
 
     show = _show if form == "text" else lambda one: print_json_line(describe_delivery(one))
-    ingest, stop = load_ingest(path, bus), Cancellation()
+    ingest, stop, probes = load_ingest(path, bus), Cancellation(), Probes(folder)
     kept = Records(records or configuration.workspace.folders.state / ".harvest")
     files = WorkflowFiles(ingest.files, configuration.workspace.storage)
     unfinished: set[str] = set()
     with closing(WarmResolver()) as resolver, cancelling_on_signals(stop), kept.locked():
-        ingester = Ingester(ingest, configuration.settings, kept, resolver, files)
-        for delivered in follow_messages(ingest, ingester, kept.folder, stop, _notify, once=once):
+        ingester = Ingester(ingest, configuration.settings, kept, resolver, files, probes.beat)
+        for delivered in follow_messages(ingest, ingester, kept.folder, stop, _notify, probes=probes, once=once):
             show(delivered)
             (unfinished.discard if delivered.outcome is Outcome.DONE else unfinished.add)(delivered.message)
     sys.exit(_NOT_ALL if once and unfinished else 0)

@@ -2,15 +2,18 @@
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from math import inf
 from pathlib import Path
+from time import monotonic
 
 import pulsar
 
 from zoo_runner.api_client import UnansweredError, read_token
 from zoo_runner.harvest.bus_settings import BusSettings
 from zoo_runner.harvest.messages import Message
+from zoo_runner.harvest.probes import BEAT_SECONDS, Probes
 from zoo_runner.model.errors import EngineError, SettingsError
 from zoo_runner.model.masking import Masker
 
@@ -47,8 +50,8 @@ class BusRefusedError(EngineError):
 class Bus:
     """A connection to the bus, made when it is needed. Raises `BusUnreachableError`, `BusRefusedError`."""
 
-    def __init__(self, settings: BusSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: BusSettings, probes: Probes | None = None) -> None:
+        self._settings, self._probes = settings, probes or Probes()
         self._client: pulsar.Client | None = None
         self._producers: dict[str, pulsar.Producer] = {}
 
@@ -72,10 +75,13 @@ class Bus:
                 initial_position=pulsar.InitialPosition.Earliest,
                 receiver_queue_size=_WAITING,
             )
-        subscription = Subscription(consumer)
+        subscription = Subscription(consumer, self._probes.beat)
+        self._probes.watch(consumer.is_connected)
         try:
-            yield subscription
+            with self._translating(f"the subscription {settings.subscription} of {settings.topic}"):
+                yield subscription
         finally:
+            self._probes.leave()
             subscription.close()
 
     def close(self) -> None:
@@ -135,25 +141,30 @@ class Bus:
 class Subscription:
     """Messages of a topic, one at a time; what is not acknowledged comes again after a restart."""
 
-    def __init__(self, consumer: "pulsar.Consumer") -> None:
-        self._consumer = consumer
+    def __init__(self, consumer: "pulsar.Consumer", beat: Callable[[], None]) -> None:
+        self._consumer, self._beat = consumer, beat
         # one is handed over, so that others stay at the bus; a signal handler stops it, in the thread that waits
         self._changed, self._stopped = threading.Condition(threading.RLock()), False
         self._received: Message | None = None
+        self._broken: pulsar.PulsarException | None = None
         threading.Thread(target=self._receive, name="bus", daemon=True).start()
 
     def receive(self, seconds: float | None) -> Message | None:
-        """Wait so long, None: without end, for a message; None where there is none, or it is stopped."""
+        """Wait so long, None: without end, for a message; None where there is none, or it is stopped.
+
+        Raises `PulsarException` where the client has given up.
+        """
+        self._wait(lambda: bool(self._stopped or self._received or self._broken), seconds)
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped or self._received, seconds)
             received, self._received = self._received, None
             self._changed.notify_all()
+            if received is None and self._broken and not self._stopped:
+                raise self._broken
             return None if self._stopped else received
 
     def pause(self, seconds: float) -> None:
         """Wait so long, or until it is stopped; messages stay at the bus."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._stopped, seconds)
+        self._wait(lambda: self._stopped, seconds)
 
     @property
     def is_stopped(self) -> bool:
@@ -177,11 +188,25 @@ class Subscription:
         with suppress(pulsar.PulsarException):
             self._consumer.close()
 
+    def _wait(self, is_over: Callable[[], bool], seconds: float | None) -> None:
+        """Wait for this, so long at most, and show all the while that this goes on."""
+        end = inf if seconds is None else monotonic() + seconds
+        while True:
+            self._beat()
+            left = end - monotonic()
+            with self._changed:
+                if self._changed.wait_for(is_over, max(0.0, min(BEAT_SECONDS, left))) or left <= BEAT_SECONDS:
+                    return
+
     def _receive(self) -> None:
         while True:
             try:
                 received = _read_message(self._consumer.receive())
-            except pulsar.PulsarException:
+            except pulsar.PulsarException as error:
+                # who waits would do so for ever
+                with self._changed:
+                    self._broken = error
+                    self._changed.notify_all()
                 return
             with self._changed:
                 self._changed.wait_for(lambda: self._stopped or self._received is None)

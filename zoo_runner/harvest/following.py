@@ -5,12 +5,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from time import monotonic
 
 from zoo_runner.harvest.bus import Bus, BusUnreachableError
 from zoo_runner.harvest.bus_settings import Ingest
 from zoo_runner.harvest.delivery import FIRST_SECONDS, LONGEST_SECONDS, Attempts, Delivered, Delivery, describe_death
 from zoo_runner.harvest.ingester import Handled, Ingester
 from zoo_runner.harvest.messages import Message, parse_message
+from zoo_runner.harvest.probes import BEAT_SECONDS, Probes
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Diagnosis
 
@@ -18,13 +20,14 @@ IDLE_SECONDS = 5.0
 """Where no message comes for so long, none waits at the bus."""
 
 
-def follow_messages(
+def follow_messages(  # noqa: PLR0913 what is followed, by whom, and who is told
     ingest: Ingest,
     ingester: Ingester,
     folder: Path,
     stop: Cancellation,
     notify: Callable[[Diagnosis], None],
     *,
+    probes: Probes,
     once: bool = False,
 ) -> Iterator[Delivered]:
     """Yield each attempt of a message until it is stopped or, `once`, none is left.
@@ -32,7 +35,7 @@ def follow_messages(
     `notify` is called when the bus is away; `once` raises `BusUnreachableError` then. Raises `BusRefusedError`.
     """
     attempts, failures = Attempts(folder), 0
-    with closing(Bus(ingest.bus)) as bus:
+    with closing(Bus(ingest.bus, probes)) as bus:
 
         def handle(message: Message) -> Handled:
             return ingester.handle(parse_message(message.body, ingest), message.published)
@@ -53,11 +56,13 @@ def follow_messages(
                 notify(error.diagnosis)
             # one that is broken off may not be used again
             bus.close()
-            _pause(stop, failures)
+            _pause(stop, failures, probes)
 
 
-def _pause(stop: Cancellation, failures: int) -> None:
+def _pause(stop: Cancellation, failures: int, probes: Probes) -> None:
     stopped = threading.Event()
     most = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(failures - 1, 20))
+    end = monotonic() + most * random.uniform(0.75, 1.0)
     with stop.calling(stopped.set):
-        stopped.wait(most * random.uniform(0.75, 1.0))
+        while (left := end - monotonic()) > 0 and not stopped.wait(min(left, BEAT_SECONDS)):
+            probes.beat()

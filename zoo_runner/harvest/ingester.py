@@ -4,7 +4,7 @@ A message says where to look, and what lies there counts. So messages may come t
 were sent: a file that is as it was changes nothing, and what is older than the last that was heard of a file is left.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from urllib.parse import quote
@@ -64,11 +64,18 @@ class Handled:
 
 
 class Ingester:
-    """Carries out messages, with a record before and after each change."""
+    """Carries out messages, with a record before and after each change; `beat` is called before each file."""
 
     def __init__(
-        self, ingest: Ingest, settings: Settings, records: Records, resolve: Resolve, files: WorkflowFiles
+        self,
+        ingest: Ingest,
+        settings: Settings,
+        records: Records,
+        resolve: Resolve,
+        files: WorkflowFiles,
+        beat: Callable[[], None],
     ) -> None:
+        self.beat = beat
         self._ingest, self._settings, self._records = ingest, settings, records
         self._resolve, self._files = resolve, files
         self._is_candidate = build_matcher(ingest.include, ingest.exclude)
@@ -134,6 +141,7 @@ class _Message:
 
     def handle(self, path: str) -> Iterator[Done]:
         """Make the changes of one file."""
+        self._ingester.beat()
         if not self._ingester.is_candidate(path):
             self.ignored += 1
         elif self._record.seen.get(path, 0) > self._published:

@@ -83,6 +83,8 @@ securityContext:
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
   capabilities: {drop: [ALL]}
+# `kubectl describe pod` shows why a container ended
+terminationMessagePolicy: FallbackToLogsOnError
 resources: {{- toYaml .resources | nindent 2 }}
 {{- end }}
 

@@ -57,7 +57,10 @@ spec:
     matchLabels: {{- include "zoo-runner.selector" . | nindent 6 }}
 {{- end }}
 
-{{/* Who may connect to the pods of a part: "port", and "from" as peers; without peers everyone. */}}
+{{/*
+Who may connect to the pods of a part: "port", and "from" as peers; without peers everyone. Where they may connect to: nowhere
+if "silent"; with the rules "to" by these, to the api and to name servers; without them everywhere.
+*/}}
 {{- define "zoo-runner.networkPolicy" -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -66,7 +69,7 @@ metadata:
 spec:
   podSelector:
     matchLabels: {{- include "zoo-runner.selector" . | nindent 6 }}
-  policyTypes: {{ ternary "[Ingress, Egress]" "[Ingress]" (.silent | default false) }}
+  policyTypes: {{ ternary "[Ingress, Egress]" "[Ingress]" (or .silent (not (empty .to))) }}
   {{- if .port }}
   ingress:
     - ports:
@@ -74,6 +77,16 @@ spec:
       {{- with .from }}
       from: {{- toYaml . | nindent 8 }}
       {{- end }}
+  {{- end }}
+  {{- with .to }}
+  egress:
+    - ports:
+        - {protocol: UDP, port: 53}
+        - {protocol: TCP, port: 53}
+    - to: {{- include "zoo-runner.peers" (dict "root" $.root "parts" (list "api")) | nindent 8 }}
+      ports:
+        - {protocol: TCP, port: http}
+    {{- toYaml . | nindent 4 }}
   {{- end }}
 {{- end }}
 

@@ -1,0 +1,45 @@
+{{/* What harvester and ingester have in common, each for (dict "root" $ "part" "ingester" "values" .Values.ingester). */}}
+
+{{/* The address at which they deploy, unless another one is given. */}}
+{{- define "zoo-runner.processesUrl" -}}
+{{ include "zoo-runner.apiUrl" . }}{{ with .Values.api.workspacePrefix }}{{ . }}/{workspace}{{ end }}
+{{- end }}
+
+{{- define "zoo-runner.harvestEnvironment" -}}
+envFrom:
+  - configMapRef: {name: {{ include "zoo-runner.fullname" .root }}-settings}
+  {{- range .values.environmentSecrets }}
+  - secretRef: {name: {{ . }}}
+  {{- end }}
+{{- end }}
+
+{{- define "zoo-runner.harvestMounts" -}}
+- {name: data, mountPath: /var/lib/zoo-runner/{{ .part }}, subPath: {{ .part }}}
+- {name: cache, mountPath: /var/cache/zoo-runner}
+- {name: tmp, mountPath: /tmp}
+{{- if .values.existingSecret }}
+- {name: secrets, mountPath: /run/secrets/{{ .part }}, readOnly: true}
+{{- end }}
+{{- with .root.Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "zoo-runner.harvestVolumes" -}}
+- name: data
+  persistentVolumeClaim: {claimName: {{ include "zoo-runner.claim" (dict "root" .root "part" "data" "values" .root.Values.persistence) }}}
+- {name: cache, emptyDir: {}}
+- {name: tmp, emptyDir: {}}
+{{- with .values.existingSecret }}
+- name: secrets
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- range ternary (list .) . (kindIs "string" .) }}
+      - secret: {name: {{ . }}}
+      {{- end }}
+{{- end }}
+{{- with .root.Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
