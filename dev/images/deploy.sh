@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the images of deploy/ with podman, prints their sizes and writes an SBOM of each (CycloneDX) into dist/sbom:
 #
-#   docker.io/zoo-runner/service     api, worker and harvester
+#   docker.io/zoo-runner/service     api, worker, harvester and ingester
 #   docker.io/zoo-runner/stagein, …/stageout
 #   docker.io/zoo-runner/postgresql  for the chart's postgresql.enabled
 #   docker.io/zoo-runner/job         the pod of a job

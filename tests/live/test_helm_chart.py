@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.cluster import ENVIRON, NODE_ADDRESS, WORKSPACE, find_kubeconfig, kubectl
-from tests.gitserver import create_repository, serving_git
+from tests.gitserver import Repository, create_repository, serving_git
 from tests.helm import CHART, EVERYTHING, find_helm, helm
 from tests.servers import S3Server
 from tests.serving import ASYNC, Server
@@ -64,6 +64,7 @@ class Release:
 
     site: Site
     values: Mapping[str, Any]
+    source: Repository
 
     @property
     def kubeconfig(self) -> str:
@@ -174,7 +175,7 @@ def release(tmp_path: Path, s3: S3Server) -> Iterator[Release]:
     with namespace(site, s3), uninstalled(site), serving_git(source.bare.parent, host=host) as address:
         sources = {"sources": [{"url": f"{address}/repository.git"}]}
         harvester = {"enabled": True, "every": 5, "sources": sources, "resources": small}
-        yield Release(site, {**values, "harvester": harvester})
+        yield Release(site, {**values, "harvester": harvester}, source)
 
 
 def test_a_release_keeps_its_jobs_whatever_its_operator_does(release: Release, tmp_path: Path) -> None:

@@ -36,9 +36,7 @@ def add_ingest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
     @click.option(
         "--format", "form", type=click.Choice(["text", "json"]), default="text", help="json: a line an attempt."
     )
-    def ingest(  # noqa: PLR0913, PLR0917 the options of the command
-        messages: Path, bus: str, once: bool, records: Path | None, probes: Path | None, form: str
-    ) -> None:
+    def ingest(messages: Path, bus: str, once: bool, records: Path | None, probes: Path | None, form: str) -> None:
         """Deploy the workflows that messages of a data hub's bus (Apache Pulsar) name, until SIGTERM or Ctrl-C.
 
         MESSAGES is a YAML file that names the server, the bus and the bucket of the files. Workflows that are new,
@@ -54,7 +52,7 @@ def add_ingest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         _ingest(read(for_service=True), messages, bus, once, records, probes, form)
 
 
-def _ingest(  # noqa: PLR0913, PLR0917 the options of the command
+def _ingest(
     configuration: "Configuration",
     path: Path,
     bus: str,

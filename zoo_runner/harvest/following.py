@@ -20,7 +20,7 @@ IDLE_SECONDS = 5.0
 """Where no message comes for so long, none waits at the bus."""
 
 
-def follow_messages(  # noqa: PLR0913 what is followed, by whom, and who is told
+def follow_messages(
     ingest: Ingest,
     ingester: Ingester,
     folder: Path,
