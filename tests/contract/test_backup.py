@@ -31,7 +31,7 @@ from zoo_runner.model.events import EngineLine
 from zoo_runner.model.job import Job, Status
 from zoo_runner.model.package import NO_PACKAGE
 from zoo_runner.model.process import Process
-from zoo_runner.server.backup import MANIFEST, find_folders, restore_backup, write_backup
+from zoo_runner.server.backup import HARVESTS, MANIFEST, find_folders, restore_backup, write_backup
 from zoo_runner.store.protocol import JobQuery
 from zoo_runner.store.sql import SqlStore, open_sql_store
 from zoo_runner.store.sql.database import Database, build_engine, upgrade
@@ -305,6 +305,32 @@ def test_files_in_every_folder_that_settings_name_are_saved_and_others_are_count
         shutil.rmtree(folder)
     restore_backup(other, folders, tmp_path / "b.zip")
     assert [(folder / "job" / "out.tif").read_text() for folder in (own, alpha)] == ["own results", "alpha"]
+    store.close()
+    other.close()
+
+
+def test_what_harvests_have_noted_is_saved_and_goes_to_the_state_of_another_installation(tmp_path: Path) -> None:
+    here, there = (configuration_in(tmp_path / name) for name in ("here", "there"))
+    noted = here.workspace.folders.harvests
+    (noted / "ingester").mkdir(parents=True)
+    for name in ("source.json", "ingester/deliveries.json", ".lock"):
+        (noted / name).write_text(name)
+    store, other = (open_sql_store(f"sqlite:///{tmp_path / name}") for name in ("a.db", "b.db"))
+    # also where logs and results stay where they lie
+    for files in (True, False):
+        written = write_backup(store, find_folders(ServerSettings(), here), tmp_path / f"{files}.zip", files=files)
+        assert written.files == 2
+    folders = {**find_folders(ServerSettings(), here), HARVESTS: there.workspace.folders.harvests}
+    restore_backup(other, folders, tmp_path / "False.zip")
+    restored = there.workspace.folders.harvests
+    assert {str(one.relative_to(restored)) for one in restored.rglob("*.*")} == {
+        "source.json",
+        "ingester/deliveries.json",
+    }
+    assert (restored / "source.json").read_text() == "source.json"
+    (restored / "source.json").write_text("newer")
+    restore_backup(other, folders, tmp_path / "True.zip", overwrite=True)
+    assert (restored / "source.json").read_text() == "source.json"
     store.close()
     other.close()
 

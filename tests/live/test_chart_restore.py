@@ -1,11 +1,13 @@
 """The restore drill of docs/runbook.md on a real cluster, command by command, with a job that runs all the while."""
 
+import json
 import re
 import subprocess
 from time import monotonic
 from typing import Any
 
 from tests.live.test_helm_chart import (
+    GATE,
     NAME,
     NAMESPACE,
     START_SECONDS,
@@ -18,6 +20,7 @@ from tests.live.test_helm_chart import (
 )
 from tests.serving import Server
 from tests.values import ROOT
+from tests.waiting import wait_for
 
 __all__ = ["release"]
 RUNBOOK = ROOT / "docs" / "runbook.md"
@@ -77,6 +80,7 @@ def test_a_database_that_was_lost_is_restored_while_a_job_runs(release: Release)
     (name,) = set(re.findall(r"/backups/(\S+?)\.zip", said))
     before = ask(server, done, running)
     assert before["running"]["status"] == "running"
+    _lose_notes(release)
     _lose_database(release)
     assert server.request("GET", f"/jobs/{done}").status >= 400
 
@@ -87,9 +91,21 @@ def test_a_database_that_was_lost_is_restored_while_a_job_runs(release: Release)
     open_gate(release, running)
     assert server.wait(running, seconds=START_SECONDS)["status"] == "successful"
     assert server.request("GET", f"/jobs/{running}/results").status == 200
+    # what it had deployed is not taken for that of others
+    release.source.push({"gate.cwl": json.dumps({**GATE, "doc": "after the restore"})})
+    wait_for(lambda: server.request("GET", "/processes/gate").json["description"] == "after the restore", START_SECONDS)
     tested = release.site.command("system-test", server.url, timeout=START_SECONDS)
     assert tested.returncode == 0, tested.stdout + tested.stderr + release.describe()
     print(f"DRILL backup: {backup:.0f} s; restore, from stopping servers until they answer: {restore:.0f} s")  # noqa: T201
+
+
+def _lose_notes(release: Release) -> None:
+    """Have nothing left of what the harvester has noted."""
+    release.kubectl("scale", f"deployment/{NAME}-zoo-runner-harvester", "--replicas=0")
+    wait_for(lambda: not release.list_pods("harvester"), START_SECONDS)
+    worker = f"deployment/{NAME}-zoo-runner-worker"
+    command = "rm /var/lib/zoo-runner/jobs/.harvest/harvester/*.json"
+    release.kubectl("exec", worker, "--", "sh", "-c", command)
 
 
 def _lose_database(release: Release) -> None:

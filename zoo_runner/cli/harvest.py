@@ -92,7 +92,7 @@ def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
     from zoo_runner.package.resolver import WarmResolver
 
     show = _show if form == "text" else lambda report: print_json_line(describe_report(report))
-    folder = records or configuration.workspace.folders.state / ".harvest"
+    folder = records or configuration.workspace.folders.harvests
     stop, pushes, next_whole = Cancellation(), Pushes(), 0.0
     stop.when_cancelled(pushes.stop)
     only: frozenset[tuple[str, ...]] | None = frozenset()

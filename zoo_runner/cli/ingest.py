@@ -76,7 +76,7 @@ def _ingest(
 
     show = _show if form == "text" else lambda one: print_json_line(describe_delivery(one))
     ingest, stop, probes = load_ingest(path, bus), Cancellation(), Probes(folder)
-    kept = Records(records or configuration.workspace.folders.state / ".harvest")
+    kept = Records(records or configuration.workspace.folders.harvests)
     files = WorkflowFiles(ingest.files, configuration.workspace.storage)
     unfinished: set[str] = set()
     with closing(WarmResolver()) as resolver, cancelling_on_signals(stop), kept.locked():

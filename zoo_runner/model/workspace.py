@@ -25,6 +25,11 @@ class Folders:
         """The folder that notes, for all workspaces, which images of this machine were pulled with credentials."""
         return (self.installation or self.state) / "private-images"
 
+    @property
+    def harvests(self) -> Path:
+        """The folder that notes what was deployed from git repositories and messages."""
+        return (self.installation or self.state) / ".harvest"
+
 
 @dataclass(frozen=True)
 class StorageProfile:

@@ -1,7 +1,8 @@
 """Backup and restore: one archive with all that the database has, and with the files of its jobs.
 
 The archive is a ZIP file: `tables/<name>.jsonl` with one row a line, `files/<folder>/<path>` with logs and results that
-lie on this machine, and `backup.json`, which says what there is. Settings are not in it, and so none of their secrets.
+lie on this machine and with what harvests have noted, and `backup.json`, which says what there is. Settings are not in
+it, and so none of their secrets.
 """
 
 import json
@@ -43,6 +44,8 @@ from zoo_staging.secrets import mask_addresses
 
 FORMAT = 1
 MANIFEST = "backup.json"
+HARVESTS = "harvests"
+"""The name of the folder of what harvests have noted: without it, processes would be taken for those of others."""
 _CHUNK_BYTES = 1 << 20
 
 
@@ -78,8 +81,12 @@ class Manifest:
 
 
 def find_folders(settings: ServerSettings, configuration: Configuration) -> dict[str, Path]:
-    """Return the folders of an installation in which the files of jobs lie, by the variable that sets them."""
+    """Return the folders of an installation in which the files of jobs lie, by the variable that sets them.
+
+    `HARVESTS` is that of the records of harvests.
+    """
     found = {
+        HARVESTS: configuration.workspace.folders.harvests.resolve(),
         "ZOO_RUNNER_TEMP": configuration.workspace.folders.temp.resolve(),
         "ZOO_RUNNER_RESULTS_FOLDER": settings.results.resolve(),
     }
@@ -129,8 +136,9 @@ def _write(archive: zipfile.ZipFile, store: SqlStore, folders: Mapping[str, Path
     with open_snapshot(store.database) as snapshot:
         tables = tuple(writer.write_table(snapshot, name) for name in TABLES)
         rows = chain(snapshot.read("jobs"), snapshot.read("uploads")) if files else ()
-        count = sum(map(writer.write_files, rows))
-    places = {name: str(folder) for name, folder in folders.items()}
+        count = sum(map(writer.write_files, rows)) + writer.write_harvests()
+    # records of harvests may go elsewhere: they have no path of this machine
+    places = {name: str(folder) for name, folder in folders.items() if name != HARVESTS}
     manifest = Manifest(
         FORMAT, clock.now(), snapshot.schema, places, tables, count, writer.left_out, writer.files_elsewhere
     )
@@ -170,6 +178,11 @@ class _Writer:
     def write_files(self, row: Row) -> int:
         """Write the files of a job, or those of an upload, in the folders of this installation; return how many."""
         return sum(self._write_file(path) for place in _list_places(row) for path in _list_files(place))
+
+    def write_harvests(self) -> int:
+        """Write what harvests have noted; return how many files."""
+        folder = self._folders.get(HARVESTS)
+        return sum(self._write_file(path) for path in sorted(folder.rglob("*.json"))) if folder else 0
 
     def _write_file(self, path: Path) -> bool:
         name = self._name_file(path)

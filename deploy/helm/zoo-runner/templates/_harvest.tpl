@@ -13,8 +13,16 @@ envFrom:
   {{- end }}
 {{- end }}
 
+{{/* Where a part notes what it has deployed: below ZOO_RUNNER_STATE, so that backups have it. */}}
+{{- define "zoo-runner.records" -}}
+/var/lib/zoo-runner/{{ include "zoo-runner.recordsPath" . }}
+{{- end }}
+{{- define "zoo-runner.recordsPath" -}}
+jobs/.harvest/{{ .part }}
+{{- end }}
+
 {{- define "zoo-runner.harvestMounts" -}}
-- {name: data, mountPath: /var/lib/zoo-runner/{{ .part }}, subPath: {{ .part }}}
+- {name: data, mountPath: {{ include "zoo-runner.records" . }}, subPath: {{ include "zoo-runner.recordsPath" . }}}
 - {name: cache, mountPath: /var/cache/zoo-runner}
 - {name: tmp, mountPath: /tmp}
 {{- if .values.existingSecret }}

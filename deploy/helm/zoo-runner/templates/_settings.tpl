@@ -98,7 +98,7 @@ volumes:
 {{- if .Values.postgresql.enabled }}
 - name: wait-for-postgresql
   {{- include "zoo-runner.serviceImage" . | nindent 2 }}
-  command: [bash, -c, 'until (exec 3<>"/dev/tcp/$0/5432") 2>/dev/null; do sleep 1; done', {{ include "zoo-runner.fullname" . }}-postgresql]
+  command: [bash, -c, 'trap "exit 1" TERM; until (exec 3<>"/dev/tcp/$0/5432") 2>/dev/null; do sleep 1; done', {{ include "zoo-runner.fullname" . }}-postgresql]
   {{- include "zoo-runner.container" (dict "resources" (dict "requests" (dict "cpu" "10m" "memory" "16Mi") "limits" (dict "memory" "64Mi"))) | nindent 2 }}
 {{- end }}
 {{- end }}
