@@ -71,6 +71,12 @@ EVERYTHING: Mapping[str, Any] = {
     },
     "opa": {"enabled": True, "data": {"workflow_access": {"alpha": {"workflows": {}}}}},
     "backup": {"enabled": True},
+    "systemTest": {
+        "enabled": True,
+        "arguments": ["--token-file=/run/secrets/system-test/token", "--longest=600"],
+        "existingSecret": "tester",
+        "podAnnotations": {"example.org/team": "processing"},
+    },
     "networkPolicy": {"ingressFrom": [{"namespaceSelector": {"matchLabels": {"name": "ingress"}}}]},
     "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
 }

@@ -18,7 +18,7 @@ from zoo_runner.config.server import load_server_settings
 from zoo_runner.harvest.bus_settings import parse_ingest
 from zoo_runner.harvest.sources import parse_harvest
 
-PARTS = {"api", "worker", "harvester", "ingester", "postgresql", "backup"}
+PARTS = {"api", "worker", "harvester", "ingester", "postgresql", "backup", "system-test"}
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +153,19 @@ def test_egress_is_limited_to_what_is_configured_the_api_and_name_servers(object
     assert find(free, "NetworkPolicy", "hub-zoo-runner-ingester")["spec"]["policyTypes"] == ["Ingress"]
 
 
+def test_a_system_test_by_the_clock_asks_the_api_and_looks_at_the_backups(objects: list[dict[str, Any]]) -> None:
+    (container,) = dict(find_pods(objects))["system-test"]["containers"]
+    command = ["system-test", "http://hub-zoo-runner-api:8080", "--backup=/backups"]
+    assert container["args"] == [*command, *EVERYTHING["systemTest"]["arguments"]]
+    assert {"name": "backups", "mountPath": "/backups", "readOnly": True} in container["volumeMounts"]
+    spec = find(objects, "CronJob", "hub-zoo-runner-system-test")["spec"]
+    assert (spec["concurrencyPolicy"], spec["jobTemplate"]["spec"]["backoffLimit"]) == ("Forbid", 0)
+    elsewhere = {"enabled": True, "url": "https://hub.example.org/forest"}
+    (alone,) = dict(find_pods(render({**DATABASE, "systemTest": elsewhere})))["system-test"]["containers"]
+    assert alone["args"] == ["system-test", "https://hub.example.org/forest"]
+    assert [one["name"] for one in alone["volumeMounts"]] == ["tmp", "cache"]
+
+
 def test_changed_messages_start_the_ingester_anew() -> None:
     def read(topic: str) -> str:
         messages = {"bus": {"url": "pulsar://bus.example.org:6650", "topic": topic}, "files": "s3://catalogue"}
@@ -167,12 +180,12 @@ def test_changed_messages_start_the_ingester_anew() -> None:
 def test_each_network_policy_selects_pods_that_there_are(objects: list[dict[str, Any]]) -> None:
     policies = [one["spec"] for one in objects if one["kind"] == "NetworkPolicy"]
     selected = {one["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for one in policies}
-    assert selected == PARTS - {"backup"}
+    assert selected == PARTS - {"backup", "system-test"}
     peers = [peer for one in policies for rule in one.get("ingress", []) for peer in rule.get("from", [])]
     named = {
         peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in peers if "podSelector" in peer
     }
-    assert named == {"api", "worker", "backup", "harvester", "ingester"}
+    assert named == {"api", "worker", "backup", "harvester", "ingester", "system-test"}
     # nobody connects to a worker, and the database connects to nobody
     spec = find(objects, "NetworkPolicy", "hub-zoo-runner-worker")["spec"]
     assert (spec["policyTypes"], "ingress" in spec) == (["Ingress"], False)

@@ -168,6 +168,7 @@ def release(tmp_path: Path, s3: S3Server) -> Iterator[Release]:
         "api": {"replicas": 1, "drainSeconds": 2, "resources": small},
         "worker": {"resources": small},
         "backup": {"enabled": True, "persistence": {"keep": False, "size": "1Gi"}, "resources": small},
+        "systemTest": {"enabled": True, "resources": small},
     }
     source = create_repository(tmp_path / "git")
     source.push({"gate.cwl": json.dumps(GATE)})
@@ -214,6 +215,8 @@ def test_a_release_keeps_its_jobs_whatever_its_operator_does(release: Release, t
     denied = server.request("GET", "/usage")
     assert (denied.status, denied.json["diagnosis"]["code"]) == (403, "policy.denied")
     _back_up(release)
+    said = _run_once(release, "system-test")
+    assert re.search(r"(?m)^passed +backup ", said), said
     release.helm("uninstall", NAME, "--wait", f"--timeout={START_SECONDS}s")
     wait_for(lambda: not _list_left(release), START_SECONDS)
 
@@ -329,10 +332,19 @@ def _restart_database(release: Release, server: Server) -> None:
 
 
 def _back_up(release: Release) -> None:
-    release.kubectl("create", "job", "once", f"--from=cronjob/{NAME}-zoo-runner-backup")
-    release.kubectl("wait", "--for=condition=Complete", "job/once", f"--timeout={START_SECONDS}s")
-    assert "/backups/" in release.kubectl("logs", "job/once")
-    release.kubectl("delete", "job", "once")
+    assert "/backups/" in _run_once(release, "backup")
+
+
+def _run_once(release: Release, part: str) -> str:
+    """Run what the clock runs, now; return what it printed."""
+    release.kubectl("create", "job", part, f"--from=cronjob/{NAME}-zoo-runner-{part}")
+    try:
+        release.kubectl("wait", "--for=condition=Complete", f"job/{part}", f"--timeout={START_SECONDS}s")
+    except AssertionError as error:
+        raise AssertionError(f"{error}{release.describe()}{release.kubectl('logs', f'job/{part}')}") from error
+    said = release.kubectl("logs", f"job/{part}")
+    release.kubectl("delete", "job", part)
+    return said
 
 
 def _list_left(release: Release) -> list[str]:

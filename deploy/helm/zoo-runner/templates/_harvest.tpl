@@ -38,15 +38,7 @@ jobs/.harvest/{{ .part }}
   persistentVolumeClaim: {claimName: {{ include "zoo-runner.claim" (dict "root" .root "part" "data" "values" .root.Values.persistence) }}}
 - {name: cache, emptyDir: {}}
 - {name: tmp, emptyDir: {}}
-{{- with .values.existingSecret }}
-- name: secrets
-  projected:
-    defaultMode: 0440
-    sources:
-      {{- range ternary (list .) . (kindIs "string" .) }}
-      - secret: {name: {{ . }}}
-      {{- end }}
-{{- end }}
+{{ include "zoo-runner.secretFiles" . }}
 {{- with .root.Values.extraVolumes }}
 {{ toYaml . }}
 {{- end }}

@@ -133,3 +133,16 @@ http://{{ include "zoo-runner.fullname" . }}-api:{{ .Values.api.service.port }}
 {{- define "zoo-runner.databaseSecret" -}}
 {{- required "database.existingSecret names no Secret; create one with the key `url`, or `password` for postgresql.enabled (docs/helm.md)" .Values.database.existingSecret }}
 {{- end }}
+
+{{/* The volume of the files of a part, from one Secret or several. */}}
+{{- define "zoo-runner.secretFiles" -}}
+{{- with .values.existingSecret }}
+- name: secrets
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- range ternary (list .) . (kindIs "string" .) }}
+      - secret: {name: {{ . }}}
+      {{- end }}
+{{- end }}
+{{- end }}
