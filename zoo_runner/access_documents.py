@@ -127,8 +127,8 @@ async def read_document(store: DocumentStore, workspace: str) -> AccessDocument:
     return (await _read_raw(store, workspace))[1]
 
 
-async def change_document(store: DocumentStore, workspace: str, kinds: Mapping[str, Kind]) -> None:
-    """Write who may use processes into the document of a workspace; what else is in it stays.
+async def change_document(store: DocumentStore, workspace: str, kinds: Mapping[str, Kind | None]) -> None:
+    """Write who may use processes into the document of a workspace, None: nothing of it; what else is in it stays.
 
     Where it says so already, nothing is written. Raises `EngineError`, `InputError`.
     """
@@ -136,6 +136,9 @@ async def change_document(store: DocumentStore, workspace: str, kinds: Mapping[s
     before = json.dumps(document, sort_keys=True)
     workflows = document.setdefault("workflows", {})
     for process_id, kind in kinds.items():
+        if kind is None:
+            workflows.pop(process_id, None)
+            continue
         known = workflows.get(process_id, {})
         others = known if isinstance(known, dict) else {}
         workflows[process_id] = {**{name: one for name, one in others.items() if name not in _ENTRY}, **_ENTRIES[kind]}

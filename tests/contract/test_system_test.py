@@ -29,12 +29,16 @@ def test_a_deployment_that_works_passes_and_is_left_as_it_was(running: tuple[Sit
     *lines, summary = done.stdout.splitlines()
     verdicts = {line.split()[1]: line.split()[0] for line in lines if line[0] != " "}
     passed = ("landing", "deploy", "run", "results", "logs", "failure", "dismiss", "backup", "undeploy")
-    assert verdicts == dict.fromkeys(passed, "passed") | {"login": "skipped", "isolation": "skipped"}
+    assert verdicts == dict.fromkeys(passed, "passed") | {
+        "login": "skipped",
+        "isolation": "skipped",
+        "access": "skipped",
+    }
     suite = ElementTree.parse(tmp_path / "r.xml").getroot()
-    assert summary.startswith(f"{server.url}: 9 passed, 0 failed, 2 skipped in ")
+    assert summary.startswith(f"{server.url}: 9 passed, 0 failed, 3 skipped in ")
     # what was found is there of those that have passed too
     assert "the file has" in done.stdout
-    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("11", "0", "2")
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("12", "0", "3")
     begun = datetime.fromisoformat(f"{suite.get('timestamp')}+00:00")
     assert 0 <= (datetime.now(timezone.utc) - begun).total_seconds() < 300
     said = {case.get("name"): case.findtext("system-out") for case in suite}
@@ -75,10 +79,23 @@ def test_what_has_failed_is_in_the_last_line_and_whole_in_the_report(tmp_path: P
     report = tmp_path / "report.xml"
     done = Site(tmp_path, package_cache).command("system-test", "http://:8080", "--junit", report)
     assert done.returncode == 7
-    assert done.stdout.splitlines()[-1].startswith("http://:8080: 0 passed, 1 failed, 10 skipped (landing) in ")
+    assert done.stdout.splitlines()[-1].startswith("http://:8080: 0 passed, 1 failed, 11 skipped (landing) in ")
     failure = ElementTree.parse(report).getroot().find("testcase/failure")
     assert failure is not None
     text = str(failure.text)
     assert str(failure.get("message")) in text
     assert "http://:8080" in text
     assert "what to do: " in text
+
+
+def test_an_address_may_leave_the_workspace_open(tmp_path: Path, package_cache: Path) -> None:
+    site = Site(tmp_path, package_cache)
+    url = f"http://127.0.0.1:{find_free_port()}"
+    unnamed = site.command("system-test", f"{url}/{{workspace}}/ogc-api")
+    assert (unnamed.returncode, "--workspace" in unnamed.stderr) == (2, True)
+    half = site.command(
+        "system-test", f"{url}/{{workspace}}", "--workspace", "a", "--other-url", f"{url}/{{workspace}}/x"
+    )
+    assert (half.returncode, "--other-workspace" in half.stderr) == (2, True)
+    named = site.command("system-test", f"{url}/{{workspace}}/ogc-api", "--workspace", "forest", "--format", "json")
+    assert f"{url}/forest/ogc-api" in json.loads(named.stdout.splitlines()[0])["found"]

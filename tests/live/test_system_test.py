@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.live.hub import PREFIX, hub
+from tests.live.hub import ACCESS, PREFIX, hub
 from tests.site import Site
 
 
@@ -14,27 +14,30 @@ def test_isolation_and_login_are_tested_as_members_of_two_workspaces(tmp_path: P
         for name, headers in (("ada", made.ada), ("ben", made.ben)):
             tokens[name] = tmp_path / f"{name}.token"
             tokens[name].write_text(headers["Authorization"])
-        own, other = (f"{made.server.url}{PREFIX}/{workspace}" for workspace in ("alpha", "beta"))
+        url = f"{made.server.url}{PREFIX}/{{workspace}}"
+        options = made.bucket.options
+        site = Site(tmp_path, tmp_path / "cache").having(
+            AWS_ENDPOINT_URL=str(options.endpoint),
+            AWS_ACCESS_KEY_ID=str(options.access_key_id),
+            AWS_SECRET_ACCESS_KEY=str(options.secret_access_key),
+        )
 
-        def find(other_user: str) -> dict[str, Any]:
-            words: list[str | Path] = [
-                own,
-                "--token-file",
-                tokens["ada"],
-                "--other-url",
-                other,
-                "--other-token-file",
-                tokens[other_user],
-            ]
-            done = Site(tmp_path, tmp_path / "cache").command("system-test", *words, "--format", "json")
+        def find(other_user: str, *more: str) -> dict[str, Any]:
+            named = ("--workspace", "alpha", "--other-workspace", "beta")
+            files = ("--token-file", tokens["ada"], "--other-token-file", tokens[other_user])
+            done = site.command("system-test", url, *named, *files, "--format", "json", *more)
             assert str(made.ada["Authorization"].split()[1]) not in done.stdout + done.stderr
             return {one["name"]: one for one in map(json.loads, done.stdout.splitlines())}
 
-        found = find("ben")
+        found = find("ben", "--access", "s3://access")
         assert {name: one["verdict"] for name, one in found.items() if one["verdict"] != "passed"} == {
             "backup": "skipped"
-        }, found
+        }, found.get("access")
+        assert "executed by the other workspace" in found["access"]["found"]
+        # what the workspace publishes is as it was
+        assert json.loads((made.bucket.folder / "access" / "alpha.json").read_text()) == {"workflows": ACCESS}
         # a member of both is what an operator has to hear of
         found = find("ada")
         assert (found["isolation"]["verdict"], bool(found["isolation"]["remedy"])) == ("failed", True)
+        assert found["access"]["verdict"] == "skipped"
         assert found["undeploy"]["verdict"] == "passed"

@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
 
 _NOT_ALL = 7
+_MARK = "{workspace}"
+
+
+def _name_workspaces(url: str, other_url: str, workspace: str, other_workspace: str) -> tuple[str, str]:
+    """Return both addresses with the names of their workspaces; the other one may differ by its name only."""
+    url = url.rstrip("/")
+    other_url = other_url or (url if other_workspace and _MARK in url else "")
+    if (_MARK in url and not workspace) or (_MARK in other_url and not other_workspace):
+        raise click.UsageError(f"{_MARK} in an address needs --workspace, or --other-workspace, with its name")
+    return url.replace(_MARK, workspace), other_url.replace(_MARK, other_workspace)
 
 
 def add_system_test(cli: click.Group, read: "Callable[..., Configuration]") -> None:
@@ -23,6 +33,16 @@ def add_system_test(cli: click.Group, read: "Callable[..., Configuration]") -> N
     @click.option("--token-file", default="", metavar="FILE", help="Bearer token of a member of the workspace.")
     @click.option("--other-url", default="", metavar="URL", help="The API of another workspace, for isolation.")
     @click.option("--other-token-file", default="", metavar="FILE", help="Bearer token of a member of that one.")
+    @click.option(
+        "--workspace", default="", metavar="NAME", help="What {workspace} in URL is. [default: its last part]"
+    )
+    @click.option("--other-workspace", default="", metavar="NAME", help="What it is in the URL of the other workspace.")
+    @click.option(
+        "--access",
+        default="",
+        metavar="ADDRESS",
+        help="Where the server reads access documents: publish there a while.",
+    )
     @click.option("--image", help="Container image of the test packages. [default: that of the deployment]")
     @click.option("--backup", type=click.Path(path_type=Path), help="A back-up, or the folder of them: how old is it?")
     @click.option("--backup-hours", type=float, default=26, show_default=True, help="How old a back-up may be.")
@@ -36,6 +56,9 @@ def add_system_test(cli: click.Group, read: "Callable[..., Configuration]") -> N
         token_file: str,
         other_url: str,
         other_token_file: str,
+        workspace: str,
+        other_workspace: str,
+        access: str,
         image: str | None,
         backup: Path | None,
         backup_hours: float,
@@ -43,10 +66,11 @@ def add_system_test(cli: click.Group, read: "Callable[..., Configuration]") -> N
         junit: Path | None,
         form: str,
     ) -> None:
-        """Test the deployment at URL: deploy, run, results, logs, a failure, dismissal, isolation, back-up.
+        """Test the deployment at URL: deploy, run, results, logs, a failure, dismissal, isolation, access, back-up.
 
-        URL is the API of one workspace, of `zoo-runner serve` or of another server of OGC API - Processes with Part 2,
-        such as ZOO. Three small packages are deployed, and removed at the end. Exit code 7 where a check fails.
+        URL is the API of one workspace, also with {workspace} for its name; of `zoo-runner serve` or of another server
+        of OGC API - Processes with Part 2, such as ZOO. Three small packages are deployed, and removed at the end. Exit
+        code 7 where a check fails.
 
         \b
         zoo-runner system-test https://hub.example.org/api/catalogs/user/catalogs/forest \\
@@ -59,9 +83,12 @@ def add_system_test(cli: click.Group, read: "Callable[..., Configuration]") -> N
         from zoo_runner.files import write_atomically
         from zoo_runner.model.codec import to_plain
         from zoo_runner.system_test.checks import Subject, run_checks
+        from zoo_runner.system_test.publishing import Publisher
         from zoo_runner.system_test.report import Verdict, build_junit, format_finding, format_summary
 
-        base, proxies = url.rstrip("/"), read().settings.proxies
+        configuration = read()
+        proxies = configuration.settings.proxies
+        base, other_url = _name_workspaces(url, other_url, workspace, other_workspace)
         token, other_token = (read_token(file, "settings.invalid") for file in (token_file, other_token_file))
         has_other = bool(other_url or other_token)
         subject = Subject(
@@ -75,6 +102,9 @@ def add_system_test(cli: click.Group, read: "Callable[..., Configuration]") -> N
             ApiClient(base, other_token, proxies) if has_other else None,
             backup,
             backup_hours,
+            Publisher(access, configuration.workspace.storage, workspace or base.rpartition("/")[2])
+            if access
+            else None,
         )
         findings = []
         for finding in run_checks(subject):

@@ -13,11 +13,14 @@ from urllib.parse import quote, urljoin, urlsplit
 from zoo_runner.api_client import Answer, ApiClient
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.system_test.packages import build_package
+from zoo_runner.system_test.publishing import Publisher
 from zoo_runner.system_test.report import Finding, Verdict
 
 _FINAL = ("successful", "failed", "dismissed")
 _REFUSED, _GONE = (401, 403, 404), (404, 410)
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 5.0
+# a server reads access documents each 30 seconds, unless it is set otherwise (ZOO_RUNNER_ACCESS_INTERVAL)
+_NOTICING_SECONDS = 120.0
 _CWL, _JSON, _ANY = "Content-Type: application/cwl+yaml", "Content-Type: application/json", "Accept: */*"
 _DEPLOYING = "http://www.opengis.net/spec/ogcapi-processes-2/1.0/conf/deploy-replace-undeploy"
 
@@ -27,7 +30,8 @@ class Subject:
     """What is tested: the API of one workspace; and what else the operator has named, for the checks that need it.
 
     `other` reaches the API of another workspace as a member of that one; `intruder` has the same login, and asks at the
-    tested API. `stamp` is part of all ids, so that runs at the same time do not meet.
+    tested API. `publisher` lets others use a process. `stamp` is part of all ids, so that runs at the same time do not
+    meet.
     """
 
     client: ApiClient
@@ -40,6 +44,7 @@ class Subject:
     intruder: ApiClient | None = None
     backup: Path | None = None
     backup_hours: float = 26.0
+    publisher: Publisher | None = None
 
 
 class _FailedError(Exception):
@@ -82,8 +87,7 @@ class _Trial:
     def start(self, kind: str) -> str:
         """Start a job of this kind; return the address of its status."""
         process = self.deploy(kind)
-        request = json.dumps({"inputs": {"word": self.subject.stamp}, "response": "document"}).encode()
-        answer = self.ask("POST", f"{process}/execution", request, _JSON, "Prefer: respond-async")
+        answer = self.execute(self.subject.client, process)
         _ensure(answer, (200, 201), f"start a job of {process}")
         job = answer.read_object().get("jobID")
         location = answer.headers.get("location", "")
@@ -95,11 +99,16 @@ class _Trial:
         self.jobs[kind] = location
         return location
 
-    def wait(self, job: str, *states: str) -> Mapping[str, Any]:
+    def execute(self, client: ApiClient, process: str) -> Answer:
+        """Ask for an execution of a process."""
+        request = json.dumps({"inputs": {"word": self.subject.stamp}, "response": "document"}).encode()
+        return client.call("POST", f"{process}/execution", request, _JSON, "Prefer: respond-async")
+
+    def wait(self, job: str, *states: str, client: ApiClient | None = None) -> Mapping[str, Any]:
         """Wait until a job has one of these states; return its status document."""
         until, pause = monotonic() + self.subject.longest_seconds, _FIRST_PAUSE_SECONDS
         while True:
-            answer = self.ask("GET", job)
+            answer = (client or self.subject.client).call("GET", job)
             _ensure(answer, (200,), f"read the status of {job}")
             status = answer.read_object()
             if status.get("status") in states:
@@ -251,20 +260,67 @@ def _check_isolation(trial: _Trial) -> str:
         raise _SkippedError("no other workspace was named (--other-url, --other-token-file)")
     job, process = trial.find_job("echo"), trial.processes["echo"]
     for where, client in (("at its own API", subject.other), ("at the tested API", subject.intruder)):
-        for path in (process, job, f"{job}/results", f"{job}/logs"):
-            answer = client.call("GET", path)
-            if answer.status not in _REFUSED:
-                raise _FailedError(
-                    f"the other workspace reads {path} {where}: HTTP {answer.status}",
-                    "Check the policy, and who are members of both workspaces.",
-                )
         listed = client.call("GET", "/jobs")
         if listed.status == 200 and job.rpartition("/")[2].encode() in listed.body:
             raise _FailedError(f"the other workspace finds {job} in its list {where}", "Check the policy.")
-        dismissed = client.call("DELETE", job)
-        if dismissed.status not in _REFUSED:
-            raise _FailedError(f"the other workspace may dismiss {job} {where}", "Check the policy.")
-    return "the other workspace finds neither process nor job, results or logs"
+        # reading comes before what would change something
+        for what, method, path in (
+            *(("reads", "GET", path) for path in (process, job, f"{job}/results", f"{job}/logs")),
+            ("may execute", "POST", process),
+            ("may dismiss", "DELETE", job),
+            ("may undeploy", "DELETE", process),
+        ):
+            answer = trial.execute(client, path) if method == "POST" else client.call(method, path)
+            # servers differ in how they refuse what would change something
+            refused = answer.status in _REFUSED if method == "GET" else 400 <= answer.status < 500
+            if not refused:
+                raise _FailedError(
+                    f"the other workspace {what} {path} {where}: HTTP {answer.status}",
+                    "Check the policy, and who are members of both workspaces.",
+                )
+    return "the other workspace finds neither process nor job, results or logs, and changes nothing"
+
+
+def _check_access(trial: _Trial) -> str:
+    """Publish a process, and see that another workspace may use it for so long, and no longer."""
+    subject = trial.subject
+    if subject.publisher is None:
+        raise _SkippedError("no place of access documents was named (--access)")
+    if subject.other is None or subject.intruder is None:
+        raise _SkippedError("no other workspace was named (--other-url, --other-token-file)")
+    own, process = trial.find_job("echo"), trial.processes["echo"]
+    name = process.rpartition("/")[2]
+    subject.publisher.publish(name)
+    try:
+        noticed = _wait_for(subject, process, (200,), f"{process}, which was published,")
+        if not 400 <= subject.intruder.call("DELETE", process).status < 500:
+            raise _FailedError(f"the other workspace may undeploy {process}, which is public", "Check the policy.")
+        answer = trial.execute(subject.intruder, process)
+        _ensure(answer, (200, 201), f"execute {name} as a member of the other workspace")
+        job = answer.headers.get("location") or f"/jobs/{quote(str(answer.read_object().get('jobID')), safe='')}"
+        trial.wait(job, "successful", client=subject.other)
+    finally:
+        subject.publisher.withdraw(name)
+    # what its jobs have left is no more public than the process
+    for path in (process, own, f"{own}/results"):
+        _wait_for(subject, path, _REFUSED, f"{path}, which is private again,")
+    return f"seen after {noticed:.1f} s, executed by the other workspace, and refused when it was private again"
+
+
+def _wait_for(subject: Subject, path: str, expected: tuple[int, ...], what: str) -> float:
+    """Wait until the other workspace is answered so at the tested API; return how long that took, in seconds."""
+    begun = monotonic()
+    while True:
+        status = subject.intruder.call("GET", path).status if subject.intruder else 0
+        if status in expected:
+            return monotonic() - begun
+        if monotonic() - begun > _NOTICING_SECONDS:
+            raise _FailedError(
+                f"{what} is answered with HTTP {status} to the other workspace after {_NOTICING_SECONDS:.0f} s",
+                "Check that the server reads access documents there (ZOO_RUNNER_ACCESS), and its policy.",
+            )
+        # other servers have nothing to wait for
+        threading.Event().wait(_FIRST_PAUSE_SECONDS)
 
 
 def _check_backup(trial: _Trial) -> str:
@@ -305,6 +361,7 @@ CHECKS: tuple[tuple[str, str, Callable[[_Trial], str]], ...] = (
     ("dismiss", "a running job can be dismissed", _check_dismiss),
     ("login", "others are refused", _check_login),
     ("isolation", "another workspace sees nothing of it", _check_isolation),
+    ("access", "what is published can be used by others, as long as it is", _check_access),
     ("backup", "there is a recent back-up", _check_backup),
     ("undeploy", "what was deployed can be removed", _check_undeploy),
 )
