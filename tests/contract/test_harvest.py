@@ -248,6 +248,19 @@ def test_a_server_that_is_away_is_asked_again_by_the_next_run(field: Field) -> N
     assert list_changes(field.harvest()) == [("deploy", "a")]
 
 
+def test_a_process_that_somebody_removed_from_the_server_comes_back_when_that_is_asked_for(field: Field) -> None:
+    field.repository.push({"a.cwl": TOOL.format(id="a", doc="one"), "b.cwl": TOOL.format(id="b", doc="one")})
+    field.harvest()
+    assert field.server.request("DELETE", "/processes/a").status == 204
+    # what is undeployed stays so until somebody asks
+    assert field.harvest()["unchanged"] is True
+    assert list_changes(field.harvest(again=True, dry=True)) == [("deploy", "a")]
+    assert field.list_processes() == ["b"]
+    assert list_changes(field.harvest(again=True)) == [("deploy", "a")]
+    assert field.list_processes() == ["a", "b"]
+    assert list_changes(field.harvest(again=True)) == []
+
+
 def test_a_dry_run_shows_the_changes_and_makes_none(field: Field) -> None:
     field.repository.push({"a.cwl": TOOL.format(id="a", doc="one")})
     assert list_changes(field.harvest(dry=True)) == [("deploy", "a")]

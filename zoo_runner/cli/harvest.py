@@ -35,7 +35,9 @@ def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         help="Go on, and receive webhooks at /webhook: what is pushed to comes at once.",
     )
     @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
-    @click.option("--again", is_flag=True, help="Look at every commit again, and try what was given up.")
+    @click.option(
+        "--again", is_flag=True, help="Look at every commit again, try what was given up, and deploy what was removed."
+    )
     @click.option(
         "--records", type=click.Path(path_type=Path), help="Folder of what was deployed. [default: in ZOO_RUNNER_STATE]"
     )

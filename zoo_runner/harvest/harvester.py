@@ -1,6 +1,6 @@
 """Harvests sources: fetch, find, plan, change, with a record before and after each change."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
@@ -15,7 +15,7 @@ from zoo_runner.harvest.commit_status import post_status
 from zoo_runner.harvest.fetching import find_commit, read_commit
 from zoo_runner.harvest.git import Tree
 from zoo_runner.harvest.patterns import build_matcher
-from zoo_runner.harvest.planning import Change, follow_renames, list_given_up, list_left, plan_changes
+from zoo_runner.harvest.planning import Change, Deployed, follow_renames, list_given_up, list_left, plan_changes
 from zoo_runner.harvest.records import Record, Records
 from zoo_runner.harvest.server import ProcessServer
 from zoo_runner.harvest.sources import Harvest, Source
@@ -115,7 +115,7 @@ class Harvester:
                 return replace(report, unchanged=True)
             tree = read_commit(source, self._settings, commit, self._records.folder)
             found, access = self._find(source, tree), self._find_access(tree)
-            record = replace(record, deployed=follow_renames(found, record.deployed))
+            record = replace(record, deployed=self._look_after(source, follow_renames(found, record.deployed)))
             changes = plan_changes(found, record.deployed, again=self._again)
             findings = (*found.findings, *list_strange(access, found, record.deployed))
             report = replace(report, workflows=tuple(found.workflows), findings=findings)
@@ -131,6 +131,18 @@ class Harvester:
         except RunnerError as error:
             return replace(report, problem=error.diagnosis)
         return report
+
+    def _look_after(self, source: Source, known: Mapping[str, Deployed]) -> dict[str, Deployed]:
+        """Return what is known without processes that somebody has removed from the server, if this is asked for."""
+        if not self._again or not self._harvest.server:
+            return dict(known)
+        server = self._open_server(source)
+        return {
+            name: one
+            if not (one.done and one.process) or server.has(one.process)
+            else replace(one, process="", done=False)
+            for name, one in known.items()
+        }
 
     def _publish(self, source: Source, access: Access, before: Record, after: Record) -> dict[str, str]:
         """Write who may use the processes of a source, if it says so; return that."""
@@ -159,12 +171,15 @@ class Harvester:
         def say_origin(path: str) -> str:
             return write_via(find_web_address(source.url), commit, str(PurePosixPath(source.folder) / path))
 
-        harvest, base = self._harvest, self._harvest.build_base(source.workspace)
-        server = ProcessServer(base, harvest.token_file, self._settings.proxies, say_origin)
+        harvest, server = self._harvest, self._open_server(source, say_origin)
         if harvest.announcement is None or self._announce is None:
             return server
         files = WorkflowFiles(harvest.announcement.files, self._storage)
         return Announcer(server if harvest.server else None, harvest.announcement, self._announce, files, source)
+
+    def _open_server(self, source: Source, origin: Callable[[str], str] = lambda _: "") -> ProcessServer:
+        base = self._harvest.build_base(source.workspace)
+        return ProcessServer(base, self._harvest.token_file, self._settings.proxies, origin)
 
 
 def _digest_patterns(source: Source, access: str) -> str:

@@ -40,6 +40,13 @@ class ProcessServer:
         if answer.status not in _ABSENT:
             self._ensure(Answer(_EXISTS, {}, b"") if answer.status < 300 else answer, f"deploy {name!r}")
 
+    def has(self, process: str) -> bool:
+        """Whether there is a process of this id; raises `RefusedError` where the server does not say."""
+        answer = self._call("GET", _path(process))
+        if answer.status not in _ABSENT:
+            self._ensure(answer, f"describe {process!r}")
+        return answer.status not in _ABSENT
+
     def deploy(self, workflow: Workflow, *, is_ours: bool) -> str:
         """Deploy a workflow and return the id of the process.
 
