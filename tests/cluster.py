@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ import pytest
 from tests.require import require
 from tests.servers import S3Server, serve_s3
 from tests.site import Site
+from tests.waiting import wait_for
 
 # the address of the node that dev/cluster makes; another cluster's pods reach this machine elsewhere
 NODE_ADDRESS = "10.240.0.1"
+_READY_SECONDS = 120
 _DEV_CLUSTER = Path("~/.cache/zoo-runner/cluster/kubeconfig")
 ENVIRON = os.environ  # noqa: TID251 where the tests learn which cluster there is
 # two runs of the tests on one cluster stay apart when each has a name of its own, and two workers of one run
@@ -31,8 +33,13 @@ BROKEN_WORKSPACE = f"{WORKSPACE}-broken"
 def find_kubeconfig() -> str:
     """The kubeconfig of a cluster that answers: `KUBECONFIG`, or the one of dev/cluster."""
     path = Path(ENVIRON.get("KUBECONFIG") or _DEV_CLUSTER).expanduser()
-    if path.exists() and _kubectl(path, "get", "--raw", "/readyz").returncode == 0:
+    if path.exists() and _answers(path):
         return str(path)
+    if path.exists() and ENVIRON.get("CI"):
+        # one that writes many images to its disk is not ready for a while
+        with suppress(AssertionError):
+            wait_for(lambda: _answers(path), _READY_SECONDS)
+            return str(path)
     reason = "no cluster answers: start one with `make cluster`, or set KUBECONFIG and TEST_HOST_ADDRESS"
     if ENVIRON.get("CI"):
         pytest.fail(reason)
@@ -56,6 +63,10 @@ def argo(site: Site, *words: str | Path) -> str:
     if done.returncode:
         raise AssertionError(f"argo {' '.join(map(str, words))}: {done.stdout}{done.stderr}")
     return done.stdout
+
+
+def _answers(kubeconfig: Path) -> bool:
+    return _kubectl(kubeconfig, "get", "--raw", "/readyz").returncode == 0
 
 
 def _kubectl(kubeconfig: Path, *words: str) -> "subprocess.CompletedProcess[str]":
