@@ -86,6 +86,24 @@ def check_runs_again(site: Site, s3: S3Server, folder: Path, lose: Callable[[str
     (lost,) = [text for text in warnings if "may start another" in text]
     (again,) = [text for text in warnings if "from its beginning" in text]
     assert warnings.index(lost) < warnings.index(again)
+    reason = lost.partition("; Kubernetes may")[0]
+    assert again.endswith(f"because {reason}")
+    check_published(s3, story, again, starts=2)
+
+
+def check_published(s3: S3Server, story: Story, again: str, starts: int) -> None:
+    """The published logs have the parts of all pods, in order, and the line that says where the last begins and why."""
+    folder = s3.folder / "results" / story.job.id / "logs" / story.job.id
+    assert story.outcome.published == f"s3://results/{story.job.id}/logs/{story.job.id}"
+    published = (folder / "job.log").read_text()
+    begun = [place for place, line in enumerate(published.splitlines()) if line.endswith(" begun")]
+    (place,) = [place for place, line in enumerate(published.splitlines()) if line.endswith(again)]
+    assert len(begun) == starts
+    assert begun[0] < place < begun[-1]
+    (step,) = [path for path in folder.glob("*.log") if "begun" in path.read_text() and path.name != "job.log"]
+    assert step.read_text().splitlines().count("begun") == starts
+    assert "SUCCESSFUL" in published
+    assert {"usage.json", "results.json"} <= {path.name for path in folder.iterdir()}
 
 
 def list_warnings(story: Story) -> list[str]:
@@ -202,4 +220,6 @@ def test_a_drain_waits_for_a_workflow_and_a_lost_pod_of_it_is_replaced(
     # the pod that was lost may have begun the step once more before it was gone, which the next one waits for
     assert on.begun >= 2
     assert [path.read_text() for path in (s3.folder / "results" / job_id).rglob("out.txt")] == ["hello\n"]
-    assert any("from its beginning" in warnings for warnings in list_warnings(story))
+    (again,) = [text for text in list_warnings(story) if "from its beginning" in text]
+    assert " because " in again
+    check_published(s3, story, again, starts=on.begun)

@@ -16,6 +16,7 @@ from zoo_runner.engines.kubernetes.owners import STEP_ANNOTATION
 from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
 from zoo_runner.model.cancellation import Cancellation, Reason
 from zoo_runner.model.errors import DismissedError, EngineError
+from zoo_runner.model.events import Event, Published
 from zoo_runner.model.job import Outcome, Results, Status
 
 STEPS = {"namespace": "ws-alpha", "job": "job-1"}
@@ -100,6 +101,14 @@ def test_the_time_limit_counts_from_the_start_of_the_job(tmp_path: Path) -> None
 def test_steps_of_the_earlier_pod_are_waited_for() -> None:
     gone, ended = build_step("a", "earlier"), build_step("b", "earlier")
     wait([gone, ended], Change("Pod", "DELETED", gone), Change("Pod", "MODIFIED", build_step("b", "earlier", "Failed")))
+
+
+def test_a_pod_in_the_place_of_another_leaves_the_published_logs_to_the_follower(tmp_path: Path) -> None:
+    attempts, events = Attempts(tmp_path), list[Event]()
+    for _ in range(2):
+        attempts.begin()
+        attempts.publish_for(events.append)(Published("s3://b/logs/1"))
+    assert events == [Published("s3://b/logs/1")], "the first pod alone"
 
 
 def test_own_steps_and_those_that_have_ended_are_not_waited_for() -> None:

@@ -11,7 +11,7 @@ from zoo_runner.config.folders import JobPaths
 from zoo_runner.execution import written_lines
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
-from zoo_runner.model.events import EngineLine, StageStarted, StepEnded, StepLines, StepReused, StepStarted
+from zoo_runner.model.events import EngineLine, Published, StageStarted, StepEnded, StepLines, StepReused, StepStarted
 from zoo_runner.model.masking import Masker
 from zoo_staging.progress import Transferred
 
@@ -395,3 +395,11 @@ def test_many_jobs_keep_few_files_open(tmp_path: Path) -> None:
         log.__exit__(None, None, None)
     assert len(list(Path("/proc/self/fd").iterdir())) <= before
     assert all("[a] hi" in log.paths.job_log.read_text() for log in logs)
+
+
+def test_what_a_lost_pod_has_published_does_not_count_once_the_job_runs_again(log: JobLog) -> None:
+    log(StageStarted(Stage.STAGE_OUT, "s3://b/p"))
+    log(Published("s3://b/p/logs/1"))
+    assert log.published == "s3://b/p/logs/1"
+    log(StageStarted(Stage.STAGE_IN, "/in"))
+    assert log.published is None

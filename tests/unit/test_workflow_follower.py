@@ -86,7 +86,7 @@ def test_a_pod_that_takes_the_place_of_a_stopped_one_may_take_its_time(monkeypat
     events: list[Event] = []
     assert follow(Argo(replaces=True), events.append, monkeypatch).results == RESULTS
     (line,) = [event.text for event in events if isinstance(event, EngineLine)]
-    assert ("first" in line, "second" in line) == (True, True)
+    assert ("pod first" in line, "pod second" in line, "deleted" in line) == (True, True, True)
 
 
 def test_a_stopped_pod_that_nothing_replaces_was_lost(monkeypatch: pytest.MonkeyPatch, check: Check) -> None:

@@ -122,6 +122,8 @@ class JobLog:
 
     @_write_event.register
     def _(self, event: StageStarted) -> None:
+        # the job runs again: what its lost pod has published lacks what comes now
+        self._published = None
         self._write_line(event.stage, f"begins: {event.about}")
         self._write_stage(event.stage, f"{event.stage}: {event.about}")
 

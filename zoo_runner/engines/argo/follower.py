@@ -21,7 +21,7 @@ from zoo_runner.engines.argo.status import build_not_seen, find_failure, find_re
 from zoo_runner.engines.kubernetes.follower import BINDING_SECONDS, Follower
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.pod_log import LastLine, build_no_result
-from zoo_runner.engines.kubernetes.pods import find_start_failure
+from zoo_runner.engines.kubernetes.pods import explain_loss, find_start_failure
 from zoo_runner.engines.kubernetes.root import ClusterJob
 from zoo_runner.engines.kubernetes.watch import WatchFailed
 from zoo_runner.model.cancellation import Cancellation
@@ -93,8 +93,8 @@ class WorkflowFollower(Follower):
     def _take_job_pod(self, change: str, pod: Manifest) -> None:
         if self._pod is None or self._pod["metadata"]["uid"] != pod["metadata"]["uid"]:
             if self._pod is not None:
-                begins = f"the pod {self._pod['metadata']['name']} was lost, and {pod['metadata']['name']} runs the job"
-                self._report(EngineLine("warning", f"{begins} from its beginning"))
+                begins = f"the pod {pod['metadata']['name']} runs the job from its beginning"
+                self._report(EngineLine("warning", f"{begins}, because {explain_loss(self._pod)}"))
             self._node, self._log = 0, None
         self._pod = pod
         failure = find_start_failure(pod) or find_container_failure(pod)

@@ -22,7 +22,7 @@ from zoo_runner.engines.argo.nodes import KEEP_LOGS, RUN, STAGE_IN, STAGE_OUT
 from zoo_runner.engines.kept_outputs import reserve_record, write_record
 from zoo_runner.engines.kubernetes.bundle import read_job, unpack_bundle
 from zoo_runner.engines.kubernetes.client import Cluster
-from zoo_runner.engines.kubernetes.job_pod.attempts import Attempts, wait_for_steps
+from zoo_runner.engines.kubernetes.job_pod.attempts import BEGINS_ANEW, Attempts, wait_for_steps
 from zoo_runner.engines.kubernetes.job_pod.pod import (
     PodOutput,
     PodSettings,
@@ -153,11 +153,13 @@ def run_node(
             log(event)
             emit(event)
 
+        if name == STAGE_IN and volume.attempts.is_another:
+            report(BEGINS_ANEW)
         last = conclude(lambda: nodes[name](Node(job, steps, settings, volume, log, report, limited)))
         if isinstance(last, Outcome):
             _keep_outcome(last, volume, log)
             if name == (STAGE_OUT if last.results else KEEP_LOGS):
-                publish_logs(log, job.destination, settings.storage, last, emit)
+                publish_logs(log, job.destination, settings.storage, last, volume.attempts.publish_for(emit))
     return last
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from zoo_runner.engines.kept_outputs import reserve_record, try_to_write_record
 from zoo_runner.engines.kubernetes.bundle import read_job, unpack_bundle
 from zoo_runner.engines.kubernetes.client import Cluster
-from zoo_runner.engines.kubernetes.job_pod.attempts import Attempts, wait_for_steps
+from zoo_runner.engines.kubernetes.job_pod.attempts import BEGINS_ANEW, Attempts, wait_for_steps
 from zoo_runner.engines.kubernetes.job_pod.pod import (
     PodOutput,
     PodSettings,
@@ -31,7 +31,7 @@ from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.publish import publish_logs
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.events import EngineLine, Event, Report
+from zoo_runner.model.events import Event, Report
 from zoo_runner.model.job import Outcome, Status
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.outcomes import mask_outcome
@@ -43,7 +43,8 @@ _LOG_FOLDER = "/tmp/logs"
 def run_pod(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) -> Outcome:
     """Take the job through its stages, publish its logs and return how it ended.
 
-    The logs of a dismissed job are published by its follower, because Kubernetes gives this pod only seconds.
+    The logs of a dismissed job are published by its follower, because Kubernetes gives this pod only seconds; those of
+    a job that ran in several pods too, because this one has only the last part.
     """
     bundle, volume = read_bundle(Path(BUNDLE_FOLDER)), Path(WORK_FOLDER)
     job, steps = read_job(bundle, volume, Path(_LOG_FOLDER))
@@ -62,7 +63,7 @@ def run_pod(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) 
 
         def work() -> Outcome:
             if is_another:
-                report(EngineLine("warning", "an earlier pod of this job was lost: this one begins anew"))
+                report(BEGINS_ANEW)
                 wait_for_steps(Cluster(settings.api), steps, settings.owner["uid"], cancellation)
                 attempts.clear()
             unpack_bundle(bundle, volume)
@@ -72,7 +73,7 @@ def run_pod(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) 
         results = outcome.results
         log.write_end(outcome.diagnosis, results.collection_href if results else None)
         if outcome.status is not Status.DISMISSED:
-            publish_logs(log, job.destination, settings.storage, outcome, emit)
+            publish_logs(log, job.destination, settings.storage, outcome, attempts.publish_for(emit))
         attempts.keep_outcome(mask_outcome(outcome, emit.masker))
     return outcome
 

@@ -13,7 +13,7 @@ from zoo_runner.engines.kubernetes.manifests import MAIN
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.owners import find_step
 from zoo_runner.engines.kubernetes.pod_log import LastLine
-from zoo_runner.engines.kubernetes.pods import find_ending, find_start_failure, has_started
+from zoo_runner.engines.kubernetes.pods import explain_loss, find_ending, find_start_failure, has_started
 from zoo_runner.engines.kubernetes.root import ClusterJob
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.events import EngineLine, Report
@@ -117,16 +117,17 @@ class JobFollower(Follower):
         if self._pod is not None:
             if _read_creation(pod) < _read_creation(self._pod):
                 return False
-            self._begin_again(pod)
+            self._begin_again(self._pod, pod)
         self._pod = pod
         return True
 
-    def _begin_again(self, pod: Manifest) -> None:
-        """Follow the pod that takes the place of the latest."""
+    def _begin_again(self, lost: Manifest, pod: Manifest) -> None:
+        """Follow the pod that takes the place of the latest, and say why."""
         if self._lost is None:
             self._leave_log()
-        self._lost = None
-        self._report(EngineLine("warning", f"the pod {pod['metadata']['name']} runs the job from its beginning"))
+        reason, self._lost = self._lost or explain_loss(lost), None
+        begins = f"the pod {pod['metadata']['name']} runs the job from its beginning"
+        self._report(EngineLine("warning", f"{begins}, because {reason}"))
 
     def _build_log_end(self) -> LogEnd:
         return LogEnd(self._names.job, cut_seconds=self._cut_seconds)

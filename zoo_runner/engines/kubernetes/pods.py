@@ -218,6 +218,12 @@ def explain_ending(pod: Manifest, ending: Ending) -> RunnerError | None:
     return None
 
 
+def explain_loss(pod: Manifest) -> RunnerError:
+    """Return why a pod that another one has replaced was lost, as far as its last known status says."""
+    ending = find_ending(pod)
+    return (explain_ending(pod, ending) if ending else None) or build_lost(pod, "replaced by another pod")
+
+
 def build_lost(pod: Manifest, evidence: str) -> RunnerError:
     """Build the error of a pod that was deleted while it ran."""
     return EngineError(

@@ -21,6 +21,7 @@ from zoo_runner.model.cancellation import Cancellation, Reason
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError
+from zoo_runner.model.events import EngineLine, Event, Report
 from zoo_runner.model.job import Outcome, Status
 from zoo_runner.model.written import read_json
 from zoo_runner.removal import remove_tree
@@ -28,6 +29,8 @@ from zoo_runner.removal import remove_tree
 # less than the container that evaluates the package waits for this one
 _WAIT_SECONDS = 100.0
 _ENDED = ("Succeeded", "Failed")
+BEGINS_ANEW = EngineLine("warning", "an earlier pod of this job was lost: this one begins anew")
+"""What a pod in the place of another one says first: it does not know why that was lost."""
 
 
 class Attempts:
@@ -49,6 +52,13 @@ class Attempts:
     def is_another(self) -> bool:
         """Whether the pod that began last took the place of an earlier one."""
         return self._again.exists()
+
+    def publish_for(self, report: Report) -> Report:
+        """Return how a pod reports that it has published the logs: in the place of another one, not at all.
+
+        It has only its own part of them. Its follower has all, and publishes what no pod says it has published.
+        """
+        return _ignore if self.is_another else report
 
     def clear(self) -> None:
         """Remove what an earlier pod has left; its folder itself is mounted by the container that evaluates."""
@@ -122,3 +132,7 @@ def _runs_for_another(pod: Manifest, own_uid: str) -> bool:
     """Whether a pod is that of a step of another job pod, and may still write."""
     owners = [owner["uid"] for owner in pod["metadata"].get("ownerReferences") or ()]
     return bool(find_step(pod)) and own_uid not in owners and pod.get("status", {}).get("phase") not in _ENDED
+
+
+def _ignore(_: Event) -> None:
+    """Leave it to the follower to publish the logs, and to say so."""
