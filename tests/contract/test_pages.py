@@ -660,6 +660,9 @@ def test_results_in_a_bucket_are_downloaded_whole_in_parts_and_by_links(
     assert (first.status, first.headers["content-range"]) == (206, f"bytes 0-0/{len(text)}")
     assert server.request("GET", path, None, {"Range": "bytes=0-0", "If-Range": '"other"'}).status == 200
     assert server.request("GET", path, None, {"If-None-Match": tag}).status == 304
+    changed = server.request("GET", path, None, {"If-Match": '"other"', "Range": "bytes=0-0"})
+    assert (changed.status, changed.json["diagnosis"]["code"]) == (412, "request.precondition")
+    assert server.request("GET", path, None, {"If-Match": tag, "Range": "bytes=0-0"}).status == 206
     head = server.request("HEAD", path)
     assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(text)))
     beyond = server.request("GET", path, None, {"Range": "bytes=999999-"})

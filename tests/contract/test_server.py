@@ -209,6 +209,11 @@ def test_a_result_file_is_read_by_ranges(server: Server, with_large_file: str) -
     for condition in ({"If-None-Match": head["etag"]}, {"If-Modified-Since": head["last-modified"]}):
         assert server.request("GET", href, headers=condition).status == 304
     assert server.request("GET", href, headers={"If-None-Match": '"other"', "Range": "bytes=-1"}).body == b"\0"
+    for changed in ({"If-Match": '"other"'}, {"If-Unmodified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"}):
+        refused = server.request("GET", href, headers={**changed, "Range": "bytes=0-4"})
+        assert (refused.status, refused.json["diagnosis"]["code"]) == (412, "request.precondition")
+    for same in ({"If-Match": head["etag"]}, {"If-Unmodified-Since": head["last-modified"]}):
+        assert server.request("GET", href, headers={**same, "Range": "bytes=0-4"}).body == b"Hello"
 
 
 @pytest.mark.parametrize("accept", ["*/*", "multipart/related"])
@@ -532,6 +537,47 @@ def test_a_description_is_sent_again_only_when_it_has_changed(server: Server) ->
     assert second.headers["etag"] != tag
     assert server.request("DELETE", location).status == 204
     assert server.request("GET", location, headers=asking).status == 404
+
+
+def test_a_process_is_changed_only_in_the_version_that_the_client_names(server: Server) -> None:
+    location = server.request("POST", "/processes", _small("first"), {"Content-Type": CWL}).headers["location"]
+    stale = server.request("GET", location).headers["etag"]
+    _replace_elsewhere(server, "small")
+    current = server.request("GET", location).headers["etag"]
+
+    def put(**conditions: str) -> Answer:
+        headers = {name.replace("_", "-"): value for name, value in conditions.items()}
+        return server.request("PUT", location, _small("ours"), {"Content-Type": CWL, **headers})
+
+    # a weak tag matches nothing
+    for wanted in (stale, f'"other", {stale}', f"W/{current}", "none"):
+        for refused in (put(If_Match=wanted), server.request("DELETE", location, headers={"If-Match": wanted})):
+            assert (refused.status, refused.json["diagnosis"]["code"]) == (412, "request.precondition")
+            assert current in refused.json["diagnosis"]["cause"]
+    assert put(If_None_Match=current).status == 412
+    assert put(If_None_Match="*").status == 412
+    dry = server.request("PUT", f"{location}?dryRun=true", _small("ours"), {"Content-Type": CWL, "If-Match": stale})
+    assert dry.status == 412
+    assert server.request("GET", location).json["title"] == "elsewhere", "nothing was changed"
+    assert server.request("GET", location, headers={"If-Match": stale}).status == 412
+    assert server.request("GET", location, headers={"If-Match": current}).status == 200
+    assert put(If_Match=f'"other", {current}').status == 204
+    assert server.request("GET", location).json["title"] == "ours"
+    assert put(If_Match="*", If_None_Match='"other"').status == 204
+    assert server.request("PUT", "/processes/none", _small("x"), {"Content-Type": CWL, "If-Match": stale}).status == 404
+    tag = server.request("GET", location).headers["etag"]
+    assert server.request("DELETE", location, headers={"If-Match": tag}).status == 204
+
+
+def test_what_has_no_entity_tag_is_not_changed_in_a_version(server: Server) -> None:
+    created = {"process": f"{server.url}/processes/echo", "inputs": {"message": "x"}}
+    job = server.request("POST", "/jobs", created).json["jobID"]
+    refused = server.request("DELETE", f"/jobs/{job}", headers={"If-Match": '"1"'})
+    assert (refused.status, refused.json["diagnosis"]["code"]) == (412, "request.precondition")
+    asked = server.request("GET", "/processes/echo/execution?message=x", headers={"If-Match": '"1"'})
+    assert asked.status == 412
+    assert server.request("GET", f"/jobs/{job}").json["status"] == "created"
+    assert server.request("DELETE", f"/jobs/{job}", headers={"If-Match": "*"}).status == 200
 
 
 def _replace_elsewhere(server: Server, process_id: str) -> None:

@@ -223,6 +223,22 @@ def test_replacing_at_once_gives_each_its_number(store: SqlStore) -> None:
     assert sorted(numbers) == list(range(2, 10))
 
 
+def test_a_version_that_was_replaced_meanwhile_is_not_changed(store: SqlStore) -> None:
+    first = store.processes.deploy(build_process(), PACKAGE)
+    second = store.processes.replace(build_process(package=OTHER.digest), OTHER, first.number)
+    for change in (
+        lambda: store.processes.replace(build_process(), PACKAGE, first.number),
+        lambda: store.processes.undeploy("ws", "p", first.number),
+    ):
+        with pytest.raises(InputError) as caught:
+            change()
+        assert caught.value.diagnosis.code == "request.precondition"
+    assert store.processes.get("ws", "p") == second
+    store.processes.undeploy("ws", "p", second.number)
+    with pytest.raises(ProcessNotFoundError):
+        store.processes.undeploy("ws", "p", second.number)
+
+
 def list_packages(store: SqlStore) -> set[str]:
     with store.database.reading() as connection:
         return set(connection.execute(sqlalchemy.select(METADATA.tables["packages"].c.digest)).scalars())

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from zoo_runner.server.access.audit import find_note
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.pages.document import Document
 from zoo_runner.server.pages.results_page import build_results_page
+from zoo_runner.server.preconditions import ensure_condition, is_read
 from zoo_runner.server.result_bucket import StoredFile
 from zoo_runner.server.result_files import open_files
 from zoo_staging.ranges import ByteRange
@@ -116,11 +118,13 @@ def answer_file(
 ) -> Response:
     """Answer with a file of this machine, or with the ranges of it that are asked for (RFC 9110, section 14).
 
-    A client that has it already learns just that (section 13.1). Raises `InputError` where the file has none of the
-    ranges; what is no range is passed over, and so is one of an execution.
+    A client that has it already learns just that (section 13.1). Raises `InputError` where the file is not what the
+    client wants to read on, or has none of the ranges; what is no range is passed over, and so is one of an execution.
     """
     found = path.stat()
     answer = _SentAsItWas(path, 200, {**SANDBOXED, **(headers or {})}, media_type, stat_result=found)
+    if is_read(request):
+        ensure_condition(request, answer.headers["etag"], datetime.fromtimestamp(found.st_mtime, timezone.utc))
     if _is_known(request, answer.headers):
         kept = {name: answer.headers[name] for name in ("etag", "last-modified")}
         return Response(status_code=304, headers=kept)
@@ -176,6 +180,8 @@ def answer_stored(
     Of several ranges none is taken: the whole is sent. Raises `InputError` where it has none of the range.
     """
     tag = stored.validator
+    if is_read(request):
+        ensure_condition(request, tag)
     sent = {**SANDBOXED, "Accept-Ranges": "bytes", "Content-Type": media_type, **(headers or {})}
     sent |= {"ETag": tag} if tag else {}
     if tag and request.method == "GET" and requests.has_tag(request.headers.get("if-none-match", ""), tag):

@@ -50,6 +50,7 @@ from zoo_runner.server.openapi import PATHS, add_documents, get_media_type
 from zoo_runner.server.pages.addresses import PageAddresses
 from zoo_runner.server.pages.assets import add_assets
 from zoo_runner.server.pages.document import Document, describe_document
+from zoo_runner.server.preconditions import ensure_no_version
 from zoo_runner.server.problems import ERRORS, build_problem
 from zoo_runner.server.routes.router import ReadCall, build_router, ensure_acceptable
 from zoo_runner.server.shared_results import add_shared_results
@@ -73,7 +74,7 @@ DESCRIPTION = "Runs Earth-observation application packages (CWL) near the data."
 _CORS: dict[str, Any] = {
     "allow_methods": ["*"],
     "allow_headers": ["*"],
-    "expose_headers": ["Location", "Link", "Preference-Applied", "Retry-After", REQUEST_HEADER],
+    "expose_headers": ["Location", "Link", "ETag", "Preference-Applied", "Retry-After", REQUEST_HEADER],
 }
 logger = logging.getLogger(__name__)
 
@@ -200,6 +201,7 @@ class _Calls:
         _write_note(request, workspace, caller, action)
         ensure_scope(caller, action)
         admitted = await self.admission.admit(request, caller, workspace)
+        ensure_no_version(request)
         call = Call(
             workspace,
             base,

@@ -14,7 +14,8 @@ from fastapi import Request, Response
 from zoo_runner.model.portable import write_json
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import ProcessDescription
-from zoo_runner.server.processes import build_process_description
+from zoo_runner.server.preconditions import ensure_condition, names_version
+from zoo_runner.server.processes import build_process_description, ensure_mutable
 from zoo_runner.server.requests import has_tag
 
 _MOST_BYTES = 16 << 20
@@ -71,8 +72,22 @@ def _encode(document: ProcessDescription) -> Description:
     return Description(body, f'"{sha256(body).hexdigest()[:32]}"')
 
 
+def find_condition(api: Api, call: Call, process_id: str, request: Request) -> int | None:
+    """Return the number of the version that a request is to change; None where it names none.
+
+    Raises `InputError` where its condition is false, and `ProcessNotFoundError`.
+    """
+    if not {"if-match", "if-none-match"}.intersection(request.headers):
+        return None
+    ensure_mutable(api, call, process_id)
+    process = api.store.processes.get(call.workspace, process_id)
+    ensure_condition(request, _encode(build_process_description(process, call)).tag)
+    return process.number if names_version(request) else None
+
+
 def answer_description(request: Request, description: Description) -> Response:
     """Answer with a description, or that the client has it (304; RFC 9110, section 13.1.2)."""
+    ensure_condition(request, description.tag)
     headers = {"ETag": description.tag, "Vary": "Accept", "Cache-Control": "no-cache"}
     known = request.headers.get("if-none-match")
     if known is not None and has_tag(known, description.tag):

@@ -34,6 +34,7 @@ _STATUSES = {
     "request.unknown-path": 404,
     "request.method": 405,
     "request.range": 416,
+    "request.precondition": 412,
     "request.interrupted": 503,
     "request.busy": 503,
     "request.timeout": 408,

@@ -121,16 +121,19 @@ def deploy_process(api: Api, call: Call, deployment: Deployment) -> ProcessSumma
     return summarize(api.store.processes.deploy(process, package), call)
 
 
-def replace_process(api: Api, call: Call, process_id: str, deployment: Deployment) -> None:
-    """Put another package in the place of a process; raises `PackageError`, `ProcessNotFoundError`, `InputError`."""
+def replace_process(api: Api, call: Call, process_id: str, deployment: Deployment, number: int | None = None) -> None:
+    """Put another package in the place of a process, or of its version `number` only, if that is still deployed.
+
+    Raises `PackageError`, `ProcessNotFoundError`, `InputError`.
+    """
     ensure_mutable(api, call, process_id)
-    api.store.processes.replace(*prepare_process(api, call, deployment, process_id))
+    api.store.processes.replace(*prepare_process(api, call, deployment, process_id), number)
 
 
-def undeploy_process(api: Api, call: Call, process_id: str) -> None:
-    """Undeploy a process; its jobs stay. Raises `ProcessNotFoundError`, `InputError`."""
+def undeploy_process(api: Api, call: Call, process_id: str, number: int | None = None) -> None:
+    """Undeploy a process, or its version `number` only; its jobs stay. Raises `ProcessNotFoundError`, `InputError`."""
     ensure_mutable(api, call, process_id)
-    api.store.processes.undeploy(call.workspace, process_id)
+    api.store.processes.undeploy(call.workspace, process_id, number)
 
 
 def get_package(api: Api, call: Call, process_id: str) -> Mapping[str, Any]:

@@ -1,7 +1,14 @@
 """What every store says when a job is not there, is there already, or was changed meanwhile."""
 
 from zoo_runner.model.diagnosis import Level
-from zoo_runner.model.errors import EngineError, JobChangedError, JobExistsError, JobNotFoundError, ProcessExistsError
+from zoo_runner.model.errors import (
+    EngineError,
+    InputError,
+    JobChangedError,
+    JobExistsError,
+    JobNotFoundError,
+    ProcessExistsError,
+)
 
 
 def build_not_found(job_id: str, folder: str | None = None) -> JobNotFoundError:
@@ -26,6 +33,15 @@ def build_process_exists(process_id: str) -> ProcessExistsError:
     """Say that a process of that id is deployed."""
     return ProcessExistsError(
         f"a process {process_id!r} is deployed already", "Replace it (PUT), or deploy under another id."
+    )
+
+
+def build_process_changed(process_id: str) -> InputError:
+    """Say that another version of a process is deployed than a change is for."""
+    return InputError(
+        f"the process {process_id!r} was replaced meanwhile, and is not in the version that the request names",
+        "Get its description again, and send the request with its current ETag.",
+        code="request.precondition",
     )
 
 

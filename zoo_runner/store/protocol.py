@@ -81,15 +81,19 @@ class ProcessStore(Protocol):
         """Keep a new process and return it with its number; raises `ProcessExistsError` where the id is taken."""
         ...
 
-    def replace(self, process: Process, package: Package) -> Process:
+    def replace(self, process: Process, package: Package, number: int | None = None) -> Process:
         """Put another package in the place of a deployed one, which stays readable by its number.
 
-        Raises `ProcessNotFoundError`.
+        With a `number`, only in the place of that version: raises `InputError` where another one is deployed. Raises
+        `ProcessNotFoundError`.
         """
         ...
 
-    def undeploy(self, workspace: str, process_id: str) -> None:
-        """Take a process out of the list; raises `ProcessNotFoundError`. Its jobs keep their package."""
+    def undeploy(self, workspace: str, process_id: str, number: int | None = None) -> None:
+        """Take a process out of the list, with a `number` that version only; its jobs keep their package.
+
+        Raises `ProcessNotFoundError`, and `InputError` where another version is deployed.
+        """
         ...
 
     def get(self, workspace: str, process_id: str, number: int | None = None) -> Process:

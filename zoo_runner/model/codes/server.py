@@ -55,6 +55,12 @@ REQUEST = (
     Code("request.media-type", _U, "The media type of the body is not supported.", "Send one of those listed."),
     Code("request.method", _U, "The path does not have this method.", "See the OpenAPI document."),
     Code("request.not-acceptable", _U, "The path has no media type that the client accepts.", "Accept one of those."),
+    Code(
+        "request.precondition",
+        _U,
+        "What the request is for is not in the version that it names (`If-Match`).",
+        "Get it again, and send the request with its current ETag.",
+    ),
     Code("request.range", _U, "The file has none of the bytes asked for.", "Ask for a range that it has."),
     Code("request.subscriber", _U, "An address for callbacks is invalid or not allowed.", "Correct what is shown."),
     Code("request.timeout", _U, "The body of the request did not arrive in time.", "Send the request again."),

@@ -3,8 +3,9 @@
 from typing import Any
 
 from zoo_runner.server import deploying, quicklook, requests, results
-from zoo_runner.server.documents import StatusInfo
+from zoo_runner.server.documents import Preflight, Problem, StatusInfo
 from zoo_runner.server.pages.document import describe_document
+from zoo_runner.server.preconditions import FAILED
 
 CWL_JSON = "application/cwl+json"
 NDJSON = "application/x-ndjson"
@@ -37,6 +38,25 @@ DOCUMENT = _describe_body("application/json")
 JOB = _describe_body(*requests.JOB_TYPES)
 UPLOAD = _describe_body(deploying.MULTIPART_FORM)
 HAS_IT: dict[str, Any] = {"description": "The client has it, by its entity tag or its time."}
+_CONDITION_FAILED: dict[int | str, dict[str, Any]] = {
+    FAILED: {
+        "model": Problem,
+        "content": {"application/problem+json": {}},
+        "description": "The condition of the request is false, and nothing was changed.",
+    }
+}
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "description": "The `ETag` of the version that is to be changed; another one is not (412).",
+    "schema": {"type": "string"},
+}
+CONDITIONAL: dict[str, Any] = {"responses": _CONDITION_FAILED, "openapi_extra": {"parameters": [_IF_MATCH]}}
+"""What the paths declare that look at the conditions of a request that changes something."""
+DEPLOY_CONDITIONAL: dict[str, Any] = {
+    "responses": describe_answer(Preflight) | _CONDITION_FAILED,
+    "openapi_extra": DEPLOY["openapi_extra"] | CONDITIONAL["openapi_extra"],
+}
 PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {quicklook.MEDIA_TYPE: {}}}, 304: HAS_IT}
 ONE_FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"*/*": {}}},

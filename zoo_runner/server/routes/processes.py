@@ -12,7 +12,7 @@ from zoo_runner.server.answers import answer_execution, note_job, replace_header
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.bodies import read_deployment, read_execute
 from zoo_runner.server.cross_site import ensure_own_page
-from zoo_runner.server.descriptions import Descriptions, answer_description
+from zoo_runner.server.descriptions import Descriptions, answer_description, find_condition
 from zoo_runner.server.documents import Preflight, ProcessDescription, ProcessList, ProcessSummary
 from zoo_runner.server.json_answer import JsonAnswer
 from zoo_runner.server.key_values import choose_form, read_key_values
@@ -22,7 +22,15 @@ from zoo_runner.server.pages.job_file_call import add_job_file
 from zoo_runner.server.pages.process_page import ProcessPage, build_process_page
 from zoo_runner.server.pages.submitting import is_form, submit_form
 from zoo_runner.server.parameters import Cursor, DryRun, Limit, Workflow
-from zoo_runner.server.routes.described import CWL_JSON, DEPLOY, EXECUTE, EXECUTED, describe_answer
+from zoo_runner.server.routes.described import (
+    CONDITIONAL,
+    CWL_JSON,
+    DEPLOY,
+    DEPLOY_CONDITIONAL,
+    EXECUTE,
+    EXECUTED,
+    describe_answer,
+)
 
 
 def add_processes(router: APIRouter, api: Api, of: Any) -> None:
@@ -50,10 +58,10 @@ def _add_processes(router: APIRouter, api: Api, of: Any) -> None:
             return show_process(api, call, process)
         return answer_description(request, await api.read(kept.find, call, process_id))
 
-    @router.delete("/processes/{process_id}", tags=["processes"], status_code=204)
-    def undeploy_process(call: of, process_id: str) -> Response:
-        """Undeploy a process; its jobs stay."""
-        processes.undeploy_process(api, call, process_id)
+    @router.delete("/processes/{process_id}", tags=["processes"], status_code=204, **CONDITIONAL)
+    def undeploy_process(call: of, request: Request, process_id: str) -> Response:
+        """Undeploy a process; its jobs stay. With `If-Match`, only in the version of that entity tag."""
+        processes.undeploy_process(api, call, process_id, find_condition(api, call, process_id, request))
         return Response(status_code=204)
 
     @router.get("/processes/{process_id}/package", tags=["processes"], responses={200: {"content": {CWL_JSON: {}}}})
@@ -95,18 +103,20 @@ def _add_deployment(router: APIRouter, api: Api, of: Any) -> None:
         audit.find_note(request).ids["process_id"] = summary["id"]
         return JsonAnswer(summary, 201, headers={"Location": call.link("processes", summary["id"])})
 
-    @router.put(
-        "/processes/{process_id}", tags=["processes"], status_code=204, responses=describe_answer(Preflight), **DEPLOY
-    )
+    @router.put("/processes/{process_id}", tags=["processes"], status_code=204, **DEPLOY_CONDITIONAL)
     async def replace_process(
         call: of, process_id: str, request: Request, dry_run: DryRun, workflow: Workflow = None
     ) -> Response:
-        """Put another package in the place of a process; with `dryRun`, report what would be refused."""
+        """Put another package in the place of a process; with `dryRun`, report what would be refused.
+
+        With `If-Match`, only in the place of the version of that entity tag.
+        """
+        number = await run_in_threadpool(find_condition, api, call, process_id, request)
         deployment = await read_deployment(request, api, workflow)
         if dry_run:
             found = await run(call.workspace, preflight.examine_deployment, api, call, deployment, process_id)
             return JsonAnswer(found)
-        await run(call.workspace, processes.replace_process, api, call, process_id, deployment)
+        await run(call.workspace, processes.replace_process, api, call, process_id, deployment, number)
         return Response(status_code=204)
 
 

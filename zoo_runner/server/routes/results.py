@@ -46,6 +46,7 @@ from zoo_runner.server.parameters import (
     MediaType,
     Number,
 )
+from zoo_runner.server.preconditions import ensure_condition
 from zoo_runner.server.result_bucket import StoredFile, is_stored
 from zoo_runner.server.result_files import open_files
 from zoo_runner.server.routes.described import AT_ONCE, DOCUMENT, EVENTS, HAS_IT, ONE_FILE, PICTURE, RESULTS, TEXT
@@ -165,6 +166,7 @@ def _add_pictures(router: APIRouter, api: Api, of: Any) -> None:
             file, tag = await api.drawing.run(call.workspace, find, job, path, box, storage)
         else:
             file, tag = await run_in_threadpool(quicklook.find_raster, job, path, box)
+        ensure_condition(request, tag)
         kept = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if requests.has_tag(request.headers.get("if-none-match", ""), kept["ETag"]):
             return Response(status_code=304, headers=kept)

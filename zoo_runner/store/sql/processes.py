@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, exists, select, tuple_, update
 
 from zoo_runner.model.codec import from_plain, to_plain
-from zoo_runner.model.errors import ProcessNotFoundError
+from zoo_runner.model.errors import ProcessNotFoundError, RunnerError
 from zoo_runner.model.package import Package
 from zoo_runner.model.process import Process
 from zoo_runner.store.cursors import read_cursor, write_cursor
-from zoo_runner.store.errors import build_process_exists
+from zoo_runner.store.errors import build_process_changed, build_process_exists
 from zoo_runner.store.protocol import ProcessPage
 from zoo_runner.store.sql.database import Database
 from zoo_runner.store.sql.packages import AT_ONCE, keep_package, load_package, remove_unused_packages
@@ -58,15 +58,15 @@ class SqlProcesses:
                 raise build_process_exists(process.id)
             return self._keep(connection, replace(process, number=number), package)
 
-    def replace(self, process: Process, package: Package) -> Process:
-        """Put another package in the place of a deployed one; raises `ProcessNotFoundError`."""
-        which = _is_deployed(process.workspace, process.id)
+    def replace(self, process: Process, package: Package, number: int | None = None) -> Process:
+        """Put another package in the place of a deployed one, or of that `number`; raises as its protocol says."""
+        which = _is_deployed(process.workspace, process.id, number)
         statement = update(PROCESSES).where(which).values(number=PROCESSES.c.number + 1)
         with self._database.writing() as connection:
-            number = connection.execute(statement.returning(PROCESSES.c.number)).scalar()
-            if number is None:
-                raise _not_found(process.id)
-            return self._keep(connection, replace(process, number=number), package)
+            following = connection.execute(statement.returning(PROCESSES.c.number)).scalar()
+            if following is None:
+                raise _explain_no_change(connection, process.workspace, process.id)
+            return self._keep(connection, replace(process, number=following), package)
 
     def _keep(self, connection: Connection, process: Process, package: Package) -> Process:
         keep_package(self._database, connection, package)
@@ -80,12 +80,12 @@ class SqlProcesses:
         connection.execute(VERSIONS.insert().values(values))
         return process
 
-    def undeploy(self, workspace: str, process_id: str) -> None:
-        """Take a process out of the list; raises `ProcessNotFoundError`."""
-        statement = update(PROCESSES).where(_is_deployed(workspace, process_id)).values(deployed=False)
+    def undeploy(self, workspace: str, process_id: str, number: int | None = None) -> None:
+        """Take a process out of the list, or that `number` of it; raises as its protocol says."""
+        statement = update(PROCESSES).where(_is_deployed(workspace, process_id, number)).values(deployed=False)
         with self._database.writing() as connection:
             if not connection.execute(statement).rowcount:
-                raise _not_found(process_id)
+                raise _explain_no_change(connection, workspace, process_id)
 
     def get(self, workspace: str, process_id: str, number: int | None = None) -> Process:
         """Return a deployed process, or one of its earlier versions; raises `ProcessNotFoundError`."""
@@ -156,8 +156,15 @@ def _read(body: str) -> Process:
     return from_plain(Process, json.loads(body))
 
 
-def _is_deployed(workspace: str, process_id: str) -> Any:
-    return and_(PROCESSES.c.workspace == workspace, PROCESSES.c.id == process_id, PROCESSES.c.deployed.is_(True))
+def _is_deployed(workspace: str, process_id: str, number: int | None = None) -> Any:
+    one = and_(PROCESSES.c.workspace == workspace, PROCESSES.c.id == process_id, PROCESSES.c.deployed.is_(True))
+    return one if number is None else and_(one, PROCESSES.c.number == number)
+
+
+def _explain_no_change(connection: Connection, workspace: str, process_id: str) -> RunnerError:
+    """Return why a process could not be changed: it is not deployed, or in another version."""
+    found = connection.execute(select(PROCESSES.c.number).where(_is_deployed(workspace, process_id))).first()
+    return build_process_changed(process_id) if found else _not_found(process_id)
 
 
 def _not_found(process_id: str) -> ProcessNotFoundError:
