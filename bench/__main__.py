@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench.commands import Command, Times, describe_machine, find_ratio, measure
+from bench.options import whole
 from bench.page import PAGE, write_part
 
 ROOT = Path(__file__).parents[1]
@@ -33,7 +34,7 @@ HELP_SECONDS = 0.3
 def main() -> int:
     """Measure, print the table, write the page; 1 where a limit is missed."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--rounds", type=whole(), default=11)
     parser.add_argument("--no-page", action="store_true", help="do not write docs/bench.md")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="zoo-runner-bench-") as folder:

@@ -23,6 +23,7 @@ from time import perf_counter
 from bench.api_peers import PROCESSES, measure_reads
 from bench.api_viewers import measure_viewers
 from bench.commands import build_environ, describe_machine, find_ratio, read_mib
+from bench.options import whole
 from bench.page import write_part
 from tests.serving import ASYNC, CWL, Server, serving
 from tests.waiting import wait_for
@@ -50,9 +51,9 @@ class Row:
 def main() -> int:
     """Measure, print, write the page; 1 where a limit is missed."""
     parser = argparse.ArgumentParser(prog="bench.api", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--jobs", type=int, default=200)
-    parser.add_argument("--viewers", type=int, default=200)
+    parser.add_argument("--rounds", type=whole(), default=7)
+    parser.add_argument("--jobs", type=whole(), default=200)
+    parser.add_argument("--viewers", type=whole(), default=200)
     parser.add_argument("--no-page", action="store_true", help="do not write docs/bench.md")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="zoo-runner-bench-") as folder:

@@ -29,6 +29,7 @@ from typing import Any
 
 from bench.cluster import Ours, Row, show_seconds
 from bench.on_cluster import build_parser, installed, show
+from bench.options import whole
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.argo.tenant import build_executor_access
 from zoo_runner.engines.kubernetes.client import Cluster
@@ -47,7 +48,7 @@ def main() -> int:
     """Measure, print the table, write it; 1 where a limit is missed."""
     parser = build_parser(__doc__)
     parser.add_argument("--case", action="append", choices=CASES, help="only this; repeatable")
-    parser.add_argument("--pods", type=int, default=100, help="of the case scatter [default: 100]")
+    parser.add_argument("--pods", type=whole(), default=100, help="of the case scatter [default: 100]")
     words = parser.parse_args()
     with installed(words.host) as (configuration, folder):
         table = _measure(_Measurement(configuration, folder, words.rounds, words.pods), words.case or CASES)

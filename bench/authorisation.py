@@ -20,6 +20,7 @@ from pathlib import Path
 from time import perf_counter
 
 from bench.commands import build_environ, describe_machine
+from bench.options import whole
 from bench.page import write_part
 from tests.issuer import Issuer, issuer
 from tests.opa import Agent, agent
@@ -57,8 +58,8 @@ class Side:
 def main() -> int:
     """Measure, print, write the page; 1 where the limit is missed."""
     parser = argparse.ArgumentParser(prog="bench.authorisation", description=__doc__)
-    parser.add_argument("--workspaces", type=int, default=1000)
-    parser.add_argument("--requests", type=int, default=1000)
+    parser.add_argument("--workspaces", type=whole(), default=1000)
+    parser.add_argument("--requests", type=whole(), default=1000)
     parser.add_argument("--no-page", action="store_true", help="do not write docs/bench.md")
     given = parser.parse_args()
     names = [f"w{number}" for number in range(given.workspaces)]

@@ -20,6 +20,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from bench.on_cluster import build_parser, installed, show
+from bench.options import whole
 from bench.peers import ECHO, PYCALRISSIAN, ROOT, ensure_pycalrissian, run_bare, run_pycalrissian
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.kubernetes.client import Cluster
@@ -137,8 +138,8 @@ class Ours:
 def main() -> int:
     """Measure, print the table, write it; 1 where a limit is missed."""
     parser = build_parser(__doc__)
-    parser.add_argument("--jobs", type=int, default=20)
-    parser.add_argument("--steps", type=int, default=200, help="of the scatter, which each side runs once")
+    parser.add_argument("--jobs", type=whole(), default=20)
+    parser.add_argument("--steps", type=whole(), default=200, help="of the scatter, which each side runs once")
     words = parser.parse_args()
     with installed(words.host, ITEM) as (configuration, folder):
         scatter = folder / "scatter.cwl"

@@ -17,6 +17,7 @@ from time import perf_counter
 
 from bench.commands import build_environ, describe_machine
 from bench.job_list import fill_jobs
+from bench.options import whole
 from bench.page import write_part
 from tests.contract.stores import DATABASES, use_database
 from zoo_runner.store.protocol import JobQuery
@@ -28,19 +29,19 @@ TITLE = "Back-up and restore"
 def main() -> int:
     """Measure, print, write the page; 1 where something is missing after a restore."""
     parser = argparse.ArgumentParser(prog="bench.drill", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=100_000)
+    parser.add_argument("--jobs", type=whole(), default=100_000)
     parser.add_argument("--no-page", action="store_true", help="do not write docs/bench.md")
     given = parser.parse_args()
-    rows, whole = [], True
+    rows, all_found = [], True
     for kind in DATABASES:
         with tempfile.TemporaryDirectory(prefix="zoo-runner-bench-") as folder:
             for row, complete in _drill(kind, Path(folder), given.jobs):
                 print(row, flush=True)
                 rows.append(row)
-                whole = whole and complete
+                all_found = all_found and complete
     if not given.no_page:
         write_part(TITLE, _build_part("\n".join(["| database | what | found |", "|---|---|---|", *rows]), given.jobs))
-    return 0 if whole else 1
+    return 0 if all_found else 1
 
 
 def _drill(kind: str, folder: Path, jobs: int) -> Iterator[tuple[str, bool]]:

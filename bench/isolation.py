@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from bench.commands import Command, Times, describe_machine, find_ratio, measure
+from bench.options import whole
 from bench.page import PAGE, write_part
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -26,7 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="bench.isolation", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=whole(), default=5)
     parser.add_argument("--no-page", action="store_true", help="do not write docs/bench.md")
     given = parser.parse_args()
     rows = []

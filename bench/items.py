@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from bench.commands import describe_machine
+from bench.options import whole
 from bench.page import write_part
 from bench.servers import find_free_port, find_program, run_server
 
@@ -32,7 +33,7 @@ TITLE = "Many small assets"
 def main() -> int:
     """Measure, print the table, write it; 1 where a limit is missed."""
     parser = argparse.ArgumentParser(prog="bench.items", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=whole(), default=3)
     parser.add_argument("--seconds", type=float, default=0.1, help="until the server answers [default: 0.1]")
     parser.add_argument("--no-page", action="store_true", help="do not write docs/bench.md")
     given = parser.parse_args()

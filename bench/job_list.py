@@ -18,6 +18,7 @@ from pathlib import Path
 from time import perf_counter
 
 from bench.commands import build_environ, describe_machine, read_mib
+from bench.options import whole
 from bench.page import write_part
 from tests.contract.stores import DATABASES, PACKAGE, build_job, use_database
 from tests.serving import serving
@@ -50,8 +51,8 @@ FILTERS = (
 def main() -> int:
     """Measure, print, write the page; 1 where a limit is missed."""
     parser = argparse.ArgumentParser(prog="bench.job_list", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--jobs", type=whole(), default=100_000)
+    parser.add_argument("--rounds", type=whole(), default=40)
     parser.add_argument("--no-page", action="store_true", help="do not write docs/bench.md")
     given = parser.parse_args()
     rows = []
@@ -113,7 +114,7 @@ def _build_inputs(number: int) -> dict[str, object]:
 
 def _measure(kind: str, address: str, folder: Path, jobs: int, rounds: int) -> Iterator[str]:
     environ = {**build_environ(folder), "ZOO_RUNNER_DATABASE": address, "ZOO_RUNNER_WORKERS": "0"}
-    places = {"tenth": jobs // 10, "half": jobs // 2, "last": jobs - 100}
+    places = {"tenth": jobs // 10, "half": jobs // 2, "last": max(jobs - 100, 0)}
     with serving(environ, folder) as server:
         for what, queries, limit in (("any page", PAGES, 50), ("filtered", FILTERS, 100)):
             times = {query: _time(f"{server.url}/jobs?{query.format(**places)}", rounds) for query in queries}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.options import whole
 from bench.page import PAGE, write_part
 from bench.peers import ROOT
 from bench.servers import ACCESS_KEY, SECRET_KEY, serve_s3
@@ -22,7 +23,7 @@ KUBECONFIG = Path("~/.cache/zoo-runner/cluster/kubeconfig").expanduser()
 def build_parser(description: str | None) -> argparse.ArgumentParser:
     """Build the command line that all of them have."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=whole(), default=5)
     parser.add_argument(
         "--host", default=NODE_ADDRESS, help="address of this machine for pods [default: dev/cluster's]"
     )

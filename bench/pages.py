@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.commands import describe_machine, read_mib
+from bench.options import whole
 from bench.page import write_part
 from tests.contract.stores import PACKAGE, build_job
 from tests.live.chromium import PYTHON
@@ -48,7 +49,7 @@ _LAST = "ends: exit code 1 (29.00 s, CPU 20.00 s, peak memory 900 MiB)"
 def main() -> int:
     """Measure, print, write the page; 1 where a limit is missed."""
     parser = argparse.ArgumentParser(prog="bench.pages", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=whole(), default=5)
     parser.add_argument("--no-page", action="store_true", help="do not write docs/bench.md")
     given = parser.parse_args()
     data = ROOT / "examples" / "data"

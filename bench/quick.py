@@ -17,6 +17,7 @@ from pathlib import Path
 from bench.__main__ import BARE, LIMITS, ROOT, build_commands
 from bench.api import build_server_environ, serving_echo, time_executions
 from bench.commands import find_ratio, measure
+from bench.options import whole
 from bench.scale import CASES, measure_case
 
 HISTORY = ROOT / "docs" / "bench-history.md"
@@ -29,7 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="bench.quick", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=whole(), default=5)
     parser.add_argument("--record", action="store_true", help="add a row to docs/bench-history.md")
     given = parser.parse_args()
     ratios, before = _measure(given.rounds), read_last(HISTORY.read_text())

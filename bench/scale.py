@@ -25,6 +25,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from bench.commands import build_environ, describe_machine, find_ratio, read_processor_seconds
+from bench.options import whole
 from bench.page import write_part
 
 PROGRAMS = Path(sys.executable).parent
@@ -127,7 +128,7 @@ class Cost:
 def main() -> int:
     """Measure, print the table, write the page; 1 where a limit is missed."""
     parser = argparse.ArgumentParser(prog="bench.scale", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=whole(), default=5)
     parser.add_argument("--case", choices=CASES, action="append", help="only these")
     parser.add_argument("--no-page", action="store_true", help="do not write docs/bench.md")
     given = parser.parse_args()

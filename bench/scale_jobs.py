@@ -22,6 +22,7 @@ from time import perf_counter, time
 
 from bench.commands import describe_machine
 from bench.many_jobs import DAYS, LARGE, RUNNING, SMALL, UNSTARTED, WAITING, fill
+from bench.options import whole
 from bench.own_database import use_database
 from bench.page import SCALE, write_part
 from tests.contract.stores import PACKAGE, build_job
@@ -37,6 +38,8 @@ from zoo_runner.store.sql import SqlStore, open_sql_store
 TITLE = "A database of millions of jobs"
 _LONGEST_SECONDS = 20.0
 _EXPORTED = 100_000
+# three operations take a waiting job each round, and each takes a thousand at most
+MOST_ROUNDS = WAITING // 3
 _PAGE = JobQuery(limit=100)
 _QUOTA = Quota(running_jobs=100_000, cores=1e6, memory_mib=1e9)
 
@@ -55,9 +58,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="bench.scale_jobs", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--jobs", type=int, default=10_000_000, help="of PostgreSQL; 0: without")
-    parser.add_argument("--sqlite-jobs", type=int, default=1_000_000, help="of SQLite; 0: without")
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--jobs", type=whole(0), default=10_000_000, help="of PostgreSQL; 0: without")
+    parser.add_argument("--sqlite-jobs", type=whole(0), default=1_000_000, help="of SQLite; 0: without")
+    parser.add_argument("--rounds", type=whole(1, MOST_ROUNDS), default=20)
     parser.add_argument("--no-page", action="store_true", help="do not write docs/scale.md")
     parser.add_argument("--url", help="measure a database that was filled before, and leave it")
     parser.add_argument("--only", default="", help="only what has this text in its name; writes no page")
@@ -129,7 +132,7 @@ def _build_lists(store: SqlStore, jobs: int) -> Iterator[Operation]:
         lists: tuple[tuple[str, JobQuery], ...] = (
             ("first page", query),
             ("page in the middle, by `skip`", replace(query, skip=its_jobs // 2)),
-            ("last page, by `skip`", replace(query, skip=its_jobs - 100)),
+            ("last page, by `skip`", replace(query, skip=max(its_jobs - query.limit, 0))),
             ("status=failed", replace(query, statuses=(Status.FAILED,))),
             ("status=running", replace(query, statuses=(Status.RUNNING,))),
             ("processID", replace(query, process_ids=("p-3",))),

@@ -32,6 +32,7 @@ from pathlib import Path
 import psycopg
 
 from bench.commands import build_environ, describe_machine, read_mib
+from bench.options import whole
 from bench.own_database import use_database
 from bench.page import SCALE, write_part
 from bench.peers import ROOT
@@ -84,12 +85,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="bench.scale_kubernetes", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--jobs", type=int, nargs="*", default=[500, 1000, 2000, 5000], help="a run for each number; none: without"
-    )
-    parser.add_argument("--followed", type=int, default=2000, help="jobs that run at the same time; 0: without")
-    parser.add_argument("--nodes", type=int, default=1000)
-    parser.add_argument("--pods", type=int, default=10_000, help="pods of others that are there besides")
+    runs_of = [500, 1000, 2000, 5000]
+    parser.add_argument("--jobs", type=whole(), nargs="*", default=runs_of, help="a run for each number; none: without")
+    parser.add_argument("--followed", type=whole(0), default=2000, help="jobs that run at the same time; 0: without")
+    parser.add_argument("--nodes", type=whole(), default=1000)
+    parser.add_argument("--pods", type=whole(0), default=10_000, help="pods of others that are there besides")
     parser.add_argument("--run-seconds", type=float, default=20.0, help="how long the pod of a job runs")
     parser.add_argument("--followed-seconds", type=float, default=600.0, help="how long those of --followed run")
     parser.add_argument("--no-page", action="store_true", help="do not write docs/scale.md")

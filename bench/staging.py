@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
+from bench.options import whole
 from bench.page import write_part
 from bench.servers import ACCESS_KEY, SECRET_KEY, Server, find_program, serve_http, serve_s3
 
@@ -71,9 +72,9 @@ class Place:
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--large-mib", type=int, default=LARGE_MIB)
-    parser.add_argument("--small-files", type=int, default=SMALL_FILES)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--large-mib", type=whole(), default=LARGE_MIB)
+    parser.add_argument("--small-files", type=whole(), default=SMALL_FILES)
+    parser.add_argument("--rounds", type=whole(), default=5)
     parser.add_argument("--only", default="", help="Cases whose name contains this.")
     parser.add_argument("--folder", type=Path, help="Where the data lies: memory (/dev/shm) if there is room, or /tmp.")
     given = parser.parse_args()

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.commands import build_environ, find_ratio, read_processor_seconds
+from bench.options import whole
 from tests.zoo_client import User, make_user
 from zoo_runner.testing import KernelDouble
 
@@ -60,9 +61,9 @@ def main() -> int:
         prog="bench.zoo", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--url", help="a running kernel; docs/zoo.md, Live tests, says what it needs")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--lines", type=int, default=200_000)
-    parser.add_argument("--series", type=int, default=0)
+    parser.add_argument("--rounds", type=whole(), default=7)
+    parser.add_argument("--lines", type=whole(), default=200_000)
+    parser.add_argument("--series", type=whole(0), default=0)
     given = parser.parse_args()
     echo = Work("echo", ROOT / "examples" / "echo" / "echo.cwl", {"message": "bench"})
     prints = Work("prints", ROOT / "tests/data/packages/kernel/prints.cwl", {"count": given.lines})
