@@ -188,7 +188,9 @@ def test_a_pod_that_takes_the_place_of_an_evicted_one_is_followed() -> None:
     assert follow(cluster, events.append, 0.3).results == RESULTS
     assert cluster.deleted == ["job-1-x"], "the pods of its steps go with it"
     said = [event.text for event in events if isinstance(event, EngineLine)]
-    assert [("too much disk" in text, "job-1-y" in text) for text in said] == [(True, False), (True, True)], "the second says why"
+    assert [("too much disk" in text, "job-1-y" in text) for text in said] == [(True, False), (True, True)], (
+        "the second says why"
+    )
 
 
 def test_a_pod_that_is_not_replaced_in_time_was_lost(check: Check) -> None:
