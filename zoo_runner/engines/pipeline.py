@@ -194,7 +194,7 @@ def build_nothing_kept(handle: Handle) -> EngineError:
     """Build the error of a job without results that wait to be published."""
     return EngineError(
         f"the engine {handle.engine} has kept no results of job {handle.job_id}",
-        f"Run the job again: zoo-runner rerun {handle.job_id}",
+        f"Run the job again: `zoo-runner rerun {handle.job_id}`",
         code="job.nothing-kept",
     )
 
@@ -203,7 +203,7 @@ def build_not_continuable(handle: Handle, why: str) -> EngineError:
     """Build the error of a job that no other job can continue."""
     return EngineError(
         f"job {handle.job_id} cannot be continued: {why}",
-        f"Run it from its beginning: zoo-runner rerun {handle.job_id}",
+        f"Run it from its beginning: `zoo-runner rerun {handle.job_id}`",
         code="job.nothing-kept",
     )
 

@@ -27,7 +27,7 @@ def check_job_id(job_id: str) -> str:
     if not _JOB_ID.fullmatch(job_id) or ".." in job_id:
         raise JobNotFoundError(
             f"{job_id!r} is not a job id",
-            "A job id has letters, digits, '-', '_' and '.'; `zoo-runner run` prints it first.",
+            "A job id has letters, digits, '-', '_' and '.'; `zoo-runner jobs` lists them.",
         )
     return job_id
 

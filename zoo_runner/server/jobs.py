@@ -215,7 +215,7 @@ def ensure_storable(draft: JobSpec, workspace: Workspace) -> None:
     if secret := sorted(find_secret_values(draft, workspace)):
         raise InputError(
             f"input {secret[0]!r} is secret, and this server stores the inputs of jobs",
-            "Leave it out, or run the package with `zoo-runner run`.",
+            "Leave it out: only a run from the command line takes values that are secret.",
             code="inputs.secret-stored",
         )
 

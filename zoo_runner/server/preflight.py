@@ -23,6 +23,7 @@ from zoo_runner.server.deploying import Deployment, locate_findings
 from zoo_runner.server.documents import Preflight, PreflightProblem
 from zoo_runner.server.jobs import Placement, place_execution, place_job, prepare_execution
 from zoo_runner.server.processes import ensure_mutable, prepare_process
+from zoo_runner.server.remedies import fit_remedy
 from zoo_runner.store.errors import build_process_exists
 from zoo_staging.errors import StagingError
 
@@ -148,6 +149,7 @@ def _list_problems(error: RunnerError) -> Iterator[PreflightProblem]:
 
 
 def _describe(code: str, pointer: str, message: str, remedy: str) -> PreflightProblem:
+    remedy = fit_remedy(remedy)
     return {"code": code, "level": "error", "pointer": pointer, "message": message, "remedy": remedy}
 
 

@@ -8,6 +8,7 @@ from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.job import Job
 from zoo_runner.server.access.tokens import REFUSALS
 from zoo_runner.server.documents import DiagnosisInfo, Problem
+from zoo_runner.server.remedies import fit_remedy
 
 PART_1 = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0"
 PART_2 = "http://www.opengis.net/def/exceptions/ogcapi-processes-2/1.0"
@@ -107,7 +108,7 @@ def describe_diagnosis(diagnosis: Diagnosis) -> DiagnosisInfo:
         "stage": diagnosis.stage.value,
         "level": diagnosis.level.value,
         "cause": diagnosis.cause,
-        "remedy": diagnosis.remedy,
+        "remedy": fit_remedy(diagnosis.remedy),
     }
     if diagnosis.evidence:
         info["evidence"] = list(diagnosis.evidence)

@@ -78,7 +78,7 @@ PACKAGE = (
         "package.template",
         _U,
         "A WorkflowTemplate cannot be a process, or the package that stands for one was changed by hand.",
-        "Correct the template; write the package again: zoo-runner hera package template/NAME.",
+        "Correct the template; write the package again: `zoo-runner hera package template/NAME`.",
     ),
     Code(
         "package.template-changed",
@@ -296,7 +296,7 @@ JOB = (
         "This result file has no picture.",
         "Download the file to see what it has.",
     ),
-    Code("job.not-ended", _U, "The job has no results yet.", "Wait for its end: zoo-runner logs -f JOB."),
+    Code("job.not-ended", _U, "The job has no results yet.", "Wait for its end: `zoo-runner logs -f JOB`."),
     Code(
         "job.too-many-unstarted",
         _U,

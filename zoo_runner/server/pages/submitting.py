@@ -20,6 +20,7 @@ from zoo_runner.server.pages.form_values import add_item, remove_item
 from zoo_runner.server.pages.job_file_call import add_job_file
 from zoo_runner.server.pages.process_form import read_form
 from zoo_runner.server.pages.process_page import ProcessPage, build_pasted_page, build_refused_page
+from zoo_runner.server.remedies import fit_remedy
 
 Examine = Callable[[Api, Call, str, Mapping[str, Any]], Preflight]
 """Finds what would fail, for a process and an execute request."""
@@ -106,7 +107,7 @@ def _submit(
             {"code": one.code, "pointer": one.pointer, "message": one.message} for one in found.problems
         )
         other: ProblemAt = {"code": found.code, "pointer": "", "message": found.cause}
-        page = build_refused_page(process, call, dict(sent), problems or (other,), found.remedy)
+        page = build_refused_page(process, call, dict(sent), problems or (other,), fit_remedy(found.remedy))
         return Document(process, "process", call.base, view=lambda: page, status_code=error.http_status)
     return lead_to_job(request, call, job)
 

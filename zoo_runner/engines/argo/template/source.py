@@ -79,6 +79,6 @@ def ensure_unchanged(configuration: Configuration, use: TemplateUse) -> None:
     if build_use(build_document(read_template(configuration, use.name))) != use:
         raise EngineError(
             f"the WorkflowTemplate {use.name} has other inputs or outputs than the package that was deployed for it",
-            f"Deploy it again: zoo-runner hera package template/{use.name}",
+            f"Deploy it again: `zoo-runner hera package template/{use.name}`",
             code="package.template-changed",
         )

@@ -35,7 +35,7 @@ def publish(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) 
         except FileNotFoundError:
             raise EngineError(
                 f"the volume of job {job.id} has no results",
-                f"Run the job again: zoo-runner rerun {job.id}",
+                f"Run the job again: `zoo-runner rerun {job.id}`",
                 code="job.nothing-kept",
             ) from None
         return run_stage_out(job, settings.storage, outputs, emit, cancellation)
