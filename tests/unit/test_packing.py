@@ -134,3 +134,16 @@ def test_invalid_cwl_is_reported_with_the_word_that_is_wrong_and_its_place(
     diagnosis = check(caught.value, "package.invalid", *facts)
     assert any(f"{name}.cwl:" in line for line in diagnosis.evidence)
     assert "Traceback" not in "\n".join(diagnosis.evidence)
+
+
+def test_a_line_with_several_faults_is_named_once(tmp_path: Path) -> None:
+    path = tmp_path / "faults.cwl"
+    tool = "{class: CommandLineTool, baseCommand: x, inputs: {a: {type: string, lable: 1}}, outputs: {}, bar: 3}"
+    path.write_text(f"cwlVersion: v1.2\n$graph:\n- {{id: main, {tool[1:]}\n")
+    with pytest.raises(PackageError) as caught:
+        check_documents(Documents(path.as_uri(), settings_in(tmp_path)), path.as_uri(), "v1.2")
+    diagnosis = caught.value.diagnosis
+    assert diagnosis.code == "package.invalid"
+    assert len(diagnosis.evidence) > 1, "more than one fault"
+    assert len(set(diagnosis.evidence)) == len(diagnosis.evidence)
+    assert diagnosis.remedy.count("faults.cwl:") == 1

@@ -213,14 +213,15 @@ def _build_invalid(uri: str, faults: tuple[Fault, ...]) -> InvalidPackageError:
         f"{uri} is not valid CWL: {cause}",
         _build_remedy(faults),
         faults,
-        tuple(map(_describe, faults))[:_EVIDENCE_LINES],
+        tuple(dict.fromkeys(map(_describe, faults)))[:_EVIDENCE_LINES],
         code="package.invalid",
     )
 
 
 def _build_remedy(faults: tuple[Fault, ...]) -> str:
-    places = [f"{fault.uri.rpartition('/')[2]}:{fault.line}" for fault in faults if fault.line]
-    return f"Correct {', '.join(places[:_EVIDENCE_LINES])}." if places else _REMEDY
+    # a line may have several faults
+    places = dict.fromkeys(f"{fault.uri.rpartition('/')[2]}:{fault.line}" for fault in faults if fault.line)
+    return f"Correct {', '.join(list(places)[:_EVIDENCE_LINES])}." if places else _REMEDY
 
 
 def _describe(fault: Fault) -> str:
