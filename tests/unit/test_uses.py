@@ -9,7 +9,7 @@ from zoo_runner.model.process import Process
 from zoo_runner.package.cwltypes import parse_parameters
 from zoo_runner.package.describe import build_description
 from zoo_runner.server.api import Api, Call
-from zoo_runner.server.uses import judge_input, list_uses
+from zoo_runner.server.uses import judge_place, list_places, list_uses
 
 TIFF, GEOJSON = "image/tiff", "application/geo+json"
 IANA_TIFF = "https://www.iana.org/assignments/media-types/image/tiff"
@@ -42,7 +42,38 @@ def test_an_input_takes_what_fits_its_type_and_format(
 ) -> None:
     package = small_package(inputs=[{"id": "#main/x", "type": type_, **({"format": formats} if formats else {})}])
     (parameter,) = parse_parameters(package)
-    assert judge_input(parameter, media_type) == fits
+    assert judge_place(list_places(parameter)[0], media_type) == fits
+
+
+IMAGE = {"name": "image", "type": "File", "format": IANA_TIFF}
+SCENE = {"type": "record", "name": "#main/x/scene", "fields": [{"name": "cloud", "type": "double"}, IMAGE]}
+LIST = {"type": "array", "items": SCENE}
+HREF = {"href": "s3://b/x.tif"}
+SERIES = {"type": "record", "name": "#main/x/series", "fields": [{"name": "scenes", "type": ["null", LIST]}]}
+
+
+@pytest.mark.parametrize(
+    ("type_", "found"),
+    [
+        (SCENE, {"/image": {"image": HREF}}),
+        (["null", SCENE, "File"], {"": HREF, "/image": {"image": HREF}}),
+        ({"type": "array", "items": SCENE}, {"/0/image": [{"image": HREF}]}),
+        ({"type": "array", "items": {"type": "array", "items": SCENE}}, {"/0/0/image": [[{"image": HREF}]]}),
+        (SERIES, {"/scenes/0/image": {"scenes": [{"image": HREF}]}}),
+        ([SCENE, {**SCENE, "name": "#main/x/other"}], {"/image": {"image": HREF}}),
+        ({"type": "array", "items": "File"}, {"": HREF}),
+    ],
+    ids=["record", "optional", "list", "lists", "nested", "twice", "files"],
+)
+def test_files_in_records_and_in_lists_of_records_are_listed(api: Api, type_: Any, found: dict[str, Any]) -> None:
+    deploy(api, "deep", {"id": "#main/x", "type": type_})
+    listed = list_uses(api, Call("ws", BASE), "s3://b/x.tif", TIFF)["uses"]
+    assert {one.get("pointer", ""): one["inputs"] for one in listed} == {
+        at: {"x": value} for at, value in found.items()
+    }
+    # a member names its format as an input does
+    others = list_uses(api, Call("ws", BASE), "s3://b/x.csv", "text/csv")["uses"]
+    assert {one.get("pointer", "") for one in others} == set(found) & {""}
 
 
 def deploy(api: Api, name: str, *inputs: dict[str, Any]) -> None:

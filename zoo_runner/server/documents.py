@@ -293,12 +293,18 @@ class CatalogItems(TypedDict):
 
 
 class InputUse(TypedDict):
-    """An input of a process that takes a file or a STAC document."""
+    """An input of a process that takes a file or a STAC document.
+
+    `pointer` is the member of the input that does, where it is a record or a list of records. `inputs` are those of an
+    execute request with the file there.
+    """
 
     processID: str
     title: NotRequired[str]
     input: str
     inputTitle: NotRequired[str]
+    pointer: NotRequired[str]
+    inputs: dict[str, Any]
     links: list[Link]
 
 
