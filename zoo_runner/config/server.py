@@ -167,6 +167,11 @@ class ServerSettings:
     encryption_keys: tuple[str, ...] = setting(
         "ZOO_RUNNER_ENCRYPTION_KEYS", (), "The same keys, separated by commas, after those of the file."
     )
+    downloads: int = setting(
+        "ZOO_RUNNER_DOWNLOADS",
+        100,
+        "Most files of results that are sent from buckets at once, half of them to one workspace; as many more wait.",
+    )
     rate_limit: str = setting(
         "ZOO_RUNNER_RATE_LIMIT",
         "",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,14 @@ from zoo_runner.server.access.audit import find_note
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.pages.document import Document
 from zoo_runner.server.pages.results_page import build_results_page
+from zoo_runner.server.places import Places
 from zoo_runner.server.preconditions import ensure_condition, is_read
 from zoo_runner.server.result_bucket import StoredFile
 from zoo_runner.server.result_files import open_files
 from zoo_staging.ranges import ByteRange
 
+# a client that waits longer for the first byte gives up
+_PLACE_SECONDS = 30.0
 _RANGE = r"\s*(?:\d{1,18}-\d{0,18}|-\d{1,18})\s*"
 _RANGES = re.compile(f"bytes={_RANGE}(?:,{_RANGE}){{0,9}}", re.ASCII)
 
@@ -147,19 +151,37 @@ def _build_no_range(asked: str, size: int) -> InputError:
     )
 
 
-class _SentFromBucket(Response):
-    """An object of a bucket, or a part of it, that is sent as it is read."""
+@dataclass(frozen=True)
+class Downloads:
+    """The places of what is sent from buckets, and the workspace whose files are sent."""
 
-    def __init__(self, stored: StoredFile, start: int, end: int, headers: Mapping[str, str]) -> None:
+    places: Places
+    workspace: str
+
+
+class _SentFromBucket(Response):
+    """An object of a bucket, or a part of it, that is sent as it is read, once there is a place for that."""
+
+    def __init__(
+        self, stored: StoredFile, start: int, end: int, headers: Mapping[str, str], downloads: Downloads
+    ) -> None:
         is_part = end - start < stored.size
         super().__init__(status_code=206 if is_part else 200, headers=dict(headers))
         self.headers["content-length"] = str(end - start)
         if is_part:
             self.headers["content-range"] = f"bytes {start}-{end - 1}/{stored.size}"
         self._stored, self._start, self._end = stored, start, end
+        self._downloads = downloads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it; what fails before its first byte is an error of the request: raises `StageOutError`."""
+        """Send it; what fails before its first byte is an error of the request.
+
+        Raises `StageOutError`, and `EngineError` (`request.busy`) where there is no place for it.
+        """
+        async with self._downloads.places.take(self._downloads.workspace, _PLACE_SECONDS):
+            await self._send(send)
+
+    async def _send(self, send: Send) -> None:
         chunks: AsyncIterator[bytes] | None = None
         if self._end > self._start:
             with translated(StageOutError):
@@ -173,7 +195,11 @@ class _SentFromBucket(Response):
 
 
 def answer_stored(
-    request: Request, stored: StoredFile, media_type: str, headers: Mapping[str, str] | None = None
+    request: Request,
+    stored: StoredFile,
+    media_type: str,
+    downloads: Downloads,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Answer with an object of a bucket, or with the range of it that is asked for (RFC 9110, section 14).
 
@@ -188,13 +214,13 @@ def answer_stored(
         return Response(status_code=304, headers={"ETag": tag})
     asked, version = request.headers.get("range"), request.headers.get("if-range")
     if not asked or version not in (None, tag) or not _is_range(asked) or "," in asked:
-        return _SentFromBucket(stored, 0, stored.size, sent)
+        return _SentFromBucket(stored, 0, stored.size, sent, downloads)
     if not _has_range(asked, stored.size):
         raise _build_no_range(asked, stored.size)
     ((first, last),) = _split_ranges(asked)
     start = int(first) if first else max(stored.size - int(last), 0)
     end = min(int(last) + 1, stored.size) if first and last else stored.size
-    return _SentFromBucket(stored, start, end, sent)
+    return _SentFromBucket(stored, start, end, sent, downloads)
 
 
 def _is_known(request: Request, headers: Mapping[str, str]) -> bool:
@@ -221,6 +247,15 @@ def _has_range(asked: str, size: int) -> bool:
     return any(int(start) < size if start else int(end) > 0 and size > 0 for start, end in pairs)
 
 
+def answer_any_file(
+    request: Request, content: results.Content, downloads: Downloads, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer with a file of results, which may lie in a bucket."""
+    if content.stored:
+        return answer_stored(request, content.stored, content.media_type, downloads, headers)
+    return answer_content(request, content, headers)
+
+
 def see_other(href: str) -> Response:
     """Answer a form with the page to go on with (303; RFC 9110, section 15.4.4)."""
     return Response(status_code=303, headers={"Location": href})
@@ -236,8 +271,6 @@ def answer_content(
     if content.link:
         links = [link for link in (sent.get("Link"), f'<{content.link}>; rel="related"') if link]
         return Response(status_code=204, headers={**(headers or {}), "Link": ", ".join(links)})
-    if content.stored:
-        return answer_stored(request, content.stored, content.media_type, headers)
     if content.file:
         return answer_file(request, content.file, content.media_type, headers)
     return Response(content.body, media_type=content.media_type, headers=sent)

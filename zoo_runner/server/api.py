@@ -41,7 +41,8 @@ class Api:
     """The server's own parts; one for the whole process. `wake` has the workers look at a job now.
 
     `resolving` are the places for what waits for sources of others: packages and dry runs, `drawing` those for pictures
-    of rasters. `arriving` are the bytes of files that each workspace is being sent.
+    of rasters, `downloading` those for files that are sent from buckets. `arriving` are the bytes of files that each
+    workspace is being sent.
     """
 
     store: SqlStore
@@ -54,8 +55,14 @@ class Api:
     resolver: WarmResolver = field(default_factory=WarmResolver)
     resolving: Places = field(default_factory=lambda: Places(_RESOLVING, _RESOLVING_LATER))
     drawing: Places = field(default_factory=lambda: Places(_DRAWING, _DRAWING_LATER))
+    downloading: Places = field(init=False)
     arriving: Counter[str] = field(default_factory=Counter)
     wake: Callable[[str], None] = lambda _: None
+
+    def __post_init__(self) -> None:
+        most = self.settings.downloads
+        share = (most + 1) // 2
+        object.__setattr__(self, "downloading", Places(Limit(most, share), Limit(most, share)))
 
     def find_configuration(self, workspace: str, storage_of: str | None = None) -> Configuration:
         """Return what applies to a workspace, with the storage of another one if that is named."""

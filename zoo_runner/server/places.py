@@ -57,6 +57,21 @@ class Places:
         async with self._take(workspace):
             return await to_thread.run_sync(partial(operation, *given, **named), limiter=self._limiter)
 
+    @asynccontextmanager
+    async def take(self, workspace: str, seconds: float) -> AsyncIterator[None]:
+        """Take a place while the block runs, once there is one; raises `EngineError` (`request.busy`).
+
+        That is also where none is free within so many `seconds`.
+        """
+        try:
+            await asyncio.wait_for(self._enter(workspace), seconds)
+        except asyncio.TimeoutError:
+            raise self._build_busy() from None
+        try:
+            yield
+        finally:
+            self._give_back(workspace)
+
     @contextmanager
     def try_take(self, workspace: str) -> Iterator[bool]:
         """Take a place while the block runs, if there is one; yields whether there is."""
@@ -70,22 +85,22 @@ class Places:
 
     @asynccontextmanager
     async def _take(self, workspace: str) -> AsyncIterator[None]:
-        if self._places.has_room(self._taken, workspace):
-            self._taken[workspace] += 1
-        else:
-            await self._wait(workspace)
+        await self._enter(workspace)
         try:
             yield
         finally:
             self._give_back(workspace)
 
+    async def _enter(self, workspace: str) -> None:
+        """Take a place, once there is one."""
+        if self._places.has_room(self._taken, workspace):
+            self._taken[workspace] += 1
+        else:
+            await self._wait(workspace)
+
     async def _wait(self, workspace: str) -> None:
         if not self._queue.has_room(Counter(waiter.workspace for waiter in self._waiting), workspace):
-            raise EngineError(
-                f"the server is busy: {self._taken.total()} such requests are worked on, {len(self._waiting)} wait",
-                "Send the request again later; Retry-After says when.",
-                code="request.busy",
-            )
+            raise self._build_busy()
         waiter = _Waiter(workspace, asyncio.get_running_loop().create_future())
         self._waiting.append(waiter)
         try:
@@ -96,6 +111,13 @@ class Places:
             else:
                 self._give_back(workspace)
             raise
+
+    def _build_busy(self) -> EngineError:
+        return EngineError(
+            f"the server is busy: {self._taken.total()} such requests are worked on, {len(self._waiting)} wait",
+            "Send the request again later; Retry-After says when.",
+            code="request.busy",
+        )
 
     def _give_back(self, workspace: str) -> None:
         self._taken[workspace] -= 1

@@ -20,7 +20,7 @@ from fastapi import FastAPI, Request, Response
 from zoo_runner.model import base64url, clock
 from zoo_runner.model.errors import EngineError, InputError
 from zoo_runner.server.access.audit import find_note
-from zoo_runner.server.answers import answer_content
+from zoo_runner.server.answers import Downloads, answer_any_file
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.documents import SharedLink
 from zoo_runner.server.invalid_requests import build_invalid
@@ -162,7 +162,8 @@ def add_shared_results(app: FastAPI, api: Api, find_base: Callable[[Request], st
         job = get_job(api, call, grant.job)
         content = read_any_file(job, call, grant.path, lambda: api.find_workspace_of(job).storage)
         name = quote(grant.path.rpartition("/")[2])
-        return answer_content(request, content, {**_HEADERS, "Content-Disposition": f"inline; filename*=UTF-8''{name}"})
+        headers = {**_HEADERS, "Content-Disposition": f"inline; filename*=UTF-8''{name}"}
+        return answer_any_file(request, content, Downloads(api.downloading, grant.workspace), headers)
 
 
 def _build_call(api: Api, grant: Grant, root: str) -> Call:

@@ -23,7 +23,15 @@ from zoo_runner.server import (
     unstarted,
     uses,
 )
-from zoo_runner.server.answers import SANDBOXED, answer_content, answer_file, note_job, wait_for_end
+from zoo_runner.server.answers import (
+    SANDBOXED,
+    Downloads,
+    answer_any_file,
+    answer_content,
+    answer_file,
+    note_job,
+    wait_for_end,
+)
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.bodies import read_body, read_document
 from zoo_runner.server.documents import CatalogItems, InputUses, LogList, SharedLink, StatusInfo
@@ -104,7 +112,7 @@ def _add_results(router: APIRouter, api: Api, of: Any) -> None:
         """Get a file of the results, on the server or in a bucket, with ranges."""
         job = jobs.get_job(api, call, job_id)
         content = results.read_any_file(job, call, path, lambda: api.find_workspace_of(job).storage)
-        return answer_content(request, content)
+        return answer_any_file(request, content, Downloads(api.downloading, call.workspace))
 
 
 def _may_share(api: Api, call: Call) -> bool:
