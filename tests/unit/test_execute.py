@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import wait
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +46,7 @@ from zoo_runner.model.events import (
     StepEnded,
     StepLines,
     StepStarted,
+    build_anew,
 )
 from zoo_runner.model.job import Job, Outcome, Status
 from zoo_runner.model.masking import Masker
@@ -561,3 +562,26 @@ def test_the_record_is_published_beside_logs_whoever_has_published_these(
     record = json.loads(documents["job.json"])["job"]
     stored = context.store.get("j1")
     assert (record["status"], record["finished"], record["updated"]) == ("dismissed", stored.finished, stored.updated)
+
+
+LOST_POD: tuple[Event, ...] = (StageStarted(Stage.STAGE_IN, "/in"), StageStarted(Stage.EXECUTE, "water"))
+NEXT_POD: tuple[Event, ...] = (build_anew("job-1-y"), *LOST_POD, StageStarted(Stage.STAGE_OUT, "/out"))
+
+
+@pytest.mark.parametrize("number", range(len(NEXT_POD) + 1))
+def test_events_of_a_pod_in_the_place_of_a_lost_one_are_stored_once_by_whoever_follows_it(
+    context: Context, tmp_path: Path, number: int
+) -> None:
+    draft = accepted(context, tmp_path)
+
+    def write(events: Sequence[Event], again: bool) -> None:
+        with JobLog(draft.paths, Masker()) as log:
+            journal = Journal(context, context.store.get("j1"), log, lambda _: None)
+            if again:
+                journal.begin_again("followed again")
+            for event in events:
+                journal(event)
+
+    write((*LOST_POD, *NEXT_POD[:number]), again=False)
+    write(NEXT_POD, again=True)
+    assert [event for _, event in context.events.read("j1")] == [*LOST_POD, *NEXT_POD]

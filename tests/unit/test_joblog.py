@@ -11,7 +11,17 @@ from zoo_runner.config.folders import JobPaths
 from zoo_runner.execution import written_lines
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
-from zoo_runner.model.events import EngineLine, Published, StageStarted, StepEnded, StepLines, StepReused, StepStarted
+from zoo_runner.model.events import (
+    EngineLine,
+    Event,
+    Published,
+    StageStarted,
+    StepEnded,
+    StepLines,
+    StepReused,
+    StepStarted,
+    build_anew,
+)
 from zoo_runner.model.masking import Masker
 from zoo_staging.progress import Transferred
 
@@ -403,3 +413,55 @@ def test_what_a_lost_pod_has_published_does_not_count_once_the_job_runs_again(lo
     assert log.published == "s3://b/p/logs/1"
     log(StageStarted(Stage.STAGE_IN, "/in"))
     assert log.published is None
+
+
+LOST_STORY: tuple[Event, ...] = (
+    StageStarted(Stage.STAGE_IN, "/in"),
+    Transferred("stage-in", "https://h/a.tif", 1, 1, 10, 10),
+    StageStarted(Stage.EXECUTE, "water"),
+    StepStarted("index", "index.py", 1.0),
+    StepLines("index", ("reading", "half")),
+)
+NEXT_STORY: tuple[Event, ...] = (
+    build_anew("job-1-y"),
+    *LOST_STORY,
+    StepLines("index", ("done",)),
+    StepEnded("index", 1.0, 2.0, 0, None, None),
+    StageStarted(Stage.STAGE_OUT, "/out"),
+)
+
+
+@pytest.mark.parametrize("number", range(len(NEXT_STORY) + 1))
+def test_a_log_that_is_taken_up_after_a_pod_was_lost_has_the_parts_of_both(
+    paths: JobPaths, tmp_path: Path, number: int
+) -> None:
+    """Who takes the job up hears of the second pod only, from its begin, wherever the first follower has ended."""
+    whole = job_paths(folder=tmp_path / "whole")
+    with JobLog(whole, Masker()) as log:
+        for event in (*LOST_STORY, *NEXT_STORY):
+            log(event)
+    with JobLog(paths, Masker()) as log:
+        for event in (*LOST_STORY, *NEXT_STORY[:number]):
+            log(event)
+    with JobLog(paths, Masker()) as log:
+        log.take_up()
+        for event in NEXT_STORY:
+            log(event)
+    assert read_logs(paths) == read_logs(whole)
+    own = paths.step_log("index").read_text().splitlines()[:6]
+    assert own == ["$ index.py", "reading", "half", "$ index.py", "reading", "half"]
+    assert sum(build_anew("job-1-y").text in line for line in paths.stage_in_log.read_text().splitlines()) == 1
+
+
+def test_a_log_that_is_taken_up_once_a_third_pod_runs_the_job_has_all_that_it_says(paths: JobPaths) -> None:
+    with JobLog(paths, Masker()) as log:
+        for event in (*LOST_STORY, *NEXT_STORY[:4]):
+            log(event)
+    with JobLog(paths, Masker()) as log:
+        log.take_up()
+        for event in (build_anew("job-1-z"), *LOST_STORY):
+            log(event)
+    text = paths.job_log.read_text()
+    assert [text.count(f"the pod job-1-{name} ") for name in "yz"] == [1, 1]
+    assert text.count("[index] reading") == 2
+    assert paths.step_log("index").read_text().splitlines()[-3:] == ["$ index.py", "reading", "half"]

@@ -30,6 +30,7 @@ from zoo_runner.model.events import (
     StepLines,
     StepReused,
     StepStarted,
+    begins_anew,
 )
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.printable import has_odd_characters, make_one_line
@@ -124,6 +125,7 @@ class JobLog:
     def _(self, event: StageStarted) -> None:
         # the job runs again: what its lost pod has published lacks what comes now
         self._published = None
+        self._files_done[event.stage] = 0
         self._write_line(event.stage, f"begins: {event.about}")
         self._write_stage(event.stage, f"{event.stage}: {event.about}")
 
@@ -175,6 +177,8 @@ class JobLog:
 
     @_write_event.register
     def _(self, event: EngineLine) -> None:
+        if begins_anew(event):
+            self._begin_anew(self._clean(event.text))
         for line in event.text.splitlines():
             self._write_line("engine", line)
         # what a stager warns of belongs to its own log as well
@@ -186,6 +190,14 @@ class JobLog:
     def _(self, event: Published) -> None:
         self._published = event.href
         self._write_line("job", f"logs and usage report are published: {event.href}")
+
+    def _begin_anew(self, line: str) -> None:
+        """Expect again only what the pod has written that says this line; the logs of stages say it too."""
+        if not self._written.begin_anew(line, self.paths):
+            return
+        for stage in Stage:
+            if (log := self._stage_log(stage)) and os.path.exists(log):  # noqa: PTH110 raises nothing, as a path's may
+                self._write_stage(stage, line)
 
     def write(self, source: str, text: str) -> None:
         """Add lines of the runner's own to the job log."""

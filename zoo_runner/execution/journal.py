@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from zoo_runner.execution.context import Context, change_job, end_job
 from zoo_runner.execution.job_log import JobLog
@@ -13,11 +13,19 @@ from zoo_runner.execution.progress import JobProgress, ProgressTracker
 from zoo_runner.model import clock
 from zoo_runner.model.codec import event_to_plain
 from zoo_runner.model.errors import RunnerError
-from zoo_runner.model.events import Event, Report, StageStarted, StepLines, mask_event
+from zoo_runner.model.events import Event, Report, StageStarted, StepLines, begins_anew, mask_event
 from zoo_runner.model.job import Job, Outcome
 from zoo_staging.progress import Transferred
 
 _SECONDS_BETWEEN_UPDATES = 1.0
+
+
+@dataclass
+class _Since:
+    """The events of the last pod that is known of a job; `first` is what it said first, None of the first pod."""
+
+    first: Event | None
+    known: Counter[str] = field(default_factory=Counter)
 
 
 class Journal:
@@ -33,7 +41,8 @@ class Journal:
         self._context, self._report = context, report
         self._tracker = ProgressTracker(len(context.store.load_package(job.package).process.get("steps", ())))
         self._lock = threading.Lock()
-        self._known: Counter[str] = Counter()
+        # events that are reported again, and of them those of the last pod
+        self._known, self._since = Counter[str](), _Since(None)
         self._is_over = False
         self._updated = self._transferred = 0.0
         self._store_fails = False
@@ -63,7 +72,11 @@ class Journal:
         self.log.take_up()
         self.log.write("job", note)
         try:
-            self._known.update(_write(event) for _, event in self._context.events.read(self.job.id))
+            for _, event in self._context.events.read(self.job.id):
+                if begins_anew(event):
+                    self._since = _Since(event)
+                self._known[_write(event)] += 1
+                self._since.known[_write(event)] += 1
         except (RunnerError, OSError) as error:
             self.log.write(
                 "job", f"events that were stored before could not be read, some may be stored twice: {error}"
@@ -101,6 +114,9 @@ class Journal:
         return not isinstance(event, StepLines)
 
     def _keep(self, event: Event) -> None:
+        if begins_anew(event):
+            # those of the pod before are not reported again
+            self._known = self._since.known if event == self._since.first else Counter()
         if self._known[_write(event)] > 0:
             self._known[_write(event)] -= 1
             return

@@ -18,8 +18,10 @@ from typing import BinaryIO
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.execution.log_files import link_names, open_regular
 from zoo_runner.model.diagnosis import Stage
+from zoo_runner.model.events import is_anew_line
 
-_NOT_STEPS = frozenset(("job", "engine", *(str(stage) for stage in Stage)))
+_ENGINE = "engine"
+_NOT_STEPS = frozenset(("job", _ENGINE, *(str(stage) for stage in Stage)))
 _CHUNK_BYTES = 1 << 20
 _DIGEST_BYTES = 8
 MOST_LINES = 100_000
@@ -42,6 +44,10 @@ class WrittenLines:
         self._full: set[Place] = set()
         # logs of steps of which nothing was reported again yet
         self._untouched: set[Place] = set()
+        # the line with which the last pod begins, and what was written since
+        self._anew: str | None = None
+        self._since_numbers: dict[Place, int] = {}
+        self._since_texts: dict[Place, Counter[bytes]] = {}
 
     def take_new(self, place: Place, lines: Sequence[str]) -> Sequence[str]:
         """Return those of the next lines of a place that it does not have yet."""
@@ -67,12 +73,31 @@ class WrittenLines:
         for place in (step, own):
             self._numbers[place] = max(self._numbers.get(place, 0) - passed, 0)
 
+    def begin_anew(self, line: str, paths: JobPaths) -> bool:
+        """Expect again only the lines since one with which a pod begins: those of a lost pod are not reported again.
+
+        Return whether that line is new.
+        """
+        self._untouched.clear()
+        if line != self._anew:
+            self._numbers, self._texts = {}, {}
+            return True
+        own: dict[Place, int] = {}
+        for step, number in self._since_numbers.items():
+            log, before = paths.step_log(str(step)), self._numbers[step] - number
+            # where its writer was killed between the two logs, one has more lines than the other
+            own[log] = max(self._numbers.get(log, 0) - before, 0)
+        self._numbers, self._texts = {**self._since_numbers, **own}, self._since_texts
+        return False
+
     def read_job_log(self, path: Path) -> None:
         """Read the job log; one that is not there has no lines. Its last line is removed if it is not complete."""
         with suppress(OSError), opened_complete(path) as file:
             for line in file:
                 _, _, text = _decode(line).partition(" [")
                 source, _, text = text.partition("] ")
+                if source == _ENGINE and is_anew_line(text):
+                    self._anew, self._since_numbers, self._since_texts = text, {}, {}
                 self._add(source, text, by_text=source in _NOT_STEPS)
 
     def read_own_logs(self, paths: JobPaths) -> None:
@@ -82,16 +107,22 @@ class WrittenLines:
             with suppress(OSError), opened_complete(path) as file:
                 if path in stages:
                     for line in file:
-                        self._add(path, _decode(line), by_text=True)
+                        if is_anew_line(text := _decode(line)):
+                            self._since_texts.pop(path, None)
+                        self._add(path, text, by_text=True)
                 else:
                     self._untouched.add(path)
                     self._numbers[path] = sum(chunk.count(b"\n") for chunk in _read_chunks(file))
 
     def _add(self, place: Place, text: str, *, by_text: bool) -> None:
         if by_text:
-            self._keep(place, self._texts.setdefault(place, Counter()), _digest(text))
+            digest = _digest(text)
+            self._keep(place, self._texts.setdefault(place, Counter()), digest)
+            if self._anew:
+                self._keep(place, self._since_texts.setdefault(place, Counter()), digest)
         else:
             self._numbers[place] = self._numbers.get(place, 0) + 1
+            self._since_numbers[place] = self._since_numbers.get(place, 0) + 1
 
     def _keep(self, place: Place, texts: Counter[bytes], digest: bytes) -> None:
         if digest in texts or len(texts) < self._most_lines:

@@ -66,6 +66,24 @@ class EngineLine:
     text: str
 
 
+_ANEW = "an earlier pod of this job was lost: "
+
+
+def build_anew(pod: str) -> EngineLine:
+    """Build what a pod says first that runs a job in the place of a lost one: it does not know why that was lost."""
+    return EngineLine("warning", f"{_ANEW}the pod {pod} begins anew")
+
+
+def begins_anew(event: object) -> bool:
+    """Whether an event is the first of a pod in the place of another, whose events are not reported again."""
+    return isinstance(event, EngineLine) and is_anew_line(event.text)
+
+
+def is_anew_line(text: str) -> bool:
+    """Whether a line of a log is that of such an event."""
+    return text.startswith(_ANEW)
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """Logs, usage report and results document were stored beside the results; `href` is their folder."""

@@ -22,7 +22,7 @@ from zoo_runner.engines.argo.nodes import KEEP_LOGS, RUN, STAGE_IN, STAGE_OUT
 from zoo_runner.engines.kept_outputs import reserve_record, write_record
 from zoo_runner.engines.kubernetes.bundle import read_job, unpack_bundle
 from zoo_runner.engines.kubernetes.client import Cluster
-from zoo_runner.engines.kubernetes.job_pod.attempts import BEGINS_ANEW, Attempts, wait_for_steps
+from zoo_runner.engines.kubernetes.job_pod.attempts import Attempts, wait_for_steps
 from zoo_runner.engines.kubernetes.job_pod.pod import (
     PodOutput,
     PodSettings,
@@ -41,7 +41,7 @@ from zoo_runner.files import encode_json, read_unlinked, write_anew
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.errors import EngineError
-from zoo_runner.model.events import Event, Report
+from zoo_runner.model.events import Event, Report, build_anew
 from zoo_runner.model.job import Outcome, Status
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.written import read_json
@@ -154,7 +154,7 @@ def run_node(
             emit(event)
 
         if name == STAGE_IN and volume.attempts.is_another:
-            report(BEGINS_ANEW)
+            report(build_anew(settings.owner["name"]))
         last = conclude(lambda: nodes[name](Node(job, steps, settings, volume, log, report, limited)))
         if isinstance(last, Outcome):
             _keep_outcome(last, volume, log)

@@ -16,7 +16,7 @@ from typing import Any
 from zoo_runner.engines.kept_outputs import reserve_record, try_to_write_record
 from zoo_runner.engines.kubernetes.bundle import read_job, unpack_bundle
 from zoo_runner.engines.kubernetes.client import Cluster
-from zoo_runner.engines.kubernetes.job_pod.attempts import BEGINS_ANEW, Attempts, wait_for_steps
+from zoo_runner.engines.kubernetes.job_pod.attempts import Attempts, wait_for_steps
 from zoo_runner.engines.kubernetes.job_pod.pod import (
     PodOutput,
     PodSettings,
@@ -31,7 +31,7 @@ from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.execution.job_log import JobLog
 from zoo_runner.execution.publish import publish_logs
 from zoo_runner.model.cancellation import Cancellation
-from zoo_runner.model.events import Event, Report
+from zoo_runner.model.events import Event, Report, build_anew
 from zoo_runner.model.job import Outcome, Status
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.outcomes import mask_outcome
@@ -63,7 +63,7 @@ def run_pod(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) 
 
         def work() -> Outcome:
             if is_another:
-                report(BEGINS_ANEW)
+                report(build_anew(settings.owner["name"]))
                 wait_for_steps(Cluster(settings.api), steps, settings.owner["uid"], cancellation)
                 attempts.clear()
             unpack_bundle(bundle, volume)

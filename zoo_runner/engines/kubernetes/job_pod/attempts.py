@@ -21,7 +21,7 @@ from zoo_runner.model.cancellation import Cancellation, Reason
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError
-from zoo_runner.model.events import EngineLine, Event, Report
+from zoo_runner.model.events import Event, Report
 from zoo_runner.model.job import Outcome, Status
 from zoo_runner.model.written import read_json
 from zoo_runner.removal import remove_tree
@@ -29,8 +29,6 @@ from zoo_runner.removal import remove_tree
 # less than the container that evaluates the package waits for this one
 _WAIT_SECONDS = 100.0
 _ENDED = ("Succeeded", "Failed")
-BEGINS_ANEW = EngineLine("warning", "an earlier pod of this job was lost: this one begins anew")
-"""What a pod in the place of another one says first: it does not know why that was lost."""
 
 
 class Attempts:
