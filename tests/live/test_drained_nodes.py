@@ -4,6 +4,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,10 @@ from tests.live.test_calrissian_diagnosis import having, write_package
 from tests.live.test_calrissian_mishaps import DISK_LIMIT, select_pods
 from tests.servers import S3Server
 from tests.site import Site, Story
-from tests.steps import BEGINS_ANEW, WAITS, let_go
+from tests.steps import BEGINS_ANEW, DEBIAN, WAITS, let_go
 from zoo_runner.execution.log_notes import read_attempts
-from zoo_runner.model.events import EngineLine, Event, StepLines, StepStarted
+from zoo_runner.model.diagnosis import Stage
+from zoo_runner.model.events import EngineLine, Event, StageStarted, StepLines, StepStarted
 from zoo_runner.model.ids import new_job_id
 from zoo_runner.model.job import Status
 
@@ -138,6 +140,92 @@ def test_a_job_whose_pod_is_deleted_runs_again(
     site: Site, s3: S3Server, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     check_runs_again(site, s3, tmp_path, lambda job_id: delete_pod(site, job_id, *words))
+
+
+def write_two_steps(folder: Path) -> Path:
+    """A workflow whose first step has two jobs of the same inputs, and whose last one waits."""
+
+    def build(name: str, script: str, inputs: dict[str, str]) -> dict[str, Any]:
+        return {
+            "class": "CommandLineTool",
+            "id": name,
+            "requirements": [
+                {"class": "DockerRequirement", "dockerPull": DEBIAN},
+                {"class": "ResourceRequirement", "coresMin": 0.1, "coresMax": 1, "ramMin": 32, "ramMax": 64},
+            ],
+            "baseCommand": ["sh", "-c", script, "sh"],
+            "inputs": {one: {"type": kind, "inputBinding": {}} for one, kind in inputs.items()},
+            "stdout": "out.txt",
+            "outputs": {"text": "stdout"},
+        }
+
+    flow = {
+        "class": "Workflow",
+        "id": "flow",
+        "requirements": [{"class": "ScatterFeatureRequirement"}],
+        "inputs": {"data": "File", "words": "string[]"},
+        "outputs": {"text": {"type": "File", "outputSource": "last/text"}},
+        "steps": {
+            "first": {
+                "run": "#first_tool",
+                "scatter": "word",
+                "in": {"data": "data", "word": "words"},
+                "out": ["text"],
+            },
+            "last": {"run": "#last_tool", "in": {"texts": "first/text"}, "out": ["text"]},
+        },
+    }
+    tools = [
+        build("first_tool", 'cat "$1"; date +%s%N', {"data": "File", "word": "string"}),
+        build("last_tool", f'{WAITS}; cat "$@"', {"texts": "File[]"}),
+    ]
+    package = folder / "two.cwl"
+    package.write_text(json.dumps({"cwlVersion": "v1.2", "$graph": [flow, *tools]}))
+    return package
+
+
+@pytest.mark.parametrize("engine", ["calrissian", "argo"])
+def test_steps_that_had_ended_are_not_run_again_in_the_pod_that_replaces_a_lost_one(
+    site: Site, s3: S3Server, tmp_path: Path, engine: str
+) -> None:
+    if engine == "argo":
+        find_argo()
+    site, job_id, data = site.having(ZOO_RUNNER_ENGINE=engine), new_job_id(), tmp_path / "data.txt"
+    data.write_text("given\n")
+    inputs = tmp_path / "inputs.json"
+    inputs.write_text(json.dumps({"data": {"class": "File", "path": str(data)}, "words": ["same", "same"]}))
+    on = AtEachBeginning(lambda: delete_pod(site, job_id, "--force", "--grace-period=0"), lambda: let_run(site, job_id))
+    job = site.accept(write_two_steps(tmp_path), inputs, destination=f"s3://results/{job_id}", job_id=job_id)
+    story = site.run(job, on=on)
+    assert story.outcome.status is Status.SUCCESSFUL, story.log
+    started = [event.step for event in story.events if isinstance(event, StepStarted)]
+    assert [len([one for one in started if one.startswith(name)]) for name in ("first", "last")] == [2, on.begun]
+    assert on.begun >= 2
+    reported = [event.text for event in story.events if isinstance(event, EngineLine) and "not run again" in event.text]
+    assert len(reported) == 2 * (on.begun - 1)
+    (result,) = (s3.folder / "results" / job_id).rglob("out.txt")
+    lines = result.read_text().splitlines()
+    assert (lines[0], lines[2], len({lines[1], lines[3]})) == ("given", "given", 2), lines
+
+
+def test_a_pod_that_is_lost_while_results_are_stored_runs_no_step_again(
+    site: Site, s3: S3Server, tmp_path: Path
+) -> None:
+    job_id, lost = new_job_id(), list[str]()
+
+    def lose(event: Event) -> None:
+        if isinstance(event, StageStarted) and event.stage is Stage.STAGE_OUT and not lost:
+            lost.append(job_id)
+            delete_pod(site, job_id, "--force", "--grace-period=0")
+
+    # what takes some seconds to store
+    package = write_package(tmp_path, "head -c 600000000 /dev/urandom", ramMax=512)
+    story = run(site, package, lose, job_id)
+    assert story.outcome.status is Status.SUCCESSFUL, story.log
+    assert lost
+    assert len([event for event in story.events if isinstance(event, StepStarted)]) == 1
+    assert [event for event in story.events if isinstance(event, EngineLine) and "none is run" in event.text]
+    assert [path.stat().st_size for path in (s3.folder / "results" / job_id).rglob("out.txt")] == [600_000_000]
 
 
 @pytest.fixture

@@ -75,14 +75,15 @@ def test_how_a_job_ended_is_kept_once(tmp_path: Path) -> None:
     assert Attempts(tmp_path).find_outcome() == DONE
 
 
-def test_what_an_earlier_pod_left_is_removed_and_its_folder_stays(tmp_path: Path) -> None:
+def test_what_an_earlier_pod_left_is_removed_but_for_what_steps_that_ended_have_written(tmp_path: Path) -> None:
     run, other = tmp_path / "run", tmp_path / "files"
-    (run / "out" / "deep").mkdir(parents=True)
+    for name in ("out/deep", "outputs/deep", "finished", "inputs/deep"):
+        (run / name).mkdir(parents=True)
     other.mkdir()
     (run / "order.json").write_text("{}")
     (run / "link").symlink_to(other)
     Attempts(tmp_path).clear()
-    assert list(run.iterdir()) == []
+    assert sorted(path.name for path in run.iterdir()) == ["finished", "out", "outputs"]
     assert other.is_dir()
 
 

@@ -100,7 +100,7 @@ class Finished:
     def _find_earlier(self, key: str) -> Iterator[Result]:
         for run, job in self.earlier.items():
             stored = _read(run, key)
-            if stored and stored[_FILES] == _describe_files([stored[_INPUTS], stored[_OUTPUTS]]):
+            if stored and stored[_FILES] == describe_files([stored[_INPUTS], stored[_OUTPUTS]]):
                 yield Result(stored[_OUTPUTS], job)
 
     def keep(self, key: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> None:
@@ -108,7 +108,7 @@ class Finished:
         folder = self.run / FINISHED
         folder.mkdir(exist_ok=True)
         partial = folder / f".{key}"
-        stored = {_INPUTS: inputs, _OUTPUTS: outputs, _FILES: _describe_files([inputs, outputs])}
+        stored = {_INPUTS: inputs, _OUTPUTS: outputs, _FILES: describe_files([inputs, outputs])}
         write_anew(partial, encode_json(stored))
         partial.rename(folder / key)
 
@@ -124,7 +124,7 @@ def _read(run: Path, key: str) -> dict[str, Any] | None:
     return stored
 
 
-def _describe_files(value: Any) -> list[list[Any]]:
+def describe_files(value: Any) -> list[list[Any]]:
     """Describe all files of a document: size, time of change in ns and mode; of folders, what is in them."""
     found = {}
     for place in map(Path, list_paths(value)):

@@ -1,7 +1,8 @@
 """What the pod of a job finds on the volume of an earlier one that was lost, and in whose place it runs.
 
-Nothing of the earlier run stays but the time of its start and how it ended, if it had ended. No two pods of a job work
-at the same time: Kubernetes starts one once the last has ended, and this one waits for the steps of that.
+Of the earlier run stay the time of its start, how it ended, if it had ended, and the outputs of the steps that had
+ended (`finished`). No two pods of a job work at the same time: Kubernetes starts one once the last has ended, and this
+one waits for the steps of that.
 """
 
 import queue
@@ -13,6 +14,7 @@ from threading import Timer
 from typing import Any
 
 from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.job_pod.request import OUT, OUTPUTS, RECORDS
 from zoo_runner.engines.kubernetes.names import JOB_LABEL, Manifest
 from zoo_runner.engines.kubernetes.owners import find_step
 from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
@@ -59,9 +61,15 @@ class Attempts:
         return _ignore if self.is_another else report
 
     def clear(self) -> None:
-        """Remove what an earlier pod has left; its folder itself is mounted by the container that evaluates."""
+        """Remove what an earlier pod has left, but for the outputs of steps that had ended.
+
+        The folder itself is mounted by the container that evaluates.
+        """
         for left in self._run.glob("*"):
-            remove_tree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+            is_folder = left.is_dir() and not left.is_symlink()
+            if is_folder and left.name in (OUT, OUTPUTS, RECORDS):
+                continue
+            remove_tree(left) if is_folder else left.unlink()
 
     def find_outcome(self) -> Outcome | None:
         """Return how the job ended in an earlier pod; None where that did not get so far."""

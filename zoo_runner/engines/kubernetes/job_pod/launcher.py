@@ -23,6 +23,7 @@ from calrissian.tool import CalrissianCommandLineTool
 from cwltool.errors import WorkflowException
 from cwltool.job import ContainerCommandLineJob, relink_initialworkdir
 from cwltool.loghandler import _logger as cwltool_logger
+from cwltool.process import shortname, uniquename
 from cwltool.secrets import SecretStore
 from schema_salad.exceptions import SchemaSaladException
 
@@ -37,6 +38,7 @@ from zoo_runner.engines.cwl_process.loading import (
 )
 from zoo_runner.engines.cwl_process.resources import Asked, ensure_granted
 from zoo_runner.engines.cwl_process.schemas import use_schema
+from zoo_runner.engines.kubernetes.job_pod.finished import FinishedJobs, Known
 from zoo_runner.engines.kubernetes.job_pod.request import Mount, StepRequest
 from zoo_runner.engines.kubernetes.job_pod.script import build_folders_script, build_script
 from zoo_runner.engines.kubernetes.job_pod.steps import Steps
@@ -123,9 +125,53 @@ def build_request(step: Any, pod: dict[str, Any]) -> StepRequest:
 
 
 class _Tool(ConfinedTool, CalrissianCommandLineTool):  # type: ignore[misc]
+    finished: ClassVar[FinishedJobs]
+    # what `identify_process` computes
+    identity = ""
+
     def make_job_runner(self, runtimeContext: Any) -> Any:
         super().make_job_runner(runtimeContext)
         return _Step
+
+    def collect_output_ports(self, *args: Any, **kwargs: Any) -> Any:
+        """Collect the outputs, and have their files on the disk."""
+        outputs = super().collect_output_ports(*args, **kwargs)
+        self.finished.sync(outputs)
+        return outputs
+
+    def job(self, job_order: Any, output_callbacks: Any, runtimeContext: Any) -> Any:
+        """Yield the job, or one that has its outputs from the pod before."""
+        ours = self.finished.identify(self, job_order)
+        if ours and (known := self.finished.find(ours)):
+            name = uniquename(runtimeContext.name or shortname(self.tool.get("id", "job")))
+            yield _Known(name, known, output_callbacks)
+            return
+        folders: list[str] = []
+
+        def keep(outputs: Any, status: str) -> None:
+            if ours and status == "success":
+                self.finished.keep(ours, folders[0], outputs)
+            output_callbacks(outputs, status)
+
+        for job in super().job(job_order, keep, runtimeContext):
+            folders.append(job.outdir)
+            yield job
+
+
+class _Known:
+    """Stands for a job of a step whose outputs are known."""
+
+    prov_obj = None
+
+    def __init__(self, name: str, known: Known, callback: Any) -> None:
+        self.name, self.outdir, self._outputs, self._callback = name, known.folder, known.outputs, callback
+
+    def run(self, runtimeContext: Any, tmpdir_lock: Any = None) -> None:
+        """Say so, and give the outputs."""
+        line = f"step {self.name!r} has ended in the earlier pod of this job: it is not run again"
+        _Step.steps.report(EngineLine("info", line))
+        with runtimeContext.workflow_eval_lock:
+            self._callback(self._outputs, "success")
 
 
 class _Executor(ThreadPoolJobExecutor):  # type: ignore[misc]
@@ -172,17 +218,25 @@ def run(spec: dict[str, Any], steps: Steps) -> dict[str, Any] | None:
     tool = None if spec["is_staged"] else load_document(spec, _Tool)
     executor = _Executor(spec["max_ram_mib"], spec["max_cores"])
     steps.wait_for_order()
+    whole = _Tool.finished.identify_package(spec)
+    if known := _Tool.finished.find(whole):
+        steps.report(EngineLine("info", "all steps have ended in the earlier pod of this job: none is run again"))
+        return known.outputs
+    _Tool.finished.clean_outputs()
     tool = tool or load_document(spec, _Tool)
     succeeded = run_document(spec, tool, executor, _runtime_context(spec, executor))
     if executor.refused:
         raise executor.refused
     outputs: dict[str, Any] | None = json.loads(Path(spec["outputs"]).read_text()) if succeeded else None
+    if outputs is not None:
+        _Tool.finished.keep(whole, None, outputs)
     return outputs
 
 
 def launch(spec: dict[str, Any], steps: Steps) -> None:
     """Run the package; every failure ends as a message."""
-    _Step.steps = steps
+    _Step.steps, _Tool.finished = steps, FinishedJobs(Path(spec["scratch"]))
+    _Tool.finished.clean()
     # cwltool reports the error class of this cwl-utils version as an internal error, without step and reason
     cwl_utils.expression.WorkflowException = WorkflowException  # type: ignore[attr-defined]
     # it writes the pod of each step as YAML for a log that nobody keeps: two fifths of what a step costs here

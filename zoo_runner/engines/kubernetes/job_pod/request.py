@@ -65,6 +65,9 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _MOST = 1e12  # cores, MiB, devices
 _LONGEST_NAME = 1000
 _OF_THE_KERNEL = ("proc", "sys", "dev")
+_RUN = CWL_FOLDERS[0]
+OUT, OUTPUTS, RECORDS = "out", "outputs", "finished"
+"""In the folder of a run: folders in which steps write, the outputs of the package, records of what has ended."""
 
 
 def read_request(data: Mapping[str, Any]) -> StepRequest:
@@ -127,6 +130,8 @@ def _check_mount(mount: Mount) -> None:
     source = PurePosixPath(mount.source)
     if ".." in source.parts or source.parts[:1] not in {(folder,) for folder in CWL_FOLDERS}:
         raise ValueError(f"{mount.source!r} is not a file of the job")
+    if source.parts[0] == _RUN and source.parts[1:2] in {(), (RECORDS,)}:
+        raise ValueError(f"{mount.source!r} is not for steps")
     path = PurePosixPath(mount.path)
     if not path.is_absolute() or len(path.parts) < 2 or ".." in path.parts or "\0" in mount.path + mount.source:
         raise ValueError(f"{mount.path!r} is no place in a container")
