@@ -191,6 +191,30 @@ def test_a_message_that_ends_the_program_each_time_is_a_dead_letter(hub: Hub) ->
     assert hub.ingest() == []
 
 
+def handle_dead_letters(hub: Hub, action: str) -> list[dict[str, Any]]:
+    done = hub.site.command("ingest", hub.file, "--dead-letters", action, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_an_operator_sees_dead_letters_and_sends_them_again(hub: Hub) -> None:
+    body = hub.send(added=[f"{PREFIX}/late.cwl"])
+    hub.broker.send(b"no message")
+    # two attempts of the first, one of the second
+    assert [one["outcome"] for one in hub.ingest(exit_code=7)].count("dead letter") == 2
+    # to look at them takes nothing away
+    for _ in range(2):
+        found = {one["code"]: one for one in handle_dead_letters(hub, "list")}
+        assert sorted(found) == ["bus.absent", "bus.message"]
+    assert (found["bus.absent"]["body"], found["bus.absent"]["files"]) == (body.decode(), f"{PREFIX}/late.cwl")
+    hub.put("late.cwl", TOOL.format(id="late", doc="one"))
+    assert len(handle_dead_letters(hub, "send-again")) == 2
+    assert sorted(one["outcome"] for one in hub.ingest(exit_code=7)) == ["dead letter", "done"]
+    assert hub.list_processes() == {"late": "one"}
+    assert [one["body"] for one in handle_dead_letters(hub, "discard")] == ["no message"]
+    assert handle_dead_letters(hub, "list") == []
+
+
 def test_hostile_messages_are_dead_letters_with_a_code_and_hold_up_no_other(hub: Hub) -> None:
     ndvi = hub.put("ndvi.cwl", TOOL.format(id="ndvi", doc="one"))
     (hub.bucket / "secret.cwl").write_text(TOOL.format(id="secret", doc="one"))

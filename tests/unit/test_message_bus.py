@@ -335,6 +335,16 @@ def test_what_is_older_than_the_last_message_of_a_file_is_left(ingester: Ingeste
     assert ingester.read(key, "").seen == {KEY: 5}
 
 
+def test_of_files_that_never_were_there_only_the_newest_are_remembered(
+    ingester: Ingester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zoo_runner.harvest.ingester.MOST_SEEN", 2)
+    keys = [f"{name}.cwl" for name in "abc"]
+    for number, key in enumerate(keys):
+        ingester.handle(ChangeMessage("forest", "catalogue", deleted=(key,)), number + 1)
+    assert ingester.read(ingester.build_key("forest"), "").seen == {"b.cwl": 2, "c.cwl": 3}
+
+
 def test_an_announcement_that_is_refused_leaves_the_change_to_be_made_again(tmp_path: Path) -> None:
     def refuse(*_: Any) -> None:
         raise EngineError("it has no permission", "Look.", code="bus.refused")

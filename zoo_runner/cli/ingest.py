@@ -26,6 +26,11 @@ def add_ingest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
     @click.option("--bus", metavar="URL", default="", help="Another bus than the file names: pulsar://host:port.")
     @click.option("--once", is_flag=True, help="Handle the messages that wait, and end.")
     @click.option(
+        "--dead-letters",
+        type=click.Choice(["list", "send-again", "discard"]),
+        help="Show the messages that could not be carried out, and send them again or throw them away; then end.",
+    )
+    @click.option(
         "--records", type=click.Path(path_type=Path), help="Folder of what was deployed. [default: in ZOO_RUNNER_STATE]"
     )
     @click.option(
@@ -36,7 +41,15 @@ def add_ingest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
     @click.option(
         "--format", "form", type=click.Choice(["text", "json"]), default="text", help="json: a line an attempt."
     )
-    def ingest(messages: Path, bus: str, once: bool, records: Path | None, probes: Path | None, form: str) -> None:
+    def ingest(
+        messages: Path,
+        bus: str,
+        once: bool,
+        dead_letters: str | None,
+        records: Path | None,
+        probes: Path | None,
+        form: str,
+    ) -> None:
         """Deploy the workflows that messages of a data hub's bus (Apache Pulsar) name, until SIGTERM or Ctrl-C.
 
         MESSAGES is a YAML file that names the server, the bus and the bucket of the files. Workflows that are new,
@@ -49,6 +62,9 @@ def add_ingest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         files: s3://catalogue-population
         keys: "git-harvester/{workspace}/"
         """
+        if dead_letters:
+            _handle_dead_letters(messages, bus, dead_letters, form)
+            return
         _ingest(read(for_service=True), messages, bus, once, records, probes, form)
 
 
@@ -85,6 +101,27 @@ def _ingest(
             show(delivered)
             (unfinished.discard if delivered.outcome is Outcome.DONE else unfinished.add)(delivered.message)
     sys.exit(_NOT_ALL if once and unfinished else 0)
+
+
+def _handle_dead_letters(path: Path, bus: str, action: str, form: str) -> None:
+    from zoo_runner.config.extras import extra
+
+    with extra("pulsar"), extra("dulwich"):
+        from zoo_runner.harvest.bus_settings import load_ingest
+        from zoo_runner.harvest.dead_letters import MOST, Action, handle_dead_letters
+    from zoo_runner.model.codec import to_plain
+    from zoo_runner.model.printable import make_lines
+
+    letters = handle_dead_letters(load_ingest(path, bus).bus, Action(action))
+    for one in letters:
+        if form == "json":
+            print_json_line(to_plain(one))
+            continue
+        click.echo(make_lines(f"{one.message} {one.buried}: {one.reason} ({one.code})"))
+        click.echo(make_lines(f"  {one.remedy}\n  {one.body[:500]}"))
+    more = "; there may be more: call it again" if len(letters) >= MOST else ""
+    done = {Action.LIST: "", Action.SEND_AGAIN: ", sent again", Action.DISCARD: ", thrown away"}[Action(action)]
+    print_message(f"{len(letters)} dead letters{done}{more}")
 
 
 def _notify(problem: "Diagnosis") -> None:

@@ -54,6 +54,7 @@ class Bus:
         self._settings, self._probes = settings, probes or Probes()
         self._client: pulsar.Client | None = None
         self._producers: dict[str, pulsar.Producer] = {}
+        self._kept: set[str] = set()
 
     def publish(self, topic: str, body: bytes, properties: Mapping[str, str] | None = None) -> None:
         """Send a message; it is stored at the bus when this returns."""
@@ -62,13 +63,19 @@ class Bus:
                 self._producers[topic] = self._connect().create_producer(topic, send_timeout_millis=_SECONDS * 1000)
             self._producers[topic].send(body, properties=dict(properties or {}))
 
+    def keep(self, topic: str) -> None:
+        """Have the bus keep what is sent to a topic until it is read: it may keep nothing that nobody subscribed to."""
+        if topic not in self._kept:
+            with self.subscribed(topic):
+                self._kept.add(topic)
+
     @contextmanager
-    def subscribed(self) -> Iterator["Subscription"]:
-        """Receive messages while the block runs: also those that were sent before the first time."""
-        settings = self._settings
-        with self._translating(f"the subscription {settings.subscription} of {settings.topic}"):
+    def subscribed(self, topic: str = "") -> Iterator["Subscription"]:
+        """Receive messages of a topic while the block runs: also those that were sent before the first time."""
+        settings, topic = self._settings, topic or self._settings.topic
+        with self._translating(f"the subscription {settings.subscription} of {topic}"):
             consumer = self._connect().subscribe(
-                settings.topic,
+                topic,
                 settings.subscription,
                 # one that waits for another attempt holds up no other
                 consumer_type=pulsar.ConsumerType.Shared,
@@ -219,4 +226,6 @@ class Subscription:
 def _read_message(received: "pulsar.Message") -> Message:
     found, topic = received.message_id(), received.topic_name()
     identity = f"{topic}:{found.ledger_id()}:{found.entry_id()}:{found.partition()}:{found.batch_index()}"
-    return Message(identity, received.data(), received.publish_timestamp(), topic, received)
+    return Message(
+        identity, received.data(), received.publish_timestamp(), topic, received, dict(received.properties())
+    )

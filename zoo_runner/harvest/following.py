@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from time import monotonic
 
-from zoo_runner.harvest.bus import Bus, BusUnreachableError
+from zoo_runner.harvest.bus import Bus, BusRefusedError, BusUnreachableError
 from zoo_runner.harvest.bus_settings import Ingest
 from zoo_runner.harvest.delivery import FIRST_SECONDS, LONGEST_SECONDS, Attempts, Delivered, Delivery, describe_death
 from zoo_runner.harvest.ingester import Handled, Ingester
@@ -41,6 +41,11 @@ def follow_messages(
             return ingester.handle(parse_message(message.body, ingest), message.published)
 
         def bury(message: Message, problem: Diagnosis, handled: Handled) -> None:
+            try:
+                bus.keep(ingest.bus.refused_topic)
+            except BusRefusedError as error:
+                # somebody else may read them, with a subscription of its own
+                notify(error.diagnosis)
             bus.publish(ingest.bus.refused_topic, message.body, describe_death(message, problem, handled))
 
         while stop.reason is None:

@@ -31,6 +31,9 @@ from zoo_runner.package.resolver import Resolve
 LASTING = ("bus.file", "harvest.same-id", "package.invalid", "package.unsupported", "package.too-large")
 """Codes of what another attempt would not change, as long as the file does not."""
 
+MOST_SEEN = 10_000
+"""Of how many files the time of the newest message is kept."""
+
 
 class SameIdError(EngineError):
     """Two files have workflows of the same id."""
@@ -164,7 +167,7 @@ class _Message:
             works = works and one.problem is None
             yield one
         if works and self._record.seen.get(path) != self._published:
-            self._write(replace(self._record, seen={**self._record.seen, path: self._published}))
+            self._write(replace(self._record, seen=_add_newest(self._record.seen, path, self._published)))
 
     def _plan(self, path: str, found: Found) -> list[Change]:
         known = {name: one for name, one in self._record.deployed.items() if one.path == path}
@@ -188,3 +191,9 @@ class _Message:
     def _write(self, record: Record) -> None:
         self._record = record
         self._ingester.write(self._key, record)
+
+
+def _add_newest(seen: Mapping[str, int], path: str, published: int) -> dict[str, int]:
+    """Add a file, and forget the oldest: messages may name any number of files that never were there."""
+    added = {**seen, path: published}
+    return dict(sorted(added.items(), key=lambda one: one[1])[-MOST_SEEN:])

@@ -8,7 +8,7 @@ Members that are not known here are left alone.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from zoo_runner.access_documents import WORKSPACE
@@ -28,6 +28,7 @@ class Message:
     published: int
     topic: str
     handle: Any = None
+    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 class MessageError(EngineError):
