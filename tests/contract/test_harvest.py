@@ -4,7 +4,7 @@ import hmac
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -13,28 +13,14 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.gitserver import PASSWORD, USER, Repository, create_repository, serving_git
-from tests.serving import Server, find_free_port, serving
-from tests.site import Site
+from tests.gitserver import PASSWORD, USER, serving_git
+from tests.harvesting import TOOL, Field, Running, list_changes, open_field, running_server
+from tests.serving import Server, find_free_port
 from tests.waiting import wait_for
-from zoo_runner.cli.harvest import describe_report
 from zoo_runner.harvest.fetching import Limits, find_commit, read_commit
-from zoo_runner.harvest.harvester import Harvester
-from zoo_runner.harvest.records import Records
 from zoo_runner.harvest.sources import load_harvest
 from zoo_runner.model.errors import EngineError
-from zoo_runner.package.resolver import WarmResolver
 
-TOOL = """\
-cwlVersion: v1.2
-class: CommandLineTool
-id: {id}
-doc: {doc}
-baseCommand: [echo, {doc}]
-inputs: []
-outputs: {{said: stdout}}
-stdout: said.txt
-"""
 FLOW = """\
 cwlVersion: v1.2
 class: Workflow
@@ -46,57 +32,16 @@ steps:
 """
 
 
-class Field:
-    """A repository, the server of an installation, and the command that connects them."""
-
-    def __init__(self, site: Site, server: Server, repository: Repository, git: str, resolver: WarmResolver) -> None:
-        self.site, self.server, self.repository, self.resolver = site, server, repository, resolver
-        self.url = f"{git}/repository.git"
-        self.file = site.folder / "sources.yml"
-        self.write(url=self.url)
-
-    def write(self, server: str = "", access: str = "", **source: Any) -> None:
-        more = {"access": access} if access else {}
-        self.file.write_text(json.dumps({"server": server or self.server.url, "sources": [source], **more}))
-
-    def harvest(self, *, works: bool = True, again: bool = False, dry: bool = False) -> dict[str, Any]:
-        records = Records(self.site.folder / "records")
-        harvest, settings = load_harvest(self.file), self.site.settings
-        harvester = Harvester(harvest, settings, records, self.resolver, again=again, dry=dry)
-        (report,) = harvester.run()
-        assert report.succeeded == works, report
-        return describe_report(report)
-
-    def list_processes(self) -> list[str]:
-        return sorted(one["id"] for one in self.server.request("GET", "/processes").json["processes"])
-
-    def describe(self, process: str) -> str:
-        return str(self.server.request("GET", f"/processes/{process}").json["description"])
-
-
 @pytest.fixture(scope="module")
-def running(
-    tmp_path_factory: pytest.TempPathFactory, package_cache: Path
-) -> Iterator[tuple[Site, Server, WarmResolver]]:
-    folder = tmp_path_factory.mktemp("harvest")
-    site = Site(folder, package_cache)
-    with serving(site.environ, folder) as server, closing(WarmResolver()) as resolver:
-        yield site, server, resolver
+def running(tmp_path_factory: pytest.TempPathFactory, package_cache: Path) -> Iterator[Running]:
+    with running_server(tmp_path_factory.mktemp("harvest"), package_cache) as one:
+        yield one
 
 
 @pytest.fixture
-def field(running: tuple[Site, Server, WarmResolver], tmp_path: Path) -> Iterator[Field]:
-    site, server, resolver = running
-    repository = create_repository(tmp_path)
-    with serving_git(tmp_path / "served") as git:
-        one = Field(Site(tmp_path, site.cache), server, repository, git, resolver)
+def field(running: Running, tmp_path: Path) -> Iterator[Field]:
+    with open_field(running, tmp_path) as one:
         yield one
-        for process in one.list_processes():
-            server.request("DELETE", f"/processes/{process}")
-
-
-def list_changes(report: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(one["change"]["kind"], one["change"]["name"]) for one in report["done"]]
 
 
 def test_the_access_document_beside_the_workflows_reaches_the_place_from_which_servers_read_it(field: Field) -> None:
@@ -423,6 +368,19 @@ def test_the_outcome_is_shown_at_the_commit(field: Field, tmp_path: Path) -> Non
         report = field.harvest()
         assert (report["unposted"]["code"], list_changes(report)) == ("harvest.status", [("replace", "a")])
         assert "another" not in json.dumps(report)
+
+
+def test_an_outcome_that_the_git_server_did_not_take_is_shown_by_the_next_run(field: Field, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("status-token")
+    status: dict[str, Any] = {"commit-status": "gitea", "status-token-file": "token"}
+    field.write(url=field.url, **{**status, "status-api": f"http://127.0.0.1:{find_free_port()}/api/v1"})
+    field.repository.push({"a.cwl": TOOL.format(id="a", doc="one")})
+    assert field.harvest()["unposted"]["code"] == "api.unreachable"
+    with serving_statuses() as (api, got):
+        field.write(url=field.url, **{**status, "status-api": api})
+        report = field.harvest()
+        assert (report["unchanged"], report["unposted"], field.harvest()["unposted"]) == (True, None, None)
+    assert [document["description"] for _, _, document in got] == ["1 workflows are deployed"]
 
 
 def send_push(port: int, url: str, secret: str) -> int:

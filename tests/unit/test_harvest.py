@@ -11,7 +11,7 @@ import pytest
 
 from tests.unit.messages import Check
 from zoo_runner.access_documents import Kind as Use
-from zoo_runner.harvest.access import FILE, Access, list_strange, plan_access, read_access
+from zoo_runner.harvest.access import FILE, Access, list_strange, plan_access, plan_closing, read_access
 from zoo_runner.harvest.addresses import find_place, is_over_ssh
 from zoo_runner.harvest.commit_status import build_status
 from zoo_runner.harvest.git import Tree, build_ssh_command
@@ -19,7 +19,7 @@ from zoo_runner.harvest.hooks import find_pushed, is_genuine
 from zoo_runner.harvest.packed import rename_process
 from zoo_runner.harvest.patterns import build_matcher
 from zoo_runner.harvest.planning import MOST_ATTEMPTS, Change, Deployed, Kind, list_left, plan_changes
-from zoo_runner.harvest.sources import Harvest, Source, parse_harvest
+from zoo_runner.harvest.sources import Harvest, Source, load_harvest, parse_harvest
 from zoo_runner.harvest.workflows import LONGEST_SECONDS, Found, Workflow, find_workflows
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.package import Package
@@ -69,16 +69,17 @@ def test_the_access_document_of_a_source_says_who_may_use_its_processes() -> Non
         '{"workflows": {"a": {"access": "public"}, "b": {"access": "public", "type": "user-service"}}}'
     )
     before = {name: Deployed(f"{name}.cwl", "1", f"process-{name}") for name in "abcd"}
-    after = {name: one for name, one in before.items() if name != "d"} | {
-        "new": Deployed("new.cwl", "1", "", done=False)
-    }
+    before |= {"new": Deployed("new.cwl", "1", "", done=False)}
     assert access.document
-    assert plan_access(access.document, before, after) == {
+    after = {name: one for name, one in before.items() if name != "d"}
+    # before anything else is changed: what is not named, or is to go
+    closed = {"process-c": Use.PRIVATE, "process-d": Use.PRIVATE}
+    assert plan_closing(access.document, before, {"d"}) == closed
+    assert plan_closing(None, before, {"d"}) == {"process-d": Use.PRIVATE}
+    assert plan_access(access.document, after) == {
         "process-a": Use.PUBLIC,
         "process-b": Use.USER_SERVICE,
-        # it is not named, and is gone
         "process-c": Use.PRIVATE,
-        "process-d": Use.PRIVATE,
     }
     found = build_found("b.cwl", c="1")
     (strange,) = list_strange(access, found, before)
@@ -131,6 +132,25 @@ def test_each_server_has_a_record_of_its_own() -> None:
 def test_what_is_gone_is_removed_before_others_are_deployed() -> None:
     kinds = [one.kind for one in plan_changes(build_found(b="1"), {"a": Deployed("a.cwl", "1", "a")})]
     assert kinds == [Kind.UNDEPLOY, Kind.DEPLOY]
+
+
+@pytest.mark.parametrize("text", ["server: [", "a: " + "[" * 10_000, "a: 1\na: 2", "\x00", "- server"])
+def test_a_file_that_is_no_yaml_is_refused_as_such(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "sources.yml"
+    path.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load_harvest(path)
+    assert caught.value.diagnosis.code == "harvest.sources"
+
+
+def test_what_was_in_a_folder_that_cannot_be_read_stays() -> None:
+    known = {"a": Deployed("lib/a.cwl", "1", "a"), "b": Deployed("library/b.cwl", "1", "b")}
+    assert plan_changes(build_found("lib"), known) == [Change(Kind.UNDEPLOY, "b", "library/b.cwl")]
+
+
+def test_what_exists_counts_as_ones_own_on_request() -> None:
+    (change,) = plan_changes(build_found(a="1"), {}, adopt=True)
+    assert (change.kind, change.is_ours) == (Kind.DEPLOY, True)
 
 
 def test_what_was_given_up_is_tried_again_on_request() -> None:

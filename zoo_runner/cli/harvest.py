@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from math import inf
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zoo_runner.harvest.sources import Harvest
 
 _NOT_ALL = 7
+_PAUSE_SECONDS = 60.0
 
 
 def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
@@ -39,6 +40,11 @@ def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         "--again", is_flag=True, help="Look at every commit again, try what was given up, and deploy what was removed."
     )
     @click.option(
+        "--adopt",
+        is_flag=True,
+        help="Take processes of the workflows' ids that exist for those of the sources: after records were lost.",
+    )
+    @click.option(
         "--records", type=click.Path(path_type=Path), help="Folder of what was deployed. [default: in ZOO_RUNNER_STATE]"
     )
     @click.option("--report", type=click.Path(path_type=Path), help="Write what was found and done to this file, JSON.")
@@ -51,6 +57,7 @@ def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         listen: str | None,
         dry_run: bool,
         again: bool,
+        adopt: bool,
         records: Path | None,
         report: Path | None,
         form: str,
@@ -69,7 +76,10 @@ def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
             include: ["*.cwl"]
             exclude: [tests/]
         """
-        _harvest(read(for_service=True), sources, records, report, form, every, listen, dry_run, again)
+        if adopt and (every or listen):
+            raise click.BadParameter("adopt once, then go on without it", param_hint="--adopt")
+        choices = {"again": again, "adopt": adopt, "dry": dry_run}
+        _harvest(read(for_service=True), sources, records, report, form, every, listen, choices)
 
 
 def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
@@ -80,8 +90,7 @@ def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
     form: str,
     every: float | None,
     listen: str | None,
-    dry: bool,
-    again: bool,
+    choices: Mapping[str, bool],
 ) -> None:
     from zoo_runner.config.extras import extra
 
@@ -94,32 +103,54 @@ def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
     from zoo_runner.package.resolver import WarmResolver
 
     show = _show if form == "text" else lambda report: print_json_line(describe_report(report))
-    folder = records or configuration.workspace.folders.harvests
-    stop, pushes, next_whole = Cancellation(), Pushes(), 0.0
+    kept = Records(records or configuration.workspace.folders.harvests)
+    settings, storage = configuration.settings, configuration.workspace.storage
+    stop, pushes = Cancellation(), Pushes()
     stop.when_cancelled(pushes.stop)
-    only: frozenset[tuple[str, ...]] | None = frozenset()
+
+    def run(places: frozenset[tuple[str, ...]]) -> bool:
+        # read each time: a source may be added while this goes on
+        harvest = load_harvest(path)
+        reports: list[Report] = []
+        pushes.set_harvest(harvest)
+        with _announcing(harvest) as publish:
+            harvester = Harvester(harvest, settings, kept, resolver, storage, publish=publish, **choices)
+            for report in harvester.run(places):
+                reports.append(report)
+                show(report)
+        if file:
+            _write(file, reports)
+        return all(report.succeeded for report in reports)
+
     with closing(WarmResolver()) as resolver, cancelling_on_signals(stop), _listening(pushes, listen):
-        while only is not None:
-            # read each time: a source may be added while this goes on
-            harvest = load_harvest(path)
-            pushes.set_harvest(harvest)
-            settings, storage = configuration.settings, configuration.workspace.storage
-            reports = []
-            with _announcing(harvest) as publish:
-                harvester = Harvester(
-                    harvest, settings, Records(folder), resolver, storage, publish=publish, again=again, dry=dry
-                )
-                for report in harvester.run(only):
-                    reports.append(report)
-                    show(report)
-            if file:
-                _write(file, reports)
-            if every is None and listen is None:
-                break
-            # pushes do not put off what the others wait for
-            next_whole = monotonic() + (every or inf) if not only else next_whole
-            only = pushes.wait(max(0.0, next_whole - monotonic()) if every else None)
-    sys.exit(0 if all(report.succeeded for report in reports) else _NOT_ALL)
+        good = run(frozenset())
+        if every or listen:
+            good = _repeat(run, pushes, every, good)
+    sys.exit(0 if good else _NOT_ALL)
+
+
+def _repeat(
+    run: "Callable[[frozenset[tuple[str, ...]]], bool]", pushes: "Pushes", every: float | None, good: bool
+) -> bool:
+    """Run in an interval and for pushes until it is stopped; return whether the last run succeeded, or the first."""
+    from zoo_runner.model.errors import RunnerError
+
+    failed, next_whole = False, monotonic() + (every or inf)
+    while True:
+        pause = max(0.0, next_whole - monotonic()) if every else None
+        only = pushes.wait(min(pause or inf, _PAUSE_SECONDS) if failed else pause)
+        if only is None:
+            return good
+        # after one that failed, whatever that was for
+        only = frozenset() if failed else only
+        # pushes do not put off what the others wait for
+        next_whole = next_whole if only else monotonic() + (every or inf)
+        try:
+            good, failed = run(only), False
+        except RunnerError as error:
+            # the file is being edited, or another process harvests: that ends nothing
+            good, failed = False, True
+            print_message(f"{error.diagnosis.cause} ({error.diagnosis.code})\n  {error.diagnosis.remedy}")
 
 
 @contextmanager

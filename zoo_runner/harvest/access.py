@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from zoo_runner.access_documents import AccessDocument, DocumentStore, Kind, change_document, parse_entry
@@ -48,7 +48,7 @@ def read_access(tree: Tree) -> Access:
 
 def list_strange(access: Access, found: Found, known: Mapping[str, Deployed]) -> tuple[Finding, ...]:
     """List the findings of a document, and the names in it that are of no workflow of the commit; pure."""
-    held = {name for name, one in known.items() if one.path in found.held}
+    held = {name for name, one in known.items() if found.is_held(one.path)}
     named = access.document.workflows if access.document else {}
     strange = sorted(named.keys() - found.workflows.keys() - held)
     what = "names {!r}, which is no workflow of this commit"
@@ -60,16 +60,21 @@ def _refuse(why: str) -> Access:
     return Access(None, (Finding(FILE, Severity.ERROR, "harvest.access", why, _REMEDY),))
 
 
-def plan_access(
-    document: AccessDocument, before: Mapping[str, Deployed], after: Mapping[str, Deployed]
+def plan_closing(
+    document: AccessDocument | None, before: Mapping[str, Deployed], gone: Collection[str]
 ) -> dict[str, Kind]:
-    """Plan who may use the processes of a source, by their ids at the server; pure.
+    """Plan which processes become private before anything else is changed: a killed run leaves none open; pure.
 
-    What is gone is private: another process of its id must not be public for it.
+    What is gone becomes so without a document, too: another process of its id must not be public for it.
     """
-    gone = {one.process: Kind.PRIVATE for name, one in before.items() if name not in after and one.process}
-    kept = {one.process: document.find_kind(name) for name, one in after.items() if one.process}
-    return gone | kept
+    known = {name: one.process for name, one in before.items() if one.process}
+    private = {name for name in known if document and document.find_kind(name) is Kind.PRIVATE}
+    return {process: Kind.PRIVATE for name, process in known.items() if name in private or name in gone}
+
+
+def plan_access(document: AccessDocument, after: Mapping[str, Deployed]) -> dict[str, Kind]:
+    """Plan who may use the processes of a source that there are now, by their ids at the server; pure."""
+    return {one.process: document.find_kind(name) for name, one in after.items() if one.process}
 
 
 def write_access(place: str, storage: StorageProfile, workspace: str, kinds: Mapping[str, Kind]) -> None:

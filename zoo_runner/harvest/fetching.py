@@ -4,6 +4,7 @@ import json
 import resource
 import subprocess
 import sys
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import EngineError, RunnerError
 
+FETCHED = ".fetched-"
+"""What the names of folders begin with in which repositories lie while they are read."""
 _PROGRAM = (
     "import json, sys; order = json.load(sys.stdin); sys.path[:] = order['path'];"
     " from zoo_runner.harvest.fetching import serve; serve(order)"
@@ -41,8 +44,10 @@ def find_commit(source: Source, settings: Settings) -> str:
 
 
 def read_commit(source: Source, settings: Settings, commit: str, scratch: Path, limits: Limits = LIMITS) -> Tree:
-    """Read the documents of a commit; raises `EngineError`."""
-    return from_plain(Tree, _run(source, settings, commit, scratch, limits))
+    """Read the documents of a commit, with what is fetched in a folder in `scratch` meanwhile; raises `EngineError`."""
+    # removed here: a child that reached a limit removes nothing
+    with tempfile.TemporaryDirectory(prefix=FETCHED, dir=scratch) as name:
+        return from_plain(Tree, _run(source, settings, commit, Path(name), limits))
 
 
 def _run(

@@ -6,7 +6,6 @@ Runs in a process with limits (`fetching`): what a repository has may be of any 
 
 import shlex
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ HOST_KEY = "harvest.host-key"
 _SSH, _UNKNOWN_HOST = "ssh", "Host key verification failed"
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"
 _SUBMODULE = 0o160000
+_ITSELF = "."
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,9 @@ class Remote:
         return str(commit.decode())
 
     def read(self, commit: str, scratch: Path) -> Tree:
-        """Read the documents of a commit; what is fetched lies in a folder of its own in `scratch` meanwhile."""
+        """Read the documents of a commit; what is fetched lies in `scratch`, an empty folder that its owner removes."""
         wanted, path = [ObjectID(commit.encode())], self._path.encode()
-        with (
-            tempfile.TemporaryDirectory(prefix=".fetched-", dir=scratch) as name,
-            self._translating(),
-            Repo.init_bare(name) as repository,
-        ):
+        with self._translating(), Repo.init_bare(str(scratch)) as repository:
             self._client.fetch(path, repository, determine_wants=lambda refs, depth=None: wanted, depth=1)
             return _read_tree(repository, commit, self._source)
 
@@ -155,26 +151,42 @@ def _read_tree(repository: Repo, commit: str, source: Source) -> Tree:
     unread: dict[str, str] = {}
     store, left, number = repository.object_store, MOST_BYTES, 0
     matches = build_matcher(source.include, source.exclude)
+    whole, is_there = True, not source.folder
     for entry in store.iter_tree_contents(cast(Commit, repository[commit.encode()]).tree):
         path = _find_path(entry.path, source.folder)
         if path is None:
             continue
-        number += 1
+        number, is_there = number + 1, True
         if number > MOST_FILES:
             unread[path] = f"is beyond the first {MOST_FILES:,} files: narrow the folder of the source"
             return Tree(commit, documents, unread, whole=False)
-        if entry.mode == _SUBMODULE:
-            unread[path] = "is a submodule, which is a repository of its own: add it as a source"
-        if not stat.S_ISREG(entry.mode) or not (matches(path) or PurePosixPath(path).suffix in SUFFIXES):
-            continue
-        content = store[entry.sha].as_raw_string()
-        text = _decode(content)
-        if why := _refuse(content, text, left):
-            unread[path] = why
-            continue
-        documents[path] = text
-        left -= len(content)
-    return Tree(commit, documents, unread)
+        # the folder of the source itself, or one that it is in
+        whole = whole and path != _ITSELF
+        if other := _find_other(entry.mode, path):
+            unread[path] = other
+        is_chosen = matches(path) or PurePosixPath(path).suffix in SUFFIXES
+        if stat.S_ISREG(entry.mode) and is_chosen:
+            content = store[entry.sha].as_raw_string()
+            text = _decode(content)
+            if why := _refuse(entry.path, content, text, left):
+                unread[path] = why
+            else:
+                documents[path], left = text, left - len(content)
+    if not is_there:
+        unread[f"/{source.folder}"] = "is not in this commit: correct folder of the source if it was renamed"
+    return Tree(commit, documents, unread, whole)
+
+
+def _find_other(mode: int, path: str) -> str:
+    """Say what an entry is that is neither a file nor a folder, if documents might be expected there."""
+    if mode == _SUBMODULE:
+        return "is a submodule, which is a repository of its own: add it as a source"
+    if path == _ITSELF:
+        return "is no folder in this commit: correct folder of the source"
+    # what has another suffix is a picture or the like
+    if stat.S_ISLNK(mode) and PurePosixPath(path).suffix in ("", *SUFFIXES):
+        return "is a symbolic link, which is not followed: keep the file or folder itself there"
+    return ""
 
 
 def _decode(content: bytes) -> str:
@@ -184,7 +196,9 @@ def _decode(content: bytes) -> str:
         return ""
 
 
-def _refuse(content: bytes, text: str, left: int) -> str:
+def _refuse(name: bytes, content: bytes, text: str, left: int) -> str:
+    if not _decode(name):
+        return "its name is not UTF-8: rename it"
     if content.startswith(_LFS_POINTER):
         return "is in Git LFS: keep documents in git itself"
     if len(content) > LARGEST_BYTES:
@@ -194,12 +208,11 @@ def _refuse(content: bytes, text: str, left: int) -> str:
     return "" if len(content) <= left else f"is beyond {MOST_BYTES >> 20} MiB of documents: narrow the folder"
 
 
-def _find_path(path: bytes, folder: str) -> str | None:
-    """Return a path relative to the folder; None for one outside, or that is no text."""
-    try:
-        whole = PurePosixPath(path.decode())
-    except UnicodeDecodeError:
-        return None
+def _find_path(name: bytes, folder: str) -> str | None:
+    """Return a path relative to the folder, `.` for one that takes the place of the folder; None for one outside."""
+    whole = PurePosixPath(name.decode(errors="backslashreplace"))
     if not folder:
         return str(whole)
-    return str(whole.relative_to(folder)) if whole.is_relative_to(folder) else None
+    if whole.is_relative_to(folder):
+        return str(whole.relative_to(folder))
+    return _ITSELF if PurePosixPath(folder).is_relative_to(whole) else None

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import PurePosixPath
+from typing import Any
 
+from zoo_runner.access_documents import Kind as Use
+from zoo_runner.api_client import UnansweredError
 from zoo_runner.config.settings import Settings
-from zoo_runner.harvest.access import Access, list_strange, plan_access, read_access, write_access
+from zoo_runner.harvest.access import Access, list_strange, plan_access, plan_closing, read_access, write_access
 from zoo_runner.harvest.addresses import find_web_address
 from zoo_runner.harvest.announcing import Announcer, Publish
 from zoo_runner.harvest.applying import Done, Outlet, apply_changes
@@ -15,7 +18,7 @@ from zoo_runner.harvest.commit_status import post_status
 from zoo_runner.harvest.fetching import find_commit, read_commit
 from zoo_runner.harvest.git import Tree
 from zoo_runner.harvest.patterns import build_matcher
-from zoo_runner.harvest.planning import Change, Deployed, follow_renames, list_given_up, list_left, plan_changes
+from zoo_runner.harvest.planning import Change, Deployed, Kind, follow_renames, list_given_up, list_left, plan_changes
 from zoo_runner.harvest.records import Record, Records
 from zoo_runner.harvest.server import ProcessServer
 from zoo_runner.harvest.sources import Harvest, Source
@@ -62,6 +65,8 @@ class Report:
 class Harvester:
     """Keeps a server up to date with its sources; `again` tries what was given up, `dry` changes nothing.
 
+    `adopt`: processes of its workflows' ids that exist are taken for its own, after records were lost.
+
     `storage` is how the places of access documents and announced files are reached, `publish` sends announcements.
     """
 
@@ -75,34 +80,37 @@ class Harvester:
         *,
         publish: Publish | None = None,
         again: bool = False,
+        adopt: bool = False,
         dry: bool = False,
     ) -> None:
         self._harvest, self._settings, self._records, self._resolve = harvest, settings, records, resolve
         self._storage, self._announce, self._again, self._dry = storage, publish, again, dry
+        self._adopt = adopt
 
     def run(self, only: frozenset[tuple[str, ...]] = frozenset()) -> Iterator[Report]:
         """Harvest all sources, or those of some places; yield the report of each: one that fails stops no other."""
         with self._records.locked():
+            self._records.remove_left()
             for source in self._harvest.sources:
                 if not only or source.place in only:
                     yield self._post(source, self._run_source(source))
 
     def _post(self, source: Source, report: Report) -> Report:
         """Have the git server show the outcome at the commit, unless it does from the last run."""
-        if not source.commit_status or not report.commit or report.unchanged or self._dry:
+        if not source.commit_status or not report.commit or self._dry:
             return report
-        errors = [one for one in report.findings if one.severity == "error"]
-        problem = report.problem or next((one.problem for one in report.done if one.problem), None)
-        if problem:
-            said = problem.cause
-        elif errors:
-            said = f"{errors[0].path}: {errors[0].message}" + (f" (and {len(errors) - 1} more)" if errors[1:] else "")
-        else:
-            said = f"{len(report.workflows)} workflows are deployed"
+        key = self._harvest.build_key(source)
+        outcome = self._records.read(key, str(source)).unposted if report.unchanged else _build_outcome(report)
+        if not outcome:
+            return report
         try:
-            post_status(source, report.commit, problem is None and not errors, said, self._settings.proxies)
-        except RunnerError as error:
+            post_status(source, report.commit, outcome["good"], outcome["said"], self._settings.proxies)
+        except UnansweredError as error:
+            # the next run asks again
             return replace(report, unposted=error.diagnosis)
+        except RunnerError as error:
+            report = replace(report, unposted=error.diagnosis)
+        self._records.write(key, replace(self._records.read(key, str(source)), unposted={}))
         return report
 
     def _run_source(self, source: Source) -> Report:
@@ -111,23 +119,30 @@ class Harvester:
             record, commit = self._records.read(key, str(source)), find_commit(source, self._settings)
             report = replace(report, commit=commit, given_up=tuple(list_given_up(record.deployed)))
             handled = f"{commit} {_digest_patterns(source, self._harvest.access)}"
-            if record.commit == handled and not self._again:
+            if record.commit == handled and not (self._again or self._adopt):
                 return replace(report, unchanged=True)
             tree = read_commit(source, self._settings, commit, self._records.folder)
             found, access = self._find(source, tree), self._find_access(tree)
             record = replace(record, deployed=self._look_after(source, follow_renames(found, record.deployed)))
-            changes = plan_changes(found, record.deployed, again=self._again)
+            changes = plan_changes(found, record.deployed, again=self._again, adopt=self._adopt)
             findings = (*found.findings, *list_strange(access, found, record.deployed))
             report = replace(report, workflows=tuple(found.workflows), findings=findings)
             if self._dry:
                 return replace(report, done=tuple(map(Done, changes)))
-            report = replace(report, done=tuple(self._apply(source, record, found, changes, commit)))
+            gone = {change.name for change in changes if change.kind is Kind.UNDEPLOY}
+            closed = self._publish(source, plan_closing(access.document, record.deployed, gone))
+            report = replace(report, access=closed)
+            for one in self._apply(source, record, found, changes, commit):
+                # what was done before the server went away is reported as well
+                report = replace(report, done=(*report.done, one))
             after = self._records.read(key, str(source))
             report = replace(report, given_up=tuple(list_given_up(after.deployed)))
-            report = replace(report, access=self._publish(source, access, record, after))
+            kinds = plan_access(access.document, after.deployed) if access.document else {}
+            report = replace(report, access={**closed, **self._publish(source, kinds)})
             # only now: what is left is done by the next run, whatever ended this one
             if not list_left(after.deployed):
-                self._records.write(key, replace(after, commit=handled))
+                unposted = _build_outcome(report) if source.commit_status else {}
+                self._records.write(key, replace(after, commit=handled, unposted=unposted))
         except RunnerError as error:
             return replace(report, problem=error.diagnosis)
         return report
@@ -144,11 +159,10 @@ class Harvester:
             for name, one in known.items()
         }
 
-    def _publish(self, source: Source, access: Access, before: Record, after: Record) -> dict[str, str]:
-        """Write who may use the processes of a source, if it says so; return that."""
-        if access.document is None or not self._harvest.access:
+    def _publish(self, source: Source, kinds: Mapping[str, Use]) -> dict[str, str]:
+        """Write who may use processes of a source, where that is kept; return it."""
+        if not self._harvest.access or not kinds:
             return {}
-        kinds = plan_access(access.document, before.deployed, after.deployed)
         write_access(self._harvest.access, self._storage, source.workspace, kinds)
         return {process: kind.value for process, kind in kinds.items()}
 
@@ -180,6 +194,19 @@ class Harvester:
     def _open_server(self, source: Source, origin: Callable[[str], str] = lambda _: "") -> ProcessServer:
         base = self._harvest.build_base(source.workspace)
         return ProcessServer(base, self._harvest.token_file, self._settings.proxies, origin)
+
+
+def _build_outcome(report: Report) -> dict[str, Any]:
+    """Build what the git server is to show at the commit."""
+    errors = [one for one in report.findings if one.severity == "error"]
+    problem = report.problem or next((one.problem for one in report.done if one.problem), None)
+    if problem:
+        said = problem.cause
+    elif errors:
+        said = f"{errors[0].path}: {errors[0].message}" + (f" (and {len(errors) - 1} more)" if errors[1:] else "")
+    else:
+        said = f"{len(report.workflows)} workflows are deployed"
+    return {"good": problem is None and not errors, "said": said}
 
 
 def _digest_patterns(source: Source, access: str) -> str:

@@ -5,8 +5,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar, get_origin
 
+from ruamel.yaml.error import YAMLError
+
 from zoo_runner.model.errors import SettingsError
-from zoo_runner.package.parsing import parse_document
+from zoo_runner.package.parsing import ShapeError, parse_document
 
 _Kind = TypeVar("_Kind")
 
@@ -15,8 +17,8 @@ def read_document(path: Path, what: str) -> Mapping[str, Any]:
     """Read the object in a file; `what` says what is expected in it. Raises `SettingsError`."""
     try:
         document = parse_document(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise build_invalid(path, f"it cannot be read: {error}") from error
+    except (OSError, ValueError, ShapeError, YAMLError) as error:
+        raise build_invalid(path, f"it cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(document, Mapping):
         raise build_invalid(path, f"it is not an object with {what}")
     return document

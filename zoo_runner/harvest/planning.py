@@ -52,33 +52,35 @@ class Change:
     is_ours: bool = True
 
 
-def plan_changes(found: Found, known: Mapping[str, Deployed], *, again: bool = False) -> list[Change]:
+def plan_changes(
+    found: Found, known: Mapping[str, Deployed], *, again: bool = False, adopt: bool = False
+) -> list[Change]:
     """Plan the changes, removals first: a workflow may have got the id of one that is gone.
 
     Without `again`, what failed too often stays as it is. A process whose document is held stays in any case, and all
-    do where not all documents are known.
+    do where not all documents are known. `adopt`: processes that exist count as created by an earlier run.
     """
-    return [*_plan_removals(found, known, again), *_plan_workflows(found, known, again)]
+    return [*_plan_removals(found, known, again), *_plan_workflows(found, known, again or adopt, adopt)]
 
 
 def _plan_removals(found: Found, known: Mapping[str, Deployed], again: bool) -> Iterator[Change]:
     for name, one in known.items():
-        if name in found.workflows or one.path in found.held or not found.whole or _is_given_up(one, "", again):
+        if name in found.workflows or found.is_held(one.path) or not found.whole or _is_given_up(one, "", again):
             continue
         yield Change(Kind.UNDEPLOY, name, one.path, is_ours=one.ours)
 
 
-def _plan_workflows(found: Found, known: Mapping[str, Deployed], again: bool) -> Iterator[Change]:
+def _plan_workflows(found: Found, known: Mapping[str, Deployed], again: bool, adopt: bool) -> Iterator[Change]:
     for name, workflow in found.workflows.items():
         digest, before = workflow.package.digest, known.get(name)
         if before is None:
-            yield Change(Kind.DEPLOY, name, workflow.path, digest, is_ours=False)
+            yield Change(Kind.DEPLOY, name, workflow.path, digest, is_ours=adopt)
         elif _is_given_up(before, digest, again) or (before.done and before.digest == digest):
             continue
         elif before.process:
             yield Change(Kind.REPLACE, name, workflow.path, digest)
         else:
-            yield Change(Kind.DEPLOY, name, workflow.path, digest, is_ours=before.ours)
+            yield Change(Kind.DEPLOY, name, workflow.path, digest, is_ours=before.ours or adopt)
 
 
 def follow_renames(found: Found, known: Mapping[str, Deployed]) -> dict[str, Deployed]:

@@ -2,12 +2,15 @@
 
 import fcntl
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from zoo_runner.files import write_atomically
+from zoo_runner.harvest.fetching import FETCHED
 from zoo_runner.harvest.planning import Deployed
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.errors import EngineError, SettingsError
@@ -18,13 +21,15 @@ class Record:
     """What is known of a source: the last commit that was wholly handled, and its processes by workflow.
 
     `commit` is followed by a digest of the patterns with which it was handled. `seen`: of files that messages spoke of,
-    when the newest of these was sent, in milliseconds.
+    when the newest of these was sent, in milliseconds. `unposted` (`good`, `said`) is the outcome that the git server
+    is still to show at the commit.
     """
 
     source: str
     commit: str = ""
     deployed: Mapping[str, Deployed] = field(default_factory=dict)
     seen: Mapping[str, int] = field(default_factory=dict)
+    unposted: Mapping[str, Any] = field(default_factory=dict)
 
     def change(self, name: str, one: Deployed | None) -> "Record":
         """Return the record with another state of a workflow; without it for None."""
@@ -53,13 +58,19 @@ class Records:
                 ) from error
             yield
 
+    def remove_left(self) -> None:
+        """Remove what a killed process has left of repositories; the lock is held."""
+        for left in self.folder.glob(f"{FETCHED}*"):
+            shutil.rmtree(left, ignore_errors=True)
+
     def read(self, key: str, source: str) -> Record:
         """Read the record of a source; an empty one for a new source."""
         path = self._path(key)
         try:
             document = json.loads(path.read_bytes())
             known = {name: from_plain(Deployed, one) for name, one in document["deployed"].items()}
-            return Record(source, str(document["commit"]), known, dict(document.get("seen", {})))
+            seen, unposted = (dict(document.get(name, {})) for name in ("seen", "unposted"))
+            return Record(source, str(document["commit"]), known, seen, unposted)
         except FileNotFoundError:
             return Record(source)
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:

@@ -37,7 +37,8 @@ class ProcessServer:
     def ensure_free(self, name: str) -> None:
         """Raise `RefusedError` where there is a process of this id, which must be somebody else's."""
         answer = self._call("GET", _path(name))
-        if answer.status not in _ABSENT:
+        if not self._is_absent(answer):
+            self._ensure_api(answer)
             self._ensure(Answer(_EXISTS, {}, b"") if answer.status < 300 else answer, f"deploy {name!r}")
 
     def has(self, process: str) -> bool:
@@ -63,7 +64,7 @@ class ProcessServer:
         """Replace the package of a process, or deploy it where somebody has removed it; return its id."""
         query = f"?w={quote(workflow.process_id, safe='')}"
         answer = self._send("PUT", f"{_path(process)}{query}", workflow)
-        if answer.status in _ABSENT:
+        if self._is_absent(answer):
             return self.deploy(workflow, is_ours=False)
         self._ensure(answer, f"replace {process!r}")
         return process
@@ -71,19 +72,43 @@ class ProcessServer:
     def undeploy(self, process: str, name: str = "") -> None:
         """Remove a process; one that is gone is no error. It is not found by the `name` of its workflow."""
         answer = self._call("DELETE", _path(process))
-        if answer.status not in _ABSENT:
+        if not self._is_absent(answer):
             self._ensure(answer, f"undeploy {process!r}")
+
+    def _is_absent(self, answer: Answer) -> bool:
+        """Whether the API has no such process. Proxies say 404 too, of an API that is not there for the moment."""
+        if answer.status not in _ABSENT:
+            return False
+        if not answer.read_object():
+            listed = self._call("GET", "/processes")
+            self._ensure_api(listed)
+            self._ensure(listed, "list its processes")
+        return True
+
+    def _ensure_api(self, answer: Answer) -> None:
+        """Raise `RefusedError` for the page of a login or a proxy, which may say 200."""
+        kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if answer.status < 300 and kind == "text/html":
+            raise RefusedError(
+                "the address of the server answers with a web page, as logins and proxies do",
+                "Check the address of the server and the token file; have what stands before the API let it pass.",
+            )
 
     def _ensure(self, answer: Answer, what: str) -> None:
         if answer.status < 300:
+            self._ensure_api(answer)
             return
         said = answer.read_cause() or ("it has a process of this id" if answer.status == _EXISTS else "no reason given")
         said = self._client.mask(said)
         remedy = "See what the server says, and its log."
         if answer.status in (401, 403):
             remedy = "Check the token file of the sources, and that its account may deploy in this workspace."
+        elif answer.status < 400:
+            said = f"it points to {self._client.mask(answer.headers.get('location', 'nothing'))}"
+            remedy = "Name the address that answers itself as that of the server."
         elif answer.status == _EXISTS:
-            remedy = "Another source or person has deployed it: give the workflow another id, or undeploy that one."
+            remedy = "Another source or person has deployed it: give the workflow another id, or undeploy that one;"
+            remedy += " harvest --adopt takes it for one of this source, where the records were lost."
         raise RefusedError(f"the server refuses to {what}: HTTP {answer.status}: {said}", remedy)
 
     def _call(self, method: str, path: str) -> Answer:

@@ -61,6 +61,10 @@ class Found:
     held: frozenset[str]
     whole: bool = True
 
+    def is_held(self, path: str) -> bool:
+        """Whether a document is held, or a folder that it was in (there is a submodule in its place)."""
+        return path in self.held or any(str(folder) in self.held for folder in PurePosixPath(path).parents)
+
 
 Load = Callable[[Mapping[str, str], str], Package]
 """Resolves a package from its documents; raises `PackageError`."""
@@ -94,7 +98,7 @@ def _resolve(
     for number, path in enumerate(candidates):
         if number >= MOST_CANDIDATES or clock() > until:
             why = f"is beyond the first {MOST_CANDIDATES} documents, or half an hour: narrow the patterns of the source"
-            left.append(Finding(path, Severity.WARNING, "harvest.unread", why))
+            left.append(Finding(path, Severity.ERROR, "harvest.unread", why))
             continue
         try:
             packages[path] = load(texts, path)
