@@ -1,6 +1,7 @@
 """Side by side on the same cluster: this runner, a bare Calrissian Job with the same CWL, and pycalrissian.
 
     python -m bench.cluster [--rounds 5] [--jobs 20] [--steps 200] [--no-page]
+    python -m bench.cluster --lines [--rounds 5] [--engine calrissian] [--no-page]
 
 Needs a cluster (KUBECONFIG, or the one of `make cluster`) with warm images; the results store is started here, where
 pods reach it (--host). Each round runs every side once, in turning order; figures are medians. Writes its part of
@@ -17,8 +18,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
+from bench.lines import NUMBERS, Lines, build_part, build_table
 from bench.on_cluster import build_parser, installed, show
 from bench.options import whole
 from bench.peers import ECHO, PYCALRISSIAN, ROOT, ensure_pycalrissian, run_bare, run_pycalrissian
@@ -81,6 +84,16 @@ class Ours:
     left: list[float] = field(default_factory=list)
     engine: str = "calrissian"
 
+    def count_lines(self, package: Path) -> tuple[float, int]:
+        """Run one job; return its seconds, and how many lines the log of its step has of the tool."""
+        before, seconds = self._list_step_logs(), self.run(1, package)
+        (path,) = self._list_step_logs() - before
+        with path.open("rb") as log:
+            return seconds, sum(line.startswith(b"tile ") for line in log)
+
+    def _list_step_logs(self) -> set[Path]:
+        return set(self.configuration.workspace.folders.temp.rglob("lines.log"))
+
     def run(self, jobs: int, package: Path = ECHO, *words: str) -> float:
         """Start so many jobs at once; seconds until the last has its results document and logs."""
         context, draft = open_context(self.configuration), self._read(package, words)
@@ -140,12 +153,36 @@ def main() -> int:
     parser = build_parser(__doc__)
     parser.add_argument("--jobs", type=whole(), default=20)
     parser.add_argument("--steps", type=whole(), default=200, help="of the scatter, which each side runs once")
+    parser.add_argument("--lines", action="store_true", help="a tool that prints very many lines, and nothing else")
+    parser.add_argument("--engine", action="append", help="the engines that run it [default: calrissian]")
     words = parser.parse_args()
+    if words.lines:
+        return _measure_lines(words.host, words.rounds, words.engine or ["calrissian"], is_page=not words.no_page)
     with installed(words.host, ITEM) as (configuration, folder):
         scatter = folder / "scatter.cwl"
         scatter.write_text(_build_scatter(words.steps))
         table = _measure(configuration, words.rounds, words.jobs, scatter, words.steps)
     return show(table, "Jobs on Kubernetes", None if words.no_page else lambda text: _build_part(text, words.rounds))
+
+
+def _measure_lines(host: str, rounds: int, engines: Sequence[str], *, is_page: bool) -> int:
+    with installed(host) as (configuration, folder):
+        cluster, measured = Cluster(configuration.kubernetes), [Lines(number, folder) for number in NUMBERS]
+        sides = [Ours(configuration, cluster, engine=engine) for engine in engines]
+        # the first round reads the programs
+        for one in (Lines(1000, folder), *rounds * measured):
+            one.measure_peers()
+            for ours in sides:
+                one.measure(f"zoo-runner, {ours.engine}", partial(ours.count_lines, one.package))
+            one.measure("bare Calrissian Job", partial(_run_bare_alone, cluster, configuration, one.package))
+        cluster.close()
+        table = build_table(measured)
+    load = f"one node with {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end"
+    return show(table, "Many lines on Kubernetes", (lambda text: build_part(text, rounds, load)) if is_page else None)
+
+
+def _run_bare_alone(cluster: Cluster, configuration: Configuration, package: Path) -> tuple[float, None]:
+    return run_bare(cluster, configuration, 1, package), None
 
 
 def _build_scatter(steps: int) -> str:

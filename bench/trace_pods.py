@@ -47,7 +47,7 @@ def trace_pods(run: Callable[[], float], namespace: str) -> Trace:
     """
     containers = _Containers()
     with _watching_pods(namespace, containers.notice) as pods, _sampling(containers):
-        servers, client = _read_servers(), time.process_time()
+        servers, client = read_servers(), time.process_time()
         begun, used = time.monotonic(), read_busy_seconds()
         took = run()
         spent = time.process_time() - client
@@ -60,7 +60,7 @@ def trace_pods(run: Callable[[], float], namespace: str) -> Trace:
             trace.phases[name] = (end - begun, busy - used)
             begun, took, used = end, begun + took - end, busy
     trace.programs = {"client": spent, **containers.seconds}
-    for name, seconds in _read_servers().items():
+    for name, seconds in read_servers().items():
         trace.programs[name] = seconds - servers[name]
     return trace
 
@@ -170,7 +170,7 @@ def _watching_pods(namespace: str, notice: Callable[[Mapping[str, Any]], None]) 
             reader.join()
 
 
-def _read_servers() -> Mapping[str, float]:
+def read_servers() -> Mapping[str, float]:
     """Read the processor seconds of the programs of Kubernetes, with those of their children that have ended."""
     found = dict.fromkeys(_SERVERS, 0.0)
     for process in psutil.process_iter(["name", "cpu_times"]):

@@ -6,18 +6,19 @@ LONGEST_LINE = 64 * 1024
 """Bytes after which a line that a tool prints is cut: some print a hundred megabytes without an end of line."""
 
 
-def iterate_lines(read: Callable[[], bytes], longest: int | None = None) -> Iterator[list[str]]:
-    r"""Yield the lines of a stream in batches, without their ends (LF or CRLF).
+class LineCutter:
+    """Cuts what comes in chunks into lines, without their ends (LF or CRLF); one of more than `longest` bytes is cut.
 
-    `read` returns what there is, waits if there is nothing yet, and returns nothing at the end. A line of more than
-    `longest` bytes is cut. Bytes that are not UTF-8 are replaced.
-
-    >>> list(iterate_lines(iter([b"one\ntw", b"o\nthree", b""]).__next__))
-    [['one'], ['two'], ['three']]
+    Bytes that are not UTF-8 are replaced.
     """
-    rest = bytearray()
-    while chunk := read():
+
+    def __init__(self, longest: int | None = None) -> None:
+        self._longest, self._rest = longest, bytearray()
+
+    def feed(self, chunk: bytes) -> list[str]:
+        """Return the lines that have ended."""
         lines: list[str] = []
+        rest, longest = self._rest, self._longest
         whole, newline, last = chunk.rpartition(b"\n")
         if newline:
             lines = _split(_drop_returns(bytes(rest) + whole), longest)
@@ -28,10 +29,29 @@ def iterate_lines(read: Callable[[], bytes], longest: int | None = None) -> Iter
             *cut, last = _cut(bytes(rest), longest)
             lines += map(_decode, cut)
             rest[:] = last
-        if lines:
+        return lines
+
+    def end(self) -> list[str]:
+        """Return what has no end of line."""
+        last = [_decode(_drop_returns(bytes(self._rest)))] if self._rest else []
+        self._rest.clear()
+        return last
+
+
+def iterate_lines(read: Callable[[], bytes], longest: int | None = None) -> Iterator[list[str]]:
+    r"""Yield the lines of a stream in batches, as a `LineCutter` cuts them.
+
+    `read` returns what there is, waits if there is nothing yet, and returns nothing at the end.
+
+    >>> list(iterate_lines(iter([b"one\ntw", b"o\nthree", b""]).__next__))
+    [['one'], ['two'], ['three']]
+    """
+    cutter = LineCutter(longest)
+    while chunk := read():
+        if lines := cutter.feed(chunk):
             yield lines
-    if rest:
-        yield [_decode(_drop_returns(bytes(rest)))]
+    if last := cutter.end():
+        yield last
 
 
 def _drop_returns(lines: bytes) -> bytes:

@@ -60,7 +60,7 @@ def wait_until_refused(site: Site) -> None:
 
 def build_step(**spec: Any) -> Manifest:
     settings = build_step_settings(NAMES, KubernetesSettings())
-    pod = build_step_pod(REQUEST, settings, "a", Owner("job-attack-x", "0-0"))
+    pod = build_step_pod(REQUEST, settings, "a", Owner("job-attack-x", "0-0"), keeps_printed=True)
     del pod["metadata"]["ownerReferences"]
     pod["spec"].update(spec)
     return pod
@@ -257,6 +257,10 @@ ATTACKS: dict[str, tuple[Manifest, str]] = {
     ),
     "the whole volume of a job": (
         having(STEP, *CONTAINER, volumeMounts=[{"name": "work", "mountPath": "/x"}]),
+        "mounts",
+    ),
+    "the output of all steps": (
+        having(STEP, *CONTAINER, volumeMounts=[{"name": "work", "mountPath": "/x", "subPath": "printed"}]),
         "mounts",
     ),
     "the logs in the volume of a job": (

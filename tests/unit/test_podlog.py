@@ -1,12 +1,15 @@
 """Rules of the job pod's log."""
 
+import base64
+import json
+import zlib
 from dataclasses import replace
 from io import StringIO
 
 import pytest
 
 from zoo_runner.engines.kubernetes.job_pod.pod import PodOutput
-from zoo_runner.engines.kubernetes.pod_log import Handover, LastLine, decode_line, encode_line
+from zoo_runner.engines.kubernetes.pod_log import Handover, LastLine, decode_line, decode_lines, encode_line
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
 from zoo_runner.model.errors import (
     DismissedError,
@@ -115,3 +118,40 @@ def test_the_outcome_of_a_job_pod_gives_the_error_that_it_was_made_of(kind: type
 
 def test_a_job_with_results_has_no_error() -> None:
     assert restore_error(Outcome(Status.SUCCESSFUL, Results({}, {}, "s3://b/c.json"))) is None
+
+
+def test_much_that_a_step_printed_at_once_is_few_lines_with_the_last_in_plain() -> None:
+    printed = StepLines("write tile", tuple(f"tile {number} is écrit" for number in range(20_000)))
+    lines = encode_line(printed)
+    assert len(lines) < 10
+    assert sum(map(len, lines)) < sum(map(len, printed.lines)) / 4
+    assert '"last": "tile 19999 is \\u00e9crit"' in lines[-1]
+    blocks = [event for event in decode_lines(lines) if isinstance(event, StepLines)]
+    assert len(blocks) == len(lines)
+    assert [line for block in blocks for line in block.lines] == list(printed.lines)
+
+
+def test_lines_before_and_after_a_block_keep_their_place() -> None:
+    much = StepLines("write", ("x" * 40_000, "y" * 40_000))
+    lines = [*encode_line(StepLines("write", ("a", "b"))), *encode_line(much), "[write] c", "[other] d"]
+    assert list(decode_lines(lines)) == [
+        StepLines("write", ("a", "b", *much.lines)),
+        StepLines("write", ("c",)),
+        StepLines("other", ("d",)),
+    ]
+
+
+def test_a_line_that_is_longer_than_a_block_comes_through() -> None:
+    printed = StepLines("write", ("x" * 64_000, "\U0001f30d" * 60_000, "", "y"))
+    blocks = [event for event in decode_lines(encode_line(printed)) if isinstance(event, StepLines)]
+    assert [line for block in blocks for line in block.lines] == list(printed.lines)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["no base64!", base64.b64encode(b"no zlib").decode(), base64.b64encode(zlib.compress(bytes(1 << 30))).decode(), 7],
+    ids=["base64", "zlib", "bomb", "number"],
+)
+def test_a_block_that_is_none_is_a_line_of_the_engine(content: object) -> None:
+    line = json.dumps({"event": "PackedLines", "step": "write", "lines": 1, "last": "", "zlib": content})
+    assert decode_line(line) == EngineLine("info", line)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.values import workspace_of
 from zoo_runner.config.kubernetes import KubernetesSettings
+from zoo_runner.engines.kubernetes.job_pod.printing import PRINTED_MOUNT
 from zoo_runner.engines.kubernetes.job_pod.request import Mount, StepRequest
 from zoo_runner.engines.kubernetes.job_pod.steppod import (
     Owner,
@@ -154,3 +155,16 @@ def test_each_container_of_a_step_is_that_of_an_ordinary_user_without_capabiliti
     assert len(contexts) == 2
     assert all(one["allowPrivilegeEscalation"] is False for one in contexts)
     assert all(one["capabilities"] == {"drop": ["ALL"]} for one in contexts)
+
+
+def test_a_step_leaves_what_it_prints_in_a_folder_of_its_own_pod() -> None:
+    settings = build_step_settings(NAMES, KubernetesSettings())
+    pods = [build_step_pod(REQUEST, settings, tag, OWNER, keeps_printed=True) for tag in ("a", "b")]
+    mounts = [
+        [one for one in pod["spec"]["containers"][0]["volumeMounts"] if one["mountPath"] == PRINTED_MOUNT]
+        for pod in pods
+    ]
+    assert mounts == [
+        [{"name": "work", "mountPath": PRINTED_MOUNT, "subPath": f"printed/{pod['metadata']['name']}"}] for pod in pods
+    ]
+    assert mounts[0] != mounts[1]

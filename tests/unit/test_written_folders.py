@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from zoo_runner.engines.kubernetes.job_pod import steprunner, written_folders
+from zoo_runner.engines.kubernetes.job_pod import written_folders
 from zoo_runner.engines.kubernetes.job_pod.request import Mount, StepRequest
 from zoo_runner.engines.kubernetes.job_pod.steppod import Owner
 from zoo_runner.engines.kubernetes.job_pod.steprunner import StepRunner
@@ -165,11 +165,10 @@ def run(work: Path, attempts: list[Callable[[Path], object]], monkeypatch: pytes
     request = StepRequest("s", "run", "image", (), "/work", {}, (mount,), 1, 1, 1, 1)
     endings = iter([LOST, LOST, DONE])
 
-    def attempt(step: str, pod: Mapping[str, Any]) -> tuple[Ending, Mapping[str, Any]]:
+    def attempt(request: StepRequest, tag: str) -> tuple[Ending, Mapping[str, Any]]:
         attempts.pop(0)(work)
         return next(endings), {"metadata": {"name": "p"}, "spec": {"containers": []}, "status": {}}
 
-    monkeypatch.setattr(steprunner, "build_step_pod", lambda *_: {})
     monkeypatch.setattr(runner, "_attempt", attempt)
     runner._attempt_repeatedly(request)
     return events

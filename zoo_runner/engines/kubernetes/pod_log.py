@@ -1,15 +1,18 @@
 """The log of a job pod: lines that a person can read and from which its follower decodes every event; pure.
 
 [write] a line that the step `write` printed
+{"event": "PackedLines", ...}       many lines of a step at once: how many, the last of them, and all, compressed
 engine info: a line of the engine
 {"event": "StepStarted", ...}       an event of any other kind
 {"event": "Outcome", ...}           the last line: how the job ended
 {"event": "Handover"}               the last line of a node after which another one continues the job
 """
 
+import base64
 import json
 import re
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +26,16 @@ _PLAIN_STEP = re.compile(r"[^\]\x00-\x1f]+")
 _STEP_LINE = re.compile(r"\[(?P<step>[^\]]+)\] (?P<text>.*)", re.DOTALL)
 _ENGINE_LINE = re.compile(r"engine (?P<severity>info|warning|error): (?P<text>.*)", re.DOTALL)
 
+_PACKED = "PackedLines"
+# fewer than that are lines that a person can read
+_PLAIN_CHARACTERS = 16 << 10
+_BLOCK_CHARACTERS = 64 << 10
+# a block ends with the line that makes it long enough, which may be one of `LONGEST_LINE`, of other characters
+_LARGEST_BLOCK_BYTES = 1 << 20
+_SHOWN_CHARACTERS = 200
+_MOST_LINES = 100_000
+_LEVEL = 6
+
 
 @dataclass(frozen=True)
 class Handover:
@@ -34,8 +47,13 @@ LastLine = Outcome | Handover
 
 
 def encode_line(event: Event | LastLine) -> list[str]:
-    """Encode an event as lines of the pod's log."""
+    """Encode an event as lines of the pod's log; much that a step printed at once is compressed.
+
+    Runtime, kubelet and API work line by line, and kubelet forgets what is more than 10 MiB.
+    """
     match event:
+        case StepLines() if sum(map(len, event.lines)) > _PLAIN_CHARACTERS:
+            lines = [_pack(event.step, block) for block in _cut_blocks(event.lines)]
         case StepLines() if _PLAIN_STEP.fullmatch(event.step):
             lines = [f"[{event.step}] {line}" for line in event.lines]
         case EngineLine():
@@ -43,6 +61,38 @@ def encode_line(event: Event | LastLine) -> list[str]:
         case _:
             lines = [json.dumps({"event": type(event).__name__, **to_plain(event)}, ensure_ascii=False)]
     return lines if all(map(str.isascii, lines)) else [_make_utf8(line) for line in lines]
+
+
+def _cut_blocks(lines: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Cut lines into blocks of about a size; a line for itself may be longer."""
+    begin = size = 0
+    for number, line in enumerate(lines):
+        size += len(line) + 1
+        if size > _BLOCK_CHARACTERS:
+            yield lines[begin : number + 1]
+            begin, size = number + 1, 0
+    if begin < len(lines):
+        yield lines[begin:]
+
+
+def _pack(step: str, lines: Sequence[str]) -> str:
+    packed = zlib.compress("\n".join(lines).encode(errors="backslashreplace"), _LEVEL)
+    shown = lines[-1][:_SHOWN_CHARACTERS]
+    return json.dumps(
+        {"event": _PACKED, "step": step, "lines": len(lines), "last": shown, "zlib": base64.b64encode(packed).decode()}
+    )
+
+
+def _unpack(data: Any) -> StepLines:
+    """Raises `ValueError` for what is none, or has more than a block may have."""
+    inflate = zlib.decompressobj()
+    try:
+        content = inflate.decompress(base64.b64decode(data["zlib"], validate=True), _LARGEST_BLOCK_BYTES)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if not inflate.eof:
+        raise ValueError("a block is cut, or too large")
+    return StepLines(data["step"], tuple(content.decode().split("\n")))
 
 
 def _make_utf8(line: str) -> str:
@@ -64,7 +114,7 @@ def decode_line(line: str) -> Event | LastLine:
 
 
 def decode_lines(lines: Iterable[str]) -> Iterator[Event | LastLine]:
-    """Read lines of the pod's log; what a step printed in one go is one event again."""
+    """Read lines of the pod's log; what a step printed in one go is one event again, or one for each block."""
     step = ""
     printed: list[str] = []
     for event in map(decode_line, lines):
@@ -74,6 +124,10 @@ def decode_lines(lines: Iterable[str]) -> Iterator[Event | LastLine]:
         if isinstance(event, StepLines):
             step = event.step
             printed += event.lines
+            # a block; a thousand of them may come at once, which are not to be in memory together
+            if len(printed) >= _MOST_LINES or len(event.lines) > 1:
+                yield StepLines(step, tuple(printed))
+                printed = []
         else:
             yield event
     if printed:
@@ -86,11 +140,10 @@ def _decode_event(data: Any) -> Event | LastLine:
             return from_plain(Outcome, data)
         case "Handover":
             return Handover()
-        case _:
-            event = event_from_plain(data)
-            if not is_sound(event):
-                raise ValueError("a value of another type than the event has")
-            return event
+    event = _unpack(data) if data["event"] == _PACKED else event_from_plain(data)
+    if not is_sound(event):
+        raise ValueError("a value of another type than the event has")
+    return event
 
 
 def build_no_result(image: str, exit_code: int) -> RunnerError:

@@ -1,8 +1,8 @@
 """The shell scripts that run the program of a step in its own image, once or for several jobs; pure.
 
 It ends with 0, because Argo starts no container after one that failed, and stops those beside it: the exit code is in
-a file. What the program prints goes to a file on the volume, from which `collect` reports it line by line, and at the
-end to the log of the container too.
+a file. What the program prints goes to a file on the volume, from which `collect` reports it line by line. The last of
+it goes to the log of the container too, at the end: a runtime takes 14 s for 2,000,000 lines, which nothing waits for.
 """
 
 import shlex
@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 from zoo_runner.engines.argo.native.slots import Slot
 
+_SHOWN_BYTES = 1 << 20
 IN_CONTAINER = "in-container"
 """The argument with which the script of a pod learns that it is alone in its container."""
 
@@ -25,8 +26,8 @@ def build_tool_script(
     stderr: str | None = None,
 ) -> str:
     """Build the script of a job from the words of its command; redirected files are relative to its folder."""
-    places = (("<", stdin), (">", stdout), ("2>", stderr))
-    redirected = [f"{sign} {shlex.quote(place)}" for sign, place in places if place]
+    redirections = (("<", stdin), (">", stdout), ("2>", stderr))
+    redirected = [f"{sign} {shlex.quote(place)}" for sign, place in redirections if place]
     folders = sorted({str(PurePosixPath(place).parent) for place in (stdout, stderr) if place} - {"."})
     lines = [
         *(f"export {shlex.quote(f'{name}={value}')}" for name, value in sorted(variables.items())),
@@ -37,7 +38,8 @@ def build_tool_script(
         "}",
     ]
     files = {"began": slot.began, "code": slot.exit_code, "log": slot.log, "used": slot.used}
-    return "\n".join([*lines, _RUNNING.format(**{name: shlex.quote(str(path)) for name, path in files.items()})])
+    places = {name: shlex.quote(str(path)) for name, path in files.items()}
+    return "\n".join([*lines, _RUNNING.format(**places, shown=_SHOWN_BYTES)])
 
 
 # Only what every shell has: an image may have nothing else. `exit` comes last, and whole: `collect` waits for it.
@@ -54,7 +56,7 @@ code=$?
   read -r name cpu < cpu.stat && unit=us || {{ read -r cpu < cpuacct/cpuacct.usage && unit=ns; }}
   echo "used: peak_bytes=$peak cpu_$unit=$((cpu - before))" > {used}
 }}) 2> /dev/null
-cat {log} 2> /dev/null
+tail -c {shown} {log} 2> /dev/null || cat {log} 2> /dev/null
 echo "$code." > {code}
 exit 0
 """

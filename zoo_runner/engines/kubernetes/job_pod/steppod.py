@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo_runner.config.kubernetes import KubernetesSettings, parse_quantity
+from zoo_runner.engines.kubernetes.job_pod.printing import PRINTED_FOLDER, PRINTED_MOUNT
 from zoo_runner.engines.kubernetes.job_pod.request import StepRequest
 from zoo_runner.engines.kubernetes.job_pod.used import build_reporting_args
 from zoo_runner.engines.kubernetes.manifests import (
@@ -63,16 +64,26 @@ def _literally(text: str) -> str:
     return text.replace("$", "$$")
 
 
-def build_step_pod(request: StepRequest, settings: Mapping[str, Any], tag: str, owner: Owner) -> Manifest:
-    """Build the pod of a step from what was asked for and the settings of the job; `tag` distinguishes attempts."""
-    template = settings["template"]
-    container = _build_container(request, settings)
+def name_step_pod(request: StepRequest, settings: Mapping[str, Any], tag: str) -> str:
+    """Name the pod of a step; `tag` distinguishes attempts."""
+    return f"{settings['job']}-{dns_name(request.step, 40)}-{tag}"
+
+
+def build_step_pod(
+    request: StepRequest, settings: Mapping[str, Any], tag: str, owner: Owner, *, keeps_printed: bool = False
+) -> Manifest:
+    """Build the pod of a step from what was asked for and the settings of the job; `tag` distinguishes attempts.
+
+    `keeps_printed`: its container stores what the step prints in its own folder on the volume (`printing`).
+    """
+    template, name = settings["template"], name_step_pod(request, settings, tag)
+    container = _build_container(request, settings, name if keeps_printed else None)
     labels = {**template["metadata"]["labels"], **({NETWORK_LABEL: NETWORK_ALLOWED} if request.network else {})}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": f"{settings['job']}-{dns_name(request.step, 40)}-{tag}",
+            "name": name,
             "namespace": settings["namespace"],
             "labels": labels,
             "annotations": {**template["metadata"]["annotations"], STEP_ANNOTATION: request.step},
@@ -91,7 +102,7 @@ def build_step_pod(request: StepRequest, settings: Mapping[str, Any], tag: str, 
     }
 
 
-def _build_container(request: StepRequest, settings: Mapping[str, Any]) -> Manifest:
+def _build_container(request: StepRequest, settings: Mapping[str, Any], printed: str | None) -> Manifest:
     def give(text: str) -> str:
         return refer_to_secret_inputs(_literally(text), settings["secret_inputs"])
 
@@ -99,7 +110,7 @@ def _build_container(request: StepRequest, settings: Mapping[str, Any]) -> Manif
         "name": "step",
         "image": request.image,
         "command": ["/bin/sh", "-c"],
-        "args": [give(word) for word in build_reporting_args(list(request.args))],
+        "args": [give(word) for word in build_reporting_args(list(request.args), keeps_printed=printed is not None)],
         "workingDir": request.working_folder,
         "env": [
             *({"name": name, "value": give(value)} for name, value in sorted(request.variables.items())),
@@ -111,6 +122,7 @@ def _build_container(request: StepRequest, settings: Mapping[str, Any]) -> Manif
                 {"name": "work", "mountPath": one.path, "subPath": one.source, "readOnly": one.read_only}
                 for one in request.mounts
             ),
+            *([_build_printed_mount(printed)] if printed else []),
             *settings["mounts"],
         ],
         "resources": build_resources(request),
@@ -122,6 +134,10 @@ def _build_container(request: StepRequest, settings: Mapping[str, Any]) -> Manif
     # before those that refer to them
     container["env"][:0] = build_variables(container, settings["secret_inputs"], settings["secret"])
     return container
+
+
+def _build_printed_mount(name: str) -> Manifest:
+    return {"name": "work", "mountPath": PRINTED_MOUNT, "subPath": f"{PRINTED_FOLDER}/{name}"}
 
 
 def _build_first(script: str, container: Manifest) -> Manifest:

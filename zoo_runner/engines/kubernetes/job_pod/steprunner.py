@@ -8,19 +8,20 @@ import string
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from zoo_runner.config.kubernetes import parse_quantity
-from zoo_runner.engines.kubernetes.background import Inbox
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError, is_too_large
+from zoo_runner.engines.kubernetes.job_pod.printed import PrintedReader
+from zoo_runner.engines.kubernetes.job_pod.printing import PRINTED_FOLDER
 from zoo_runner.engines.kubernetes.job_pod.request import StepRequest, ensure_unlinked
-from zoo_runner.engines.kubernetes.job_pod.steppod import Owner, build_step_pod, show_pod
+from zoo_runner.engines.kubernetes.job_pod.steplog import StepLog
+from zoo_runner.engines.kubernetes.job_pod.steppod import Owner, build_step_pod, name_step_pod, show_pod
 from zoo_runner.engines.kubernetes.job_pod.used import Used, read_used
 from zoo_runner.engines.kubernetes.job_pod.written_folders import MarkRoom, WrittenFolders
-from zoo_runner.engines.kubernetes.logs import LogReader
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.pods import (
     Ending,
@@ -40,8 +41,6 @@ from zoo_runner.model.errors import EngineError, RunnerError, ToolError
 from zoo_runner.model.events import EngineLine, Event, StepEnded, StepLines, StepStarted
 from zoo_runner.model.masking import Masker
 
-# the container of an evicted pod may run on for a while: the end of its log is not waited for
-_LOG_SECONDS = 3.0
 # what a kubelet may take to report that a container has ended
 _STATUS_SECONDS = 5.0
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 10.0
@@ -55,6 +54,7 @@ class StepRunner:
     ) -> None:
         self._cluster, self._settings, self._owner, self._emit = cluster, settings, owner, emit
         self._volume, self._mark_room = volume.resolve(), MarkRoom()
+        self._printed = PrintedReader(self._volume / PRINTED_FOLDER)
         self._masker = Masker()
         self._stopped = threading.Event()
         self._queues: dict[str, queue.Queue[tuple[str, Manifest]]] = {}
@@ -88,7 +88,7 @@ class StepRunner:
         with WrittenFolders(written, self._mark_room) as folders:
             while True:
                 tag = "".join(random.choices(string.ascii_lowercase, k=6))
-                ending, pod = self._attempt(request.step, build_step_pod(request, self._settings, tag, self._owner))
+                ending, pod = self._attempt(request, tag)
                 error = explain_ending(pod, ending)
                 last = left == 0 or self._stopped.is_set()
                 if error is None or last or error.diagnosis.level is not Level.PLATFORM:
@@ -101,20 +101,20 @@ class StepRunner:
                 self._emit(EngineLine("warning", f"{error}; starting it again ({left} more times at most)"))
                 self._emit(StepStarted(request.step, request.command, time.time()))
 
-    def _attempt(self, step: str, manifest: Manifest) -> tuple[Ending, Manifest]:
-        name = manifest["metadata"]["name"]
+    def _attempt(self, request: StepRequest, tag: str) -> tuple[Ending, Manifest]:
+        name = name_step_pod(request, self._settings, tag)
         changes = self._queues[name] = queue.Queue()
-        self._emit(EngineLine("info", f"pod {name}: {show_pod(manifest, self._masker)[:LONGEST_LINE]}"))
-        log: LogReader | None = None
-        pod = manifest
+        take = partial(self._take, request.step)
+        log = StepLog(self._cluster, self._settings["namespace"], name, self._printed, take)
+        pod: Manifest = {"metadata": {"name": name}}
         try:
-            self._create(step, manifest)
+            pod = manifest = self._create(request, tag, log)
             while True:
-                change, pod = ("BLIND", manifest) if self._blind else changes.get()
+                change, pod = ("BLIND", manifest) if self._blind else log.wait(changes)
                 if self._blind:
                     raise self._blind
-                if log is None and has_started(pod):
-                    log = self._read_log(step, name)
+                if has_started(pod):
+                    log.start()
                 if (ending := find_ending(pod)) and _is_final(pod, ending):
                     return ending, pod
                 if change == "DELETED":
@@ -122,13 +122,39 @@ class StepRunner:
                 if failure := find_start_failure(pod):
                     raise failure
         finally:
-            if log:
-                self._finish_log(step, log, None if has_ended(pod) else _LOG_SECONDS)
+            if problem := log.finish(is_whole=has_ended(pod)):
+                self._emit(EngineLine("warning", f"the log of step {request.step!r} is not complete: {problem}"))
             del self._queues[name]
             with contextlib.suppress(RunnerError):  # it is deleted with the job pod in any case
-                self._cluster.delete("Pod", manifest["metadata"]["namespace"], name, grace_seconds=0)
+                self._cluster.delete("Pod", self._settings["namespace"], name, grace_seconds=0)
 
-    def _create(self, step: str, manifest: Manifest) -> None:
+    def _take(self, step: str, lines: list[str]) -> None:
+        self._emit(StepLines(step, tuple(lines)))
+
+    def _create(self, request: StepRequest, tag: str, log: StepLog) -> Manifest:
+        """Create the pod; one that keeps what it prints on the volume, unless the cluster refuses that."""
+
+        def build(*, keeps_printed: bool) -> Manifest:
+            pod = build_step_pod(request, self._settings, tag, self._owner, keeps_printed=keeps_printed)
+            shown = show_pod(pod, self._masker)[:LONGEST_LINE]
+            self._emit(EngineLine("info", f"pod {pod['metadata']['name']}: {shown}"))
+            return pod
+
+        manifest = build(keeps_printed=log.is_kept)
+        try:
+            self._insist(request.step, manifest)
+        except EngineError as error:
+            # policies of an earlier version, or a site's own, know no folder for it
+            if not log.is_kept or not isinstance(error.__cause__, ApiError) or not _is_policy(error.__cause__):
+                raise
+            log.keep_nothing()
+            self._printed.refuse()
+            self._emit(EngineLine("warning", f"what steps print is read from the logs of their pods: {error}"))
+            manifest = build(keeps_printed=False)
+            self._insist(request.step, manifest)
+        return manifest
+
+    def _insist(self, step: str, manifest: Manifest) -> None:
         """Create the pod; waits for an unavailable API and for room in a quota that others use."""
         deadline = time.monotonic() + float(self._settings["pending_seconds"])
         wait_seconds = _FIRST_WAIT_SECONDS
@@ -143,24 +169,6 @@ class StepRunner:
                 return
             self._stopped.wait(wait_seconds)
             wait_seconds = min(wait_seconds * 2, _LONGEST_WAIT_SECONDS)
-
-    def _read_log(self, step: str, name: str) -> LogReader:
-        def emit(lines: list[str]) -> None:
-            cut = (line[at : at + LONGEST_LINE] for line in lines for at in range(0, len(line) or 1, LONGEST_LINE))
-            self._emit(StepLines(step, tuple(cut)))
-
-        inbox = Inbox(self._cluster.background, emit, lambda error: None)
-        return self._cluster.read_log(self._settings["namespace"], name, inbox.put)
-
-    def _finish_log(self, step: str, log: LogReader, seconds: float | None) -> None:
-        """Wait for the rest of the log of a container that has ended."""
-        log.note_end()
-        try:
-            log.done.result(seconds)
-        except FutureTimeoutError:
-            log.close()
-        except RunnerError as error:
-            self._emit(EngineLine("warning", f"the log of step {step!r} is not complete: {error}"))
 
     def _note_change(self, change: Change | WatchFailed) -> None:
         if isinstance(change, WatchFailed):
@@ -203,6 +211,11 @@ class StepRunner:
 def _is_final(pod: Manifest, ending: Ending) -> bool:
     """Whether the container ended by itself, and not because its pod is being deleted."""
     return not ("deletionTimestamp" in pod["metadata"] and ending.exit_code in (137, 143, -1))
+
+
+def _is_policy(error: ApiError) -> bool:
+    """Whether a request was refused by a rule of the cluster, and for no want of room."""
+    return error.status in (403, 422) and "exceeded quota" not in error.message
 
 
 def _may_pass(error: ApiError) -> bool:

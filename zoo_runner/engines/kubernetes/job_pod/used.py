@@ -9,13 +9,16 @@ Sources: Linux, cgroup-v1/memory (`memory.max_usage_in_bytes`) and cpuacct (`cpu
 import re
 from dataclasses import dataclass
 
+from zoo_runner.engines.kubernetes.job_pod.printing import KEEPING
 from zoo_runner.engines.kubernetes.names import Manifest
 
 # Only what every shell has: an image may have nothing else. The command comes as arguments, so that not a letter
 # of it is read by this script; what cannot be read or written is left out, and the exit code is the command's.
-_REPORTING = """\
+_RUNNING = """\
 /bin/sh -c "$@"
 code=$?
+"""
+_REPORTING = """\
 cd /sys/fs/cgroup 2> /dev/null && {
   read -r peak < memory.peak || read -r peak < memory/memory.max_usage_in_bytes
   read -r name cpu < cpu.stat && unit=us || { read -r cpu < cpuacct/cpuacct.usage && unit=ns; }
@@ -36,9 +39,12 @@ class Used:
     peak_memory_mib: float | None = None
 
 
-def build_reporting_args(args: list[str]) -> list[str]:
-    """Wrap what is given to `/bin/sh -c`, a script and its arguments, so that the container reports what it used."""
-    return [_REPORTING, "step", *args]
+def build_reporting_args(args: list[str], *, keeps_printed: bool = False) -> list[str]:
+    """Wrap what is given to `/bin/sh -c`, a script and its arguments, so that the container reports what it used.
+
+    `keeps_printed`: what it prints goes to the volume of the job (`printing`).
+    """
+    return [(KEEPING if keeps_printed else _RUNNING) + _REPORTING, "step", *args]
 
 
 def read_used(pod: Manifest) -> Used:
