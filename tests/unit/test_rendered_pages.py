@@ -75,8 +75,11 @@ PAGES: dict[str, Any] = {
     "uses": {
         **{"href": EVIL, "type": EVIL, "links": LINKS},
         "uses": [
-            {"processID": EVIL, "title": EVIL, "input": EVIL, "inputTitle": EVIL, "links": LINKS},
-            {"processID": "p", "input": "i", "links": [{"href": f"{BASE}/processes/p", "rel": "up"}]},
+            {
+                **{"processID": EVIL, "title": EVIL, "input": EVIL, "inputTitle": EVIL, "links": LINKS},
+                **{"pointer": EVIL, "inputs": {EVIL: {"href": EVIL}}},
+            },
+            {"processID": "p", "input": "i", "inputs": {}, "links": [{"href": f"{BASE}/processes/p", "rel": "up"}]},
         ],
     },
     "usage": {
