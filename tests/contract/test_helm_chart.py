@@ -166,6 +166,19 @@ def test_a_system_test_by_the_clock_asks_the_api_and_looks_at_the_backups(object
     assert [one["name"] for one in alone["volumeMounts"]] == ["tmp", "cache"]
 
 
+@pytest.mark.parametrize("webhooks", [True, False])
+def test_parts_of_one_pod_are_restarted_where_they_make_no_step(webhooks: bool) -> None:
+    pods = dict(find_pods(render({**EVERYTHING, "harvester": {**EVERYTHING["harvester"], "webhooks": webhooks}})))
+    for part in ("harvester", "ingester"):
+        (container,) = pods[part]["containers"]
+        assert "--probes=/tmp/probes" in container["args"]
+        for probe in ("startupProbe", "livenessProbe"):
+            assert "/tmp/probes/alive" in " ".join(container[probe]["exec"]["command"]), part
+        assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
+    (harvester,), (ingester,) = (pods[part]["containers"] for part in ("harvester", "ingester"))
+    assert ("readinessProbe" in harvester, "readinessProbe" in ingester) == (webhooks, True)
+
+
 def test_changed_messages_start_the_ingester_anew() -> None:
     def read(topic: str) -> str:
         messages = {"bus": {"url": "pulsar://bus.example.org:6650", "topic": topic}, "files": "s3://catalogue"}

@@ -19,6 +19,7 @@ from zoo_runner.harvest.hooks import find_pushed, is_genuine
 from zoo_runner.harvest.packed import rename_process
 from zoo_runner.harvest.patterns import build_matcher
 from zoo_runner.harvest.planning import MOST_ATTEMPTS, Change, Deployed, Kind, list_left, plan_changes
+from zoo_runner.harvest.pushes import Pushes
 from zoo_runner.harvest.sources import Harvest, Source, load_harvest, parse_harvest
 from zoo_runner.harvest.workflows import LONGEST_SECONDS, Found, Workflow, find_workflows
 from zoo_runner.model.errors import SettingsError
@@ -319,3 +320,15 @@ def test_a_status_is_sent_as_each_git_server_takes_it(url: str, kind: str, addre
     # a second source of the commit does not hide what the first one has found
     names = {tuple(build_status(replace(other, folder=one), "c0", True, "")[2].items()) for one in ("a", "b")}
     assert len(names) == 2
+
+
+def test_what_waits_for_pushes_shows_all_the_while_that_it_goes_on() -> None:
+    pushes = Pushes()
+    beats: list[int] = []
+    assert pushes.wait(0.01, lambda: beats.append(1)) == frozenset()
+    assert beats == [1]
+    source = Source("https://git.example.org/w", "forest")
+    pushes.add((source,))
+    assert pushes.wait(None) == frozenset({source.place})
+    pushes.stop()
+    assert pushes.wait(None) is None

@@ -372,7 +372,8 @@ class Consumer:
 
 
 def test_a_subscription_that_the_client_has_given_up_ends_the_wait_for_messages() -> None:
-    consumer, beats = Consumer(), []
+    consumer = Consumer()
+    beats: list[int] = []
     subscription = Subscription(cast(pulsar.Consumer, consumer), lambda: beats.append(1))
     assert subscription.receive(0.01) is None
     consumer.close()

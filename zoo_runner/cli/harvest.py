@@ -49,9 +49,14 @@ def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
     )
     @click.option("--report", type=click.Path(path_type=Path), help="Write what was found and done to this file, JSON.")
     @click.option(
+        "--probes",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder for the file `alive`, by which a platform sees that this goes on.",
+    )
+    @click.option(
         "--format", "form", type=click.Choice(["text", "json"]), default="text", help="json: a line a source."
     )
-    def harvest(  # noqa: PLR0913, PLR0917 the options of the command
+    def harvest(  # noqa: PLR0913, PLR0915, PLR0917 the options of the command
         sources: Path,
         every: float | None,
         listen: str | None,
@@ -60,6 +65,7 @@ def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         adopt: bool,
         records: Path | None,
         report: Path | None,
+        probes: Path | None,
         form: str,
     ) -> None:
         """Deploy the workflows of git repositories at an OGC API - Processes server, and keep them up to date.
@@ -79,14 +85,15 @@ def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         if adopt and (every or listen):
             raise click.BadParameter("adopt once, then go on without it", param_hint="--adopt")
         choices = {"again": again, "adopt": adopt, "dry": dry_run}
-        _harvest(read(for_service=True), sources, records, report, form, every, listen, choices)
+        _harvest(read(for_service=True), sources, records, report, probes, form, every, listen, choices)
 
 
-def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
+def _harvest(  # noqa: PLR0913, PLR0915, PLR0917 the options of the command
     configuration: "Configuration",
     path: Path,
     records: Path | None,
     file: Path | None,
+    probes: Path | None,
     form: str,
     every: float | None,
     listen: str | None,
@@ -96,6 +103,7 @@ def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
 
     with extra("dulwich"):
         from zoo_runner.harvest.harvester import Harvester
+        from zoo_runner.harvest.probes import Probes
         from zoo_runner.harvest.pushes import Pushes
         from zoo_runner.harvest.records import Records
         from zoo_runner.harvest.sources import load_harvest
@@ -103,7 +111,7 @@ def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
     from zoo_runner.package.resolver import WarmResolver
 
     show = _show if form == "text" else lambda report: print_json_line(describe_report(report))
-    kept = Records(records or configuration.workspace.folders.harvests)
+    kept, beat = Records(records or configuration.workspace.folders.harvests), Probes(probes).beat
     settings, storage = configuration.settings, configuration.workspace.storage
     stop, pushes = Cancellation(), Pushes()
     stop.when_cancelled(pushes.stop)
@@ -114,10 +122,13 @@ def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
         reports: list[Report] = []
         pushes.set_harvest(harvest)
         with _announcing(harvest) as publish:
-            harvester = Harvester(harvest, settings, kept, resolver, storage, publish=publish, **choices)
+            harvester = Harvester(harvest, settings, kept, resolver, storage, publish=publish, beat=beat, **choices)
             for report in harvester.run(places):
                 reports.append(report)
                 show(report)
+                # the next run does what is left
+                if stop.reason is not None:
+                    break
         if file:
             _write(file, reports)
         return all(report.succeeded for report in reports)
@@ -125,12 +136,15 @@ def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
     with closing(WarmResolver()) as resolver, cancelling_on_signals(stop), _listening(pushes, listen):
         good = run(frozenset())
         if every or listen:
-            good = _repeat(run, pushes, every, good)
+            good = _repeat(run, lambda seconds: pushes.wait(seconds, beat), every, good)
     sys.exit(0 if good else _NOT_ALL)
 
 
 def _repeat(
-    run: "Callable[[frozenset[tuple[str, ...]]], bool]", pushes: "Pushes", every: float | None, good: bool
+    run: "Callable[[frozenset[tuple[str, ...]]], bool]",
+    wait: "Callable[[float | None], frozenset[tuple[str, ...]] | None]",
+    every: float | None,
+    good: bool,
 ) -> bool:
     """Run in an interval and for pushes until it is stopped; return whether the last run succeeded, or the first."""
     from zoo_runner.model.errors import RunnerError
@@ -138,7 +152,7 @@ def _repeat(
     failed, next_whole = False, monotonic() + (every or inf)
     while True:
         pause = max(0.0, next_whole - monotonic()) if every else None
-        only = pushes.wait(min(pause or inf, _PAUSE_SECONDS) if failed else pause)
+        only = wait(min(pause or inf, _PAUSE_SECONDS) if failed else pause)
         if only is None:
             return good
         # after one that failed, whatever that was for

@@ -67,7 +67,8 @@ class Harvester:
 
     `adopt`: processes of its workflows' ids that exist are taken for its own, after records were lost.
 
-    `storage` is how the places of access documents and announced files are reached, `publish` sends announcements.
+    `storage` is how the places of access documents and announced files are reached, `publish` sends announcements,
+    `beat` is called at each step.
     """
 
     def __init__(  # noqa: PLR0913 what it needs, and three choices
@@ -79,19 +80,21 @@ class Harvester:
         storage: StorageProfile = NO_STORAGE,
         *,
         publish: Publish | None = None,
+        beat: Callable[[], None] = lambda: None,
         again: bool = False,
         adopt: bool = False,
         dry: bool = False,
     ) -> None:
         self._harvest, self._settings, self._records, self._resolve = harvest, settings, records, resolve
         self._storage, self._announce, self._again, self._dry = storage, publish, again, dry
-        self._adopt = adopt
+        self._adopt, self._beat = adopt, beat
 
     def run(self, only: frozenset[tuple[str, ...]] = frozenset()) -> Iterator[Report]:
         """Harvest all sources, or those of some places; yield the report of each: one that fails stops no other."""
         with self._records.locked():
             self._records.remove_left()
             for source in self._harvest.sources:
+                self._beat()
                 if not only or source.place in only:
                     yield self._post(source, self._run_source(source))
 
@@ -171,6 +174,7 @@ class Harvester:
 
     def _find(self, source: Source, tree: Tree) -> Found:
         def load(texts: Mapping[str, str], path: str) -> Package:
+            self._beat()
             return prepare_upload(texts, path, None, self._settings, self._resolve)
 
         return find_workflows(tree, build_matcher(source.include, source.exclude), load)
@@ -179,7 +183,9 @@ class Harvester:
         self, source: Source, record: Record, found: Found, changes: list[Change], commit: str
     ) -> Iterator[Done]:
         write = partial(self._records.write, self._harvest.build_key(source))
-        return apply_changes(changes, found.workflows, record, self._open_outlet(source, commit), write)
+        for done in apply_changes(changes, found.workflows, record, self._open_outlet(source, commit), write):
+            self._beat()
+            yield done
 
     def _open_outlet(self, source: Source, commit: str) -> Outlet:
         def say_origin(path: str) -> str:

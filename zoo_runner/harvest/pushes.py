@@ -1,7 +1,11 @@
 """The sources that were pushed to, between who receives webhooks and who harvests."""
 
 import threading
+from collections.abc import Callable
+from math import inf
+from time import monotonic
 
+from zoo_runner.harvest.probes import BEAT_SECONDS
 from zoo_runner.harvest.sources import Harvest, Source
 
 
@@ -35,9 +39,17 @@ class Pushes:
             self._stopped = True
             self._changed.notify_all()
 
-    def wait(self, seconds: float | None) -> frozenset[tuple[str, ...]] | None:
-        """Wait so long, None: without end, for pushes; return the places of their sources, or None once stopped."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._stopped or self._waiting, seconds)
-            found, self._waiting = frozenset(self._waiting), set()
-            return None if self._stopped else found
+    def wait(self, seconds: float | None, beat: Callable[[], None] = lambda: None) -> frozenset[tuple[str, ...]] | None:
+        """Wait so long, None: without end, for pushes; return the places of their sources, or None once stopped.
+
+        `beat` is called all the while.
+        """
+        end = inf if seconds is None else monotonic() + seconds
+        while True:
+            beat()
+            left = end - monotonic()
+            with self._changed:
+                part = max(0.0, min(BEAT_SECONDS, left))
+                if self._changed.wait_for(lambda: self._stopped or self._waiting, part) or left <= BEAT_SECONDS:
+                    found, self._waiting = frozenset(self._waiting), set()
+                    return None if self._stopped else found
