@@ -21,6 +21,7 @@ from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
+from bench.by_hand import CORES, MOST_CORES, MOST_RAM_MIB, RAM_MIB, run_by_hand
 from bench.lines import NUMBERS, Lines, build_part, build_table
 from bench.on_cluster import build_parser, installed, show
 from bench.options import whole
@@ -187,13 +188,14 @@ def _run_bare_alone(cluster: Cluster, configuration: Configuration, package: Pat
 
 def _build_scatter(steps: int) -> str:
     """Build the package of the scatter: steps that print a line each, on messages that are its default."""
+    ram = {"ramMin": RAM_MIB, "ramMax": MOST_RAM_MIB}
     tool = {
         "class": "CommandLineTool",
         "id": "print",
         "baseCommand": "echo",
         "stdout": "line.txt",
         "hints": {"DockerRequirement": {"dockerPull": STEP_IMAGE}},
-        "requirements": {"ResourceRequirement": {"coresMin": 0.1, "coresMax": 1, "ramMin": 16, "ramMax": 64}},
+        "requirements": {"ResourceRequirement": {"coresMin": CORES, "coresMax": MOST_CORES, **ram}},
         "inputs": {"line": {"type": "string", "inputBinding": {}}},
         "outputs": {"text": "stdout"},
     }
@@ -212,6 +214,10 @@ def _measure(configuration: Configuration, rounds: int, jobs: int, scatter: Path
     python = ensure_pycalrissian(configuration.settings.cache)
     cluster = Cluster(configuration.kubernetes)
     ours = Ours(configuration, cluster)
+    # only the cluster says how many of its steps run at the same time
+    wide = Ours(
+        replace(configuration, kubernetes_settings=replace(configuration.kubernetes, max_cores=float(steps))), cluster
+    )
     item = json.dumps({"class": "Directory", "location": f"s3://source/{ITEM.name}/{ITEM.name}.json"})
     rows = [
         Row(
@@ -231,8 +237,14 @@ def _measure(configuration: Configuration, rounds: int, jobs: int, scatter: Path
         Row(
             f"scatter of {steps} trivial steps",
             0.7,
-            lambda: ours.run(1, scatter),
-            lambda: run_bare(cluster, configuration, 1, scatter),
+            lambda: wide.run(1, scatter),
+            lambda: run_bare(cluster, configuration, 1, scatter, steps),
+        ),
+        Row(
+            f"that scatter; beside it {steps} such pods, created by hand at once",
+            1.2,
+            lambda: rows[3].seconds["ours"][-1],
+            lambda: run_by_hand(cluster, configuration, steps, STEP_IMAGE),
         ),
     ]
     rows[0].measure(1)  # images, compiled modules and the package cache are there for all of them
@@ -242,6 +254,7 @@ def _measure(configuration: Configuration, rounds: int, jobs: int, scatter: Path
     left = list(ours.left)
     rows[2].measure(max(1, rounds // 2))
     rows[3].measure(1)
+    rows[4].measure(1)
     site = replace(configuration.kubernetes, namespace_per="job")
     own = Ours(replace(configuration, kubernetes_settings=site), cluster)
     for _ in range(rounds):
@@ -276,9 +289,10 @@ def _build_part(table: str, rounds: int) -> str:
 
 *zoo-runner*: from the call until the results document and the logs are here and the deletion of everything else is
 requested. *Bare Job*: a PVC, a ConfigMap and a Job that runs Calrissian as in its documentation, with the same image
-and CWL, from the first request to the Job's Complete condition; it never stages data. *pycalrissian*: the same image
-and CWL, in a namespace that it always creates, from its first request until output, log and tool logs are here; its
-clean-up is not timed.
+and CWL, from the first request to the Job's Complete condition; it never stages data. *By hand*: the pods that the
+steps have, from the first request until the last has succeeded; on all sides the scheduler says how many of them run at
+the same time. *pycalrissian*: the same image and CWL, in a namespace that it always creates, from its first request
+until output, log and tool logs are here; its clean-up is not timed.
 """
 
 

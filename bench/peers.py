@@ -27,12 +27,21 @@ STORAGE_CLASS = "standard"
 LONGEST_SECONDS = 600.0
 
 
-def build_bare(name: str, namespace: str, image: str, package: str) -> list[dict[str, Any]]:
+def build_bare(name: str, namespace: str, image: str, package: str, max_cores: int = 4) -> list[dict[str, Any]]:
     """A Calrissian Job as its documentation has it: claim, package, Job."""
     meta = {"name": name, "namespace": namespace, "labels": {JOB_LABEL: BARE}}
     command = [
         "/opt/calrissian/bin/calrissian",
-        *("--max-ram", "8G", "--max-cores", "4", "--stdout", "/calrissian/out.json", "--stderr", "/calrissian/err.log"),
+        *(
+            "--max-ram",
+            "8G",
+            "--max-cores",
+            f"{max_cores}",
+            "--stdout",
+            "/calrissian/out.json",
+            "--stderr",
+            "/calrissian/err.log",
+        ),
         *(
             "--outdir",
             "/calrissian/out/",
@@ -75,8 +84,13 @@ def build_bare(name: str, namespace: str, image: str, package: str) -> list[dict
     ]
 
 
-def run_bare(cluster: Cluster, configuration: Configuration, jobs: int, source: Path = ECHO) -> float:
-    """Start so many bare Jobs of a package at once; seconds until the last has its Complete condition."""
+def run_bare(
+    cluster: Cluster, configuration: Configuration, jobs: int, source: Path = ECHO, max_cores: int = 4
+) -> float:
+    """Start so many bare Jobs of a package at once; seconds until the last has its Complete condition.
+
+    `max_cores` are what the steps of a job use at the same time.
+    """
     site = configuration.kubernetes
     names = build_names("bench", site, configuration.workspace)
     namespace = build_namespace(names, site)
@@ -94,7 +108,8 @@ def run_bare(cluster: Cluster, configuration: Configuration, jobs: int, source: 
     changes: queue.SimpleQueue[Change | WatchFailed] = queue.SimpleQueue()
     bare = sorted(waiting)
     with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(lambda name: _create(cluster, build_bare(name, names.namespace, site.image, package)), bare))
+        built = (build_bare(name, names.namespace, site.image, package, max_cores) for name in bare)
+        list(pool.map(lambda manifests: _create(cluster, manifests), built))
     stop = cluster.watch(names.namespace, BARE, ("Job",), changes.put)
     while waiting:
         change = changes.get(timeout=LONGEST_SECONDS)

@@ -1,9 +1,11 @@
 """The only module that opens object stores (obstore): S3, Google Cloud Storage, Azure Blob Storage."""
 
 import json
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -59,9 +61,17 @@ def open_store(
 ) -> Store:
     """Open a bucket, `place` being its scheme and name; nothing is requested yet.
 
-    A request, its body included, is sent again after a temporary failure, up to `retries` times.
+    A request, its body included, is sent again after a temporary failure, up to `retries` times. Whoever opens a bucket
+    of S3 with the same options shares it, and its connections.
     """
     scheme, name = place
+    if scheme not in CLOUDS:
+        return _open_s3(name, s3, retries, request_timeout_seconds)
+    # not kept: their keys are read from files, which may change
+    return _open_cloud(scheme, name, clouds, *_build_options(retries, request_timeout_seconds))
+
+
+def _build_options(retries: int, request_timeout_seconds: float) -> "tuple[ClientConfig, RetryConfig]":
     client: ClientConfig = {
         "connect_timeout": timedelta(seconds=10),
         "timeout": timedelta(seconds=request_timeout_seconds),
@@ -70,12 +80,13 @@ def open_store(
         "max_retries": retries,
         "backoff": {"init_backoff": timedelta(milliseconds=250), "max_backoff": timedelta(seconds=15), "base": 2},
     }
-    if scheme in CLOUDS:
-        return _open_cloud(scheme, name, clouds, client, retry)
-    return _open_s3(name, s3, client, retry)
+    return client, retry
 
 
-def _open_s3(bucket: str, options: S3Options, client: "ClientConfig", retry: "RetryConfig") -> S3Store:
+# each reads the certificates of the authorities that it trusts
+@lru_cache(16)
+def _open_s3(bucket: str, options: S3Options, retries: int, request_timeout_seconds: float) -> S3Store:
+    client, retry = _build_options(retries, request_timeout_seconds)
     endpoint = options.endpoint
     return S3Store(
         bucket,
@@ -89,6 +100,10 @@ def _open_s3(bucket: str, options: S3Options, client: "ClientConfig", retry: "Re
         client_options={**client, "allow_http": bool(endpoint and endpoint.startswith("http:"))},
         retry_config=retry,
     )
+
+
+# its threads do not survive a fork
+os.register_at_fork(after_in_child=_open_s3.cache_clear)
 
 
 def _build_credentials(options: S3Options) -> "S3Config":

@@ -68,7 +68,7 @@ READS_AN_ENVIRONMENT = {
     "zoo/dismiss.py": "entry point: the service runDismiss of a ZOO kernel",
     "calrissian_runner.py": "entry point: names of zoo-calrissian-runner, whose defaults installations set there",
     "engines/local/launcher.py": "takes on the environment that its job has",
-    "engines/calrissian/job_pod.py": "entry point: main program of the job pod",
+    "engines/calrissian/pod_main.py": "entry point: main program of the job pod",
     "engines/kubernetes/job_pod/publishing.py": "entry point: main program of the pod that publishes kept results",
     "engines/argo/job_pod.py": "entry point: main program of each node of a Workflow",
     "engines/kubernetes/job_pod/pod.py": "entry point: shared by both job pods",

@@ -56,7 +56,7 @@ def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
     @click.option(
         "--format", "form", type=click.Choice(["text", "json"]), default="text", help="json: a line a source."
     )
-    def harvest(  # noqa: PLR0913, PLR0915, PLR0917 the options of the command
+    def harvest(  # noqa: PLR0913, PLR0917 the options of the command
         sources: Path,
         every: float | None,
         listen: str | None,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from zoo_runner.engines.protocol import Handle, JobSpec
 from zoo_runner.inputs.files import refers_to_files
-from zoo_runner.inputs.neighbours import add_secondary_files
 from zoo_runner.inputs.package_files import find_remote_files, place_files
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
@@ -141,6 +140,9 @@ def list_sources(job: JobSpec) -> Mapping[str, Any]:
 
     The name of an input has no slash, a pointer begins with one.
     """
+    # imported where it is used: a job without files needs none of it
+    from zoo_runner.inputs.neighbours import add_secondary_files
+
     return {**add_secondary_files(job.package, job.order), **find_remote_files(job.package)}
 
 

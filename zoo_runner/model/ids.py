@@ -1,7 +1,6 @@
 """Identity, computed: ids and file names that are valid for any input and never collide."""
 
 import re
-import uuid
 from hashlib import sha256
 
 from zoo_runner.model.diagnosis import Level
@@ -14,12 +13,17 @@ _NAME_LENGTH = 100
 
 def new_job_id() -> str:
     """Make the id of a new job: a random UUID, as OGC API - Processes servers use."""
-    return str(uuid.uuid4())
+    # imported where it is used: it loads what knows all platforms
+    from uuid import uuid4
+
+    return str(uuid4())
 
 
 def new_uid() -> str:
     """Make an identifier that is unique to a job, even if another store has a job of the same id."""
-    return uuid.uuid4().hex
+    from uuid import uuid4
+
+    return uuid4().hex
 
 
 def check_job_id(job_id: str) -> str:

@@ -1,15 +1,10 @@
-"""Process 1 of the job image: takes one job through all its stages.
-
-python -m zoo_runner.engines.calrissian.job_pod
+"""The program of the job pod (`pod_main`): takes one job through all its stages.
 
 Every event is a line on stdout (`pod_log`); the last line is the outcome of the job. A pod that takes the place of one
 that was lost runs the job from its beginning (`attempts`).
 """
 
-import os
-import sys
 from collections.abc import Mapping
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +18,6 @@ from zoo_runner.engines.kubernetes.job_pod.pod import (
     conclude,
     evaluating,
     read_bundle,
-    run_program,
 )
 from zoo_runner.engines.kubernetes.manifests import BUNDLE_FOLDER, OUTPUTS_FILE, RECORD_MODE, WORK_FOLDER
 from zoo_runner.engines.pipeline import Staged, check_destination, run_stages
@@ -101,9 +95,3 @@ def _run_job(
             return outputs
 
         return Outcome(Status.SUCCESSFUL, run_stages(job, settings.storage, execute, emit, limited))
-
-
-if __name__ == "__main__":
-    _output = sys.stdout
-    with redirect_stdout(sys.stderr):
-        sys.exit(run_program(run_pod, os.environ, _output))  # noqa: TID251 the pod's one place

@@ -7,6 +7,7 @@ the text as a whole: the time of a search is linear in the text, and the text is
 
 import re
 from collections.abc import Collection, Iterable
+from typing import Any, cast
 
 LONGEST_LINE = 2000
 """Characters of a line that are looked at, and shown as evidence."""
@@ -18,12 +19,29 @@ _PART = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|(?P<repeat>[+*])", re.DOTALL
 
 
 def words(pattern: str, flags: int = 0) -> re.Pattern[str]:
-    """Compile a pattern, with a bound for each `+` and `*`.
+    """Return a pattern with a bound for each `+` and `*`, which is compiled at its first use.
 
     >>> words(r"got [^+]+").pattern
     'got [^+]{1,1000}'
     """
-    return re.compile(_PART.sub(lambda part: _BOUNDS[part[0]] if part["repeat"] else part[0], pattern), flags)
+    return cast("re.Pattern[str]", _Words(pattern, flags))
+
+
+class _Words:
+    """A pattern as `re.compile` returns it. To compile the hundred takes 11 ms, and a job that succeeds needs none."""
+
+    def __init__(self, text: str, flags: int) -> None:
+        self._text, self._flags = text, flags
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        bounded = _PART.sub(lambda part: _BOUNDS[part[0]] if part["repeat"] else part[0], self._text)
+        compiled = re.compile(bounded, self._flags)
+        # further calls find them without coming here
+        for method in ("search", "match", "fullmatch", "finditer", "sub"):
+            setattr(self, method, getattr(compiled, method))
+        return getattr(compiled, name)
 
 
 def cut_lines(lines: Iterable[str]) -> Iterable[str]:

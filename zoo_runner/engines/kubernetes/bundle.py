@@ -10,13 +10,10 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
-from stagein.plan import build_job_order, build_plan
-from stagein.stage import stage_references
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.kubernetes.protocol import PROTOCOL, check_protocol
 from zoo_runner.engines.pipeline import load_stage_in_options
 from zoo_runner.engines.protocol import JobSpec
-from zoo_runner.inputs.neighbours import add_secondary_files, find_local_files
 from zoo_runner.inputs.package_files import place_files
 from zoo_runner.model.errors import InputError, StageInError
 from zoo_runner.model.events import Report
@@ -131,6 +128,11 @@ def _collect_local(
     Returns the order and the document with these paths, and what lies there. Files that the package refers to itself
     are among them.
     """
+    # imported where it is used: a pod that reads a bundle needs none of it
+    from stagein.plan import build_job_order, build_plan
+    from stagein.stage import stage_references
+    from zoo_runner.inputs.neighbours import add_secondary_files, find_local_files
+
     files = find_local_files(job.package)
     # the name of an input has no slash, a pointer begins with one
     everything = {**add_secondary_files(job.package, job.order), **files}

@@ -116,10 +116,11 @@ class Cluster:
                 self._nodes_read = monotonic()
             return self._nodes
 
-    def patch(self, kind: str, namespace: str, name: str, change: Manifest) -> None:
-        """Merge a change into an object; one that does not exist is no error."""
+    def patch(self, kind: str, namespace: str, name: str, change: Manifest) -> Manifest | None:
+        """Merge a change into an object and return what it is then; None if it does not exist."""
         with _gone_is_fine():
-            self._call("PATCH", build_path(kind, namespace, name), f"changing {kind} {name}", body=change)
+            return self._call("PATCH", build_path(kind, namespace, name), f"changing {kind} {name}", body=change)
+        return None
 
     def delete(self, kind: str, namespace: str, name: str, grace_seconds: int | None = None) -> None:
         """Delete an object and what it owns; one that does not exist is no error."""

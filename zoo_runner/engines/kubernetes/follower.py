@@ -53,7 +53,7 @@ class Follower(ABC):
     """
 
     def __init__(
-        self, job: ClusterJob, settings: KubernetesSettings, report: Report, start: Callable[[], None] | None = None
+        self, job: ClusterJob, settings: KubernetesSettings, report: Report, start: Callable[[], object] | None = None
     ) -> None:
         self._cluster, self._root, self._names = job.cluster, job.root, job.names
         self._settings, self._report = settings, report

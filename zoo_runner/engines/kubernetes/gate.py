@@ -62,9 +62,9 @@ class Gate:
         return reaching(*(LOST if self.is_open else ()))
 
     def _open(self) -> None:
-        self.root.release()
+        released = self.root.release()
         self.is_open = True
-        if is_dismissed(self.root.get()):  # before it was started
+        if is_dismissed(released):  # before it was started
             self.root.dismiss()
             raise DismissedError(*_DISMISSED)
 

@@ -22,8 +22,8 @@ class Root(Protocol):
         """Read it; None if it does not exist."""
         ...
 
-    def release(self) -> None:
-        """Resume it, so that it starts the job's pod."""
+    def release(self) -> Manifest | None:
+        """Resume it, so that it starts the job's pod, and return what it is then; None if it does not exist."""
         ...
 
     def dismiss(self) -> None:
@@ -51,9 +51,9 @@ class ClusterRoot:
         """Read it; None if it does not exist."""
         return self._cluster.get(self.kind, self._names.namespace, self._names.job)
 
-    def release(self) -> None:
-        """Resume it, so that it starts the job's pod."""
-        self._patch({"spec": {"suspend": False}})
+    def release(self) -> Manifest | None:
+        """Resume it, so that it starts the job's pod, and return what it is then; None if it does not exist."""
+        return self._patch({"spec": {"suspend": False}})
 
     def dismiss(self) -> None:
         """Stop it for good; one that does not exist is no error."""
@@ -63,8 +63,8 @@ class ClusterRoot:
         """Delete it with everything that it owns; one that does not exist is no error."""
         self._cluster.delete(self.kind, self._names.namespace, self._names.job)
 
-    def _patch(self, change: Manifest) -> None:
-        self._cluster.patch(self.kind, self._names.namespace, self._names.job, change)
+    def _patch(self, change: Manifest) -> Manifest | None:
+        return self._cluster.patch(self.kind, self._names.namespace, self._names.job, change)
 
 
 @dataclass(frozen=True)

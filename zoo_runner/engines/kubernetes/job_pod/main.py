@@ -18,6 +18,7 @@ from zoo_runner.engines.cwl_process.javascript_process import filter_calls
 from zoo_runner.engines.cwl_process.postponed import postpone
 from zoo_runner.engines.cwl_process.system_calls import filter_launcher
 from zoo_runner.engines.kubernetes.job_pod.channel import JOIN_SECONDS, join
+from zoo_runner.engines.kubernetes.job_pod.lean import loading
 from zoo_runner.engines.kubernetes.job_pod.steps import Steps
 from zoo_runner.engines.kubernetes.manifests import PATIENT
 
@@ -41,7 +42,8 @@ def main() -> None:
     vars(stand_in).update(CompletionResult=CompletionResult, KubernetesClient=KubernetesClient)
     sys.modules["calrissian.k8s"] = stand_in
     postpone()
-    from zoo_runner.engines.kubernetes.job_pod.launcher import launch
+    with loading():
+        from zoo_runner.engines.kubernetes.job_pod.launcher import launch
 
     # before there is another thread: it needs no network, and the package must not have that of the pod
     filter_calls(filter_launcher(os.uname().machine))
