@@ -118,9 +118,10 @@ class Cluster:
 
     def patch(self, kind: str, namespace: str, name: str, change: Manifest) -> Manifest | None:
         """Merge a change into an object and return what it is then; None if it does not exist."""
+        changed: Manifest | None = None
         with _gone_is_fine():
-            return self._call("PATCH", build_path(kind, namespace, name), f"changing {kind} {name}", body=change)
-        return None
+            changed = self._call("PATCH", build_path(kind, namespace, name), f"changing {kind} {name}", body=change)
+        return changed  # noqa: RET504 the block may end before
 
     def delete(self, kind: str, namespace: str, name: str, grace_seconds: int | None = None) -> None:
         """Delete an object and what it owns; one that does not exist is no error."""
