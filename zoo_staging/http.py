@@ -233,7 +233,7 @@ async def _translated(stream: AsyncIterator[T], href: str) -> AsyncIterator[T]:
 def _build_fields(part: ByteRange | None, media_type: str | None) -> tuple[str, ...]:
     fields: tuple[str, ...] = ()
     if part is not None:
-        fields = (f"Range: bytes={part.start}-{part.end - 1}", f"If-Range: {part.validator}")
+        fields = (f"Range: bytes={part.start}-{part.end - 1}", f"{part.condition}: {part.validator}")
     return fields if media_type is None else (*fields, f"Content-Type: {media_type}")
 
 

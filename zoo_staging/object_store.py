@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 4 << 20
 PAGE_OBJECTS = 1000
+# how long a signed address holds: no shorter, for clocks that differ
+_SIGNED = timedelta(hours=1)
 CloudStore = GCSStore | AzureStore
 Store = S3Store | CloudStore
 
@@ -165,6 +167,24 @@ def _build_azure(options: CloudOptions, endpoint: str) -> "AzureConfig":
     else:
         config["skip_signature"] = True
     return config
+
+
+class Signer:
+    """Builds the web addresses of the objects of a bucket, signed with the keys of `options`, or plain without keys.
+
+    Signing asks nobody. Without keys the library would ask the metadata address for the machine's identity: it gets
+    others, and what it signed with them is left out.
+    """
+
+    def __init__(self, bucket: str, options: S3Options) -> None:
+        self._anonymous = options.anonymous
+        keys = {"access_key_id": "nobody", "secret_access_key": "nothing"} if options.anonymous else {}
+        self._store = open_store(("s3", bucket), replace(options, **keys), CloudOptions())
+
+    def sign(self, key: str) -> str:
+        """Build the address that gives an object: never show it."""
+        signed: str = obstore.sign(self._store, "GET", key, _SIGNED)
+        return signed.partition("?")[0] if self._anonymous else signed
 
 
 @dataclass(frozen=True)

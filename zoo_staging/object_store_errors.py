@@ -52,6 +52,11 @@ def translate(error: Exception, href: str) -> StagingError:
     return _translate_transport(text, href)
 
 
+def restate(error: StagingError, href: str) -> StagingError:
+    """Return what a failure of the HTTP client, while bytes arrived from a signed address, means for its object."""
+    return _fail(Failure.TIMEOUT, href) if error.kind is Kind.TIMEOUT else broken_off(href)
+
+
 def _translate_answer(status: int, code: str, href: str) -> StagingError:
     said = f"HTTP {status} {code}".rstrip()
     scheme, bucket, *_ = urlsplit(href)

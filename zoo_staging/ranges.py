@@ -7,11 +7,15 @@ from zoo_staging.errors import Kind, RetryableError, StagingError
 
 @dataclass(frozen=True)
 class ByteRange:
-    """Bytes from `start` up to, not including, `end`, of the version of a file that `validator` names."""
+    """Bytes from `start` up to, not including, `end`, of the version of a file that `validator` names.
+
+    `condition` is the header that binds a request over HTTP to that version: `If-Range`, or `If-Match` (S3).
+    """
 
     start: int
     end: int
     validator: str
+    condition: str = "If-Range"
 
 
 class ChangedError(StagingError):

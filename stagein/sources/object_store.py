@@ -1,7 +1,7 @@
 """Object storage: S3, Google Cloud Storage, Azure Blob Storage."""
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from urllib.parse import quote
 
 from stagein.progress import check_files
@@ -10,7 +10,8 @@ from stagein.sources.protocol import Content, Entry, Source
 from zoo_staging.errors import Kind, StagingError
 from zoo_staging.object_store import Store, list_objects, open_store, read_object, split_url
 from zoo_staging.ranges import ByteRange
-from zoo_staging.settings import name_address, name_keys
+from zoo_staging.settings import S3Options, name_address, name_keys
+from zoo_staging.signed_parts import SignedParts
 
 # the stream of a large object may take long; the read time-out detects a stalled one
 WHOLE_OBJECT_SECONDS = 7 * 24 * 3600.0
@@ -19,14 +20,16 @@ WHOLE_OBJECT_SECONDS = 7 * 24 * 3600.0
 @asynccontextmanager
 async def open_s3(options: StageInOptions) -> AsyncIterator[Source]:
     """Open the services that the options name as a source."""
-    yield S3Source(options)
+    async with SignedParts(options.proxies, options.read_timeout_seconds) as signed:
+        yield S3Source(options, signed)
 
 
 class S3Source:
     """Addresses of the form `s3://bucket/key`, also `gs:` and `az:`; ending in a slash, a folder."""
 
-    def __init__(self, options: StageInOptions) -> None:
+    def __init__(self, options: StageInOptions, signed: SignedParts) -> None:
         self._options = options
+        self._signed = signed
         self._buckets: dict[tuple[str, str], Store] = {}
 
     def open(self, href: str, part: ByteRange | None = None) -> AbstractAsyncContextManager[Content]:
@@ -51,25 +54,40 @@ class S3Source:
     @asynccontextmanager
     async def _open(self, href: str, part: ByteRange | None) -> AsyncIterator[Content]:
         scheme, bucket, key = split_url(href)
-        with _naming_settings(scheme):
-            found = await read_object(
-                self._open_bucket(scheme, bucket),
-                key,
-                href,
-                read_timeout_seconds=self._options.read_timeout_seconds,
-                part=part,
-            )
-        yield Content(href, found.size_bytes, found.chunks, found.validator)
+        async with AsyncExitStack() as stack:
+            with _naming_settings(scheme):
+                if part is not None and scheme == "s3":
+                    options = self._find_settings(bucket)
+                    pieces = await self._signed.open(stack, bucket, options, key, part, href)
+                    if pieces is not None:
+                        yield Content(href, part.end - part.start, _join(pieces), part.validator, pieces=pieces)
+                        return
+                found = await read_object(
+                    self._open_bucket(scheme, bucket),
+                    key,
+                    href,
+                    read_timeout_seconds=self._options.read_timeout_seconds,
+                    part=part,
+                )
+            yield Content(href, found.size_bytes, found.chunks, found.validator)
+
+    def _find_settings(self, bucket: str) -> S3Options:
+        return self._options.buckets.get(bucket, self._options.s3)
 
     def _open_bucket(self, scheme: str, bucket: str) -> Store:
         place, options = (scheme, bucket), self._options
         if place not in self._buckets:
-            s3 = options.buckets.get(bucket, options.s3)
+            s3 = self._find_settings(bucket)
             # no retries here: stage-in tries again itself, also after a broken body
             self._buckets[place] = open_store(
                 place, s3, options.clouds, retries=0, request_timeout_seconds=WHOLE_OBJECT_SECONDS
             )
         return self._buckets[place]
+
+
+async def _join(pieces: AsyncIterator[list[bytes]]) -> AsyncIterator[bytes]:
+    async for each in pieces:
+        yield b"".join(each)
 
 
 async def list_files(

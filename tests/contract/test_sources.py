@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 import time
+import traceback
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -1044,15 +1045,15 @@ def test_a_service_that_ignores_ranges_gives_a_large_file_whole(faulty: Any, tmp
     assert [path.name for path in (tmp_path / "in").rglob("*") if path.is_file()] == ["a.tif"]
 
 
-def test_a_part_that_breaks_off_goes_on_where_it_was(web: Web, tmp_path: Path) -> None:
+def test_a_part_that_breaks_off_goes_on_where_it_was(faulty: Any, tmp_path: Path) -> None:
     data = LARGE[: 32 << 20] * 3  # whichever part is asked for first, it is long enough to break off
-    href = web.put("large.bin", data)
+    href = faulty.put("large.bin", data)
     # the first request is for the whole, of which only the headers count
-    web.server.fail("large.bin", Fault(), Fault(cut_bytes=10 << 20))
+    faulty.server.fail(f"{faulty.prefix}large.bin", Fault(), Fault(cut_bytes=10 << 20))
     seen: list[Transferred] = []
-    staged = stage_in({"a": file(href)}, tmp_path / "in", QUICK, seen.append)
+    staged = stage_in({"a": file(href)}, tmp_path / "in", faulty.options, seen.append)
     assert Path(staged["a"]["path"]).read_bytes() == data
-    starts = [int(headers["Range"][6:].split("-")[0]) for _, headers in web.server.headers if "Range" in headers]
+    starts = [int(headers["Range"][6:].split("-")[0]) for _, headers in faulty.server.headers if "Range" in headers]
     assert len(starts) == 4
     assert [start % (32 << 20) for start in starts].count(0) == 3
     assert max(start % (32 << 20) for start in starts) == 10 << 20
@@ -1072,6 +1073,61 @@ def test_a_large_file_that_changes_meanwhile_is_fetched_anew_from_its_first_byte
     faulty.server.fail(f"{faulty.prefix}large.bin", Fault(), *[Fault(cut_bytes=5 << 20)] * 3)
     staged = stage_in({"a": file(href)}, tmp_path / "in", faulty.options, change)
     assert Path(staged["a"]["path"]).read_bytes() == changed
+
+
+KEYS = {"access_key_id": "AK", "secret_access_key": "SK", "session_token": "a-token-of-today"}
+
+
+@pytest.mark.parametrize("keys", [KEYS, {}], ids=["signed", "anonymous"])
+def test_parts_of_an_object_are_read_at_its_signed_address(tmp_path: Path, keys: dict[str, str]) -> None:
+    """By libcurl, bound to the version, without the keys in a header."""
+    with serve_files(tmp_path / "store") as server:
+        server.put("bucket/a b/large+1.bin", LARGE)
+        options = replace(QUICK, s3=S3Options(server.url, **keys))
+        staged = stage_in({"a": file("s3://bucket/a%20b/large+1.bin")}, tmp_path / "in", options)
+    assert Path(staged["a"]["path"]).read_bytes() == LARGE
+    parts = [headers for _, headers in server.headers if "Range" in headers]
+    assert len(parts) == 3
+    tag = f'"{hashlib.md5(LARGE, usedforsecurity=False).hexdigest()}"'
+    assert {(each["User-Agent"], each["If-Match"], each.get("Authorization")) for each in parts} == {
+        ("zoo-runner-stagein", tag, None)
+    }
+
+
+def test_a_service_that_refuses_signed_addresses_is_asked_by_its_own_client(tmp_path: Path) -> None:
+    with serve_files(tmp_path / "store") as server:
+        server.put("bucket/large.bin", LARGE)
+        server.fail("bucket/large.bin", Fault(), Fault(403, body=b"<Code>AccessDenied</Code>"))
+        options = replace(QUICK, s3=S3Options(server.url, **KEYS), concurrency=1, small_concurrency=1)
+        staged = stage_in({"a": file("s3://bucket/large.bin")}, tmp_path / "in", options)
+    assert Path(staged["a"]["path"]).read_bytes() == LARGE
+    parts = [headers for _, headers in server.headers if "Range" in headers]
+    assert [headers["User-Agent"] == "zoo-runner-stagein" for headers in parts] == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault(cut_bytes=5 << 20), Kind.SIZE),
+        (Fault(403, body=b"<Code>ExpiredToken</Code>"), Kind.FORBIDDEN),
+        (Fault(404, body=b"<Code>NoSuchKey</Code>"), Kind.NOT_FOUND),
+    ],
+    ids=["broken-off", "expired", "removed"],
+)
+def test_a_signature_is_never_shown(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, fault: Fault, kind: Kind
+) -> None:
+    with serve_files(tmp_path / "store") as server:
+        server.put("bucket/large.bin", LARGE)
+        server.fail("bucket/large.bin", Fault())
+        server.fail_always("bucket/large.bin", fault)
+        options = replace(QUICK, s3=S3Options(server.url, **KEYS), retries=1)
+        error = fail({"a": file("s3://bucket/large.bin")}, tmp_path / "in", options)
+    assert (error.kind, error.href) == (kind, "s3://bucket/large.bin")
+    shown = "".join([error.remedy, caplog.text, *traceback.format_exception(error)])
+    assert "X-Amz" not in shown
+    assert "a-token-of-today" not in shown
+    assert all_files(tmp_path / "in") == []
 
 
 # credentials of web hosts
