@@ -9,6 +9,7 @@ memory is the peak resident set of our process.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -119,9 +120,11 @@ def _write_data(data: Path, bucket: Path, http: Server, given: argparse.Namespac
     for number in range(given.small_files):
         start = number % 1000 * SMALL_BYTES
         (data / "small" / f"{number:05}.bin").write_bytes(block[start : start + SMALL_BYTES])
-    # the same bytes in the bucket
+    # the same bytes in the bucket, with entity tags as if they had been uploaded: every service gives them
     for folder in ("large", "small"):
         shutil.copytree(data / folder, bucket / folder, copy_function=os.link)
+        for path in (bucket / folder).iterdir():
+            os.setxattr(path, "user.etag", f'"{hashlib.md5(path.name.encode()).hexdigest()}"'.encode())
         (data / f"{folder}.json").write_text(json.dumps(_build_item(data / folder, http.url)))
 
 

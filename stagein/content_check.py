@@ -1,6 +1,8 @@
 """Detects error pages, login pages and messages that a web server sent with status 200; pure."""
 
+import posixpath
 import re
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -154,6 +156,7 @@ def find_foreign(content: Served, transfer: Transfer, start: bytes) -> StagingEr
     return None if is_named and not _REFUSAL.match(start) else _foreign(content, href, expected, "text", start)
 
 
+@lru_cache(256)
 def _find(formats: _Formats, expected: str) -> re.Pattern[bytes] | None:
     """Return how files of a media type begin; None where that is not known."""
     return next((start for media_type, start in formats if media_type.fullmatch(expected)), None)
@@ -208,7 +211,9 @@ def _find_expected(content: Served, transfer: Transfer) -> str | None:
     announced = _read_type(transfer.media_type)
     if announced not in (None, BINARY):
         return announced
-    name = choose_name(transfer.target.name, name_of(transfer.href), content.file_name)
+    name = transfer.target.name
+    if not posixpath.splitext(name)[1]:
+        name = choose_name(name, name_of(transfer.href), content.file_name)
     suffix, known = find_suffix(name), _read_type(get_media_type(name))
     if known in _PAGES:
         return known

@@ -103,14 +103,15 @@ class Downloader:
             self._rename(partial, content)
             if size is not None and content.size_bytes is None:
                 content = replace(content, chunks=_stop_beyond(size, content.chunks, transfer))
-            if is_suspicious(content, transfer):
-                content = replace(content, chunks=_check_beginning(content, transfer))
             self._progress.expect(transfer, size)
+            suspicious = is_suspicious(content, transfer)
             if size is not None and size <= SMALL_BYTES:
-                await self._bring_small(content, partial, size)
-                self._streams.note_small(waited_seconds)
+                await self._bring_small(content, partial, size, suspicious=suspicious)
+                self._streams.note_small(waited_seconds, size)
                 return
             self._streams.note_large()
+            if suspicious:
+                content = replace(content, chunks=_check_beginning(content, transfer))
             large = in_parts and content.validator is not None and size is not None and size >= LARGE_BYTES
             await self._workers.run(partial.open)
             if size is not None:
@@ -128,11 +129,17 @@ class Downloader:
             self.renamed[transfer.target] = transfer.target.with_name(content.file_name)
             partial.rename(content.file_name)
 
-    async def _bring_small(self, content: Content, partial: "PartialFile", size: int) -> None:
+    async def _bring_small(self, content: Content, partial: "PartialFile", size: int, *, suspicious: bool) -> None:
         """Download a small file into memory; count its bytes when it is complete."""
-        data = bytearray()
-        async for chunk in content.chunks:
-            data += chunk
+        data: bytes | bytearray
+        if content.read_all is not None:
+            data = await content.read_all()
+        else:
+            data = bytearray()
+            async for chunk in content.chunks:
+                data += chunk
+        if suspicious:
+            _check(content, partial.transfer, data)
         checksum = partial.transfer.checksum
         _verify(partial.transfer, size, len(data), checksum.compute(data) if checksum else None)
 
@@ -231,16 +238,18 @@ async def _check_beginning(content: Content, transfer: Transfer) -> AsyncIterato
         is_first, start = not start, start + bytes(chunk)
         if len(start) >= CHECKED_BYTES or (is_first and has_signature(content, transfer, start)):
             begun = True
-            yield _check(content, transfer, start)
+            _check(content, transfer, start)
+            yield start
     if not begun:
-        yield _check(content, transfer, start)
+        _check(content, transfer, start)
+        yield start
 
 
-def _check(content: Content, transfer: Transfer, start: bytes) -> bytes:
-    foreign = find_foreign(content, transfer, start[:CHECKED_BYTES])
+def _check(content: Content, transfer: Transfer, start: bytes | bytearray) -> None:
+    """Check the beginning of a file; raises the `StagingError` of a page or message in place of it."""
+    foreign = find_foreign(content, transfer, bytes(start[:CHECKED_BYTES]))
     if foreign:
         raise foreign
-    return start
 
 
 def _agree_on_size(transfer: Transfer, content: Content) -> int | None:

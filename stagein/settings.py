@@ -174,7 +174,7 @@ class StageInOptions:
     concurrency: int = _setting("CONCURRENCY", 8, _parse_positive, "Streams at the same time.")
     small_concurrency: int = _setting(
         "SMALL_CONCURRENCY",
-        128,
+        256,
         _parse_positive,
         "Streams at the same time while files have at most 1 MiB and the server takes 20 ms or more to answer: so many "
         "are reached step by step, and half of them are left when it fails.",

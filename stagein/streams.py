@@ -9,9 +9,14 @@ from contextlib import asynccontextmanager
 SLOW_ANSWER_SECONDS = 0.02
 """A quicker answer comes from nearby: more requests would only take memory."""
 
+GROWTH = 2
+"""Streams that each small file adds: with each answer of the server there are then three times as many."""
+BYTES_AT_ONCE = 48 << 20
+"""Small files are held in memory: no more streams than this has room for, where all files are as large as the last."""
+
 
 class Streams:
-    """A limit that begins at `least`, grows to `most` by one with each small file, and falls back with a large one.
+    """A limit that begins at `least`, grows to `most` by two with each small file, and falls back with a large one.
 
     Where a server takes its time, most of the time of small files is the wait for an answer, which many requests share;
     large files share the network, and memory. A server that fails or asks for a pause gets half as many.
@@ -36,10 +41,11 @@ class Streams:
             self._open -= 1
             self._admit()
 
-    def note_small(self, waited_seconds: float) -> None:
-        """Note that a small file has arrived, and how long its server took to answer."""
+    def note_small(self, waited_seconds: float, size_bytes: int) -> None:
+        """Note that a small file has arrived, how long its server took to answer, and how large it is."""
         if waited_seconds >= SLOW_ANSWER_SECONDS:
-            self.limit = min(self.limit + 1, self._most)
+            fitting = BYTES_AT_ONCE // max(1, size_bytes)
+            self.limit = max(self._least, min(self.limit + GROWTH, self._most, fitting))
             self._admit()
 
     def note_large(self) -> None:

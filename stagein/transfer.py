@@ -194,6 +194,8 @@ class _Run:
                 needed = next(one for one in group if not _can_be_left_out(one, error))
                 raise error.explain(needed.what, REMEDY) if needed.what else error from error
             return
+        if not others:
+            return  # as nearly all: the hash of a Path costs more than it seems
         place = self.downloader.renamed.get(first.target, first.target)
         for other in others:
             target = other.target.with_name(place.name) if first.is_unnamed else other.target

@@ -95,34 +95,38 @@ class Curl:
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
         self._timer: asyncio.Handle | None = None
-        self._handles: list[pycurl.Curl] = []
+        # idle ones, with the request that each is set up for; none after a transfer that was broken off
+        self._handles: list[tuple[pycurl.Curl, Request | None]] = []
         self._running: dict[pycurl.Curl, Transfer] = {}
         self._watched: dict[int, int] = {}
 
     def start(self, request: Request) -> "Transfer":
         """Send a request; return its transfer."""
-        handle = self._handles.pop() if self._handles else pycurl.Curl()
+        handle, before = self._handles.pop() if self._handles else (pycurl.Curl(), None)
         transfer = Transfer(handle, self._drop, request)
-        _configure(handle, request, transfer)
+        if before is None or not _differs_by_url_only(before, request):
+            handle.reset()
+            _configure(handle, request)
+        _point(handle, request, transfer)
         self._running[handle] = transfer
         self._multi.add_handle(handle)
         return transfer
 
     def close(self) -> None:
         """End all transfers and close all connections."""
-        for handle in list(self._running):
-            self._drop(handle)
+        for handle, transfer in list(self._running.items()):
+            self._drop(handle, transfer.request)
         self._multi.close()
         if self._timer is not None:
             self._timer.cancel()
 
-    def _drop(self, handle: pycurl.Curl) -> None:
+    def _drop(self, handle: pycurl.Curl, request: Request) -> None:
         """Remove a transfer in any state; if it has not ended, its connection is closed."""
-        if self._running.pop(handle, None) is not None:
+        is_running = self._running.pop(handle, None) is not None
+        if is_running:
             self._multi.remove_handle(handle)
         if len(self._handles) < _IDLE_HANDLES:
-            handle.reset()
-            self._handles.append(handle)
+            self._handles.append((handle, None if is_running else request))
         else:
             handle.close()
 
@@ -168,10 +172,10 @@ class Curl:
 class Transfer:
     """One answer as it arrives: wait for its head, then read its bytes; always close it."""
 
-    def __init__(self, handle: pycurl.Curl, drop: Callable[[pycurl.Curl], None], request: Request) -> None:
+    def __init__(self, handle: pycurl.Curl, drop: Callable[[pycurl.Curl, Request], None], request: Request) -> None:
+        self.request = request
         self._handle: pycurl.Curl | None = handle
         self._drop = drop
-        self._request = request
         self._refusal: str | None = None
         self._sockets: list[socket.socket] = []
         self._lines: list[bytes] = []
@@ -195,6 +199,21 @@ class Transfer:
         async for pieces in self.read_pieces(timeout_seconds):
             yield pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    async def read_all(self, timeout_seconds: float) -> bytes:
+        """Return the whole body, for who knows that it is small; raises what `read` does."""
+        came: list[bytes] = []
+        while True:
+            if self._chunks:
+                came += self._chunks
+                self._chunks.clear()
+                self._waiting_bytes = 0
+                self._go_on()
+            elif self._ended:
+                self._check()
+                return b"".join(came)
+            else:
+                await self._wait(timeout_seconds)
+
     async def read_pieces(self, timeout_seconds: float) -> AsyncIterator[list[bytes]]:
         """Yield them as libcurl gave them, in pieces of 16 KiB at most, which saves a copy; raises what `read` does."""
         while True:
@@ -213,14 +232,16 @@ class Transfer:
         """Abort the transfer, if it has not ended."""
         if self._handle is not None:
             handle, self._handle = self._handle, None
-            self._drop(handle)
+            self._drop(handle, self.request)
+        # an idle handle still refers to this transfer
+        self._chunks.clear()
         while self._sockets:
             self._sockets.pop().close()
 
     def open_socket(self, _purpose: int, address: "pycurl.CurlSockAddr") -> socket.socket | int:
         """Open a socket for an allowed address: the checked address is the one that is connected to."""
         family, kind, protocol, where = address
-        refuse = self._request.refuse
+        refuse = self.request.refuse
         known = family in (socket.AF_INET, socket.AF_INET6)
         refusal = (refuse(str(where[0])) if refuse else None) if known else "it is no address"
         if refusal:
@@ -245,7 +266,7 @@ class Transfer:
         self._chunks.append(chunk)
         self._waiting_bytes += len(chunk)
         self._came_bytes += len(chunk)
-        if self._waiting_bytes >= self._request.wake_bytes:
+        if self._waiting_bytes >= self.request.wake_bytes:
             self._wake()
         return len(chunk)
 
@@ -256,7 +277,7 @@ class Transfer:
             code, text = failure
             kind = next((kind for kind, codes in ERRORS.items() if code in codes), "other")
             errno = int(self._handle.getinfo(pycurl.OS_ERRNO))
-            self._failure = CurlError(kind, text, errno, self._refusal, self._request.proxy)
+            self._failure = CurlError(kind, text, errno, self._refusal, self.request.proxy)
         self._wake()
 
     def _check(self) -> None:
@@ -274,7 +295,7 @@ class Transfer:
 
     async def _wait(self, timeout_seconds: float) -> None:
         """Wait for enough bytes to wake the reader, for the end, or for any bytes after the time-out."""
-        if self._ended or self._waiting_bytes >= self._request.wake_bytes:
+        if self._ended or self._waiting_bytes >= self.request.wake_bytes:
             return
         before, loop = self._came_bytes, asyncio.get_running_loop()
         self._waiter = loop.create_future()
@@ -294,9 +315,40 @@ class Transfer:
                 self._waiter.set_result(None)
 
 
-def _configure(handle: pycurl.Curl, request: Request, transfer: Transfer) -> None:
+def _differs_by_url_only(before: Request, request: Request) -> bool:
+    """Whether what is set up for one request is right for another, once it has its address and its transfer."""
+    return _list_setup(before) == _list_setup(request)
+
+
+def _list_setup(request: Request) -> tuple[object, ...]:
+    return (
+        request.headers,
+        request.addresses,
+        request.host,
+        request.port,
+        request.body,
+        request.proxy,
+        request.refuse is None,
+        request.connect_timeout_seconds,
+        request.method,
+        request.tls,
+        request.no_proxy,
+        request.slowest_bytes_per_second,
+        request.patience_seconds,
+    )
+
+
+def _point(handle: pycurl.Curl, request: Request, transfer: Transfer) -> None:
+    """Set what is another for each request."""
+    handle.setopt(pycurl.URL, request.url)
+    if request.refuse is not None:
+        handle.setopt(pycurl.OPENSOCKETFUNCTION, transfer.open_socket)
+    handle.setopt(pycurl.HEADERFUNCTION, transfer.take_line)
+    handle.setopt(pycurl.WRITEFUNCTION, transfer.take_chunk)
+
+
+def _configure(handle: pycurl.Curl, request: Request) -> None:
     set_option = handle.setopt
-    set_option(pycurl.URL, request.url)
     set_option(pycurl.PATH_AS_IS, 1)
     set_option(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
     version = pycurl.CURL_HTTP_VERSION_2TLS if request.multiplexed else pycurl.CURL_HTTP_VERSION_1_1
@@ -311,10 +363,6 @@ def _configure(handle: pycurl.Curl, request: Request, transfer: Transfer) -> Non
     set_option(pycurl.LOW_SPEED_TIME, max(1, int(request.patience_seconds)))
     set_option(pycurl.PROXY, request.proxy or "")
     set_option(pycurl.NOPROXY, request.no_proxy)
-    if request.refuse is not None:
-        set_option(pycurl.OPENSOCKETFUNCTION, transfer.open_socket)
-    set_option(pycurl.HEADERFUNCTION, transfer.take_line)
-    set_option(pycurl.WRITEFUNCTION, transfer.take_chunk)
     if request.addresses:
         listed = ",".join(f"[{each}]" if ":" in each else each for each in request.addresses)
         set_option(pycurl.RESOLVE, [f"{request.host}:{request.port}:{listed}"])
@@ -346,7 +394,7 @@ def _configure_tls(handle: pycurl.Curl, tls: Tls) -> None:
 
 
 def _parse_head(lines: list[bytes]) -> tuple[int, str, dict[str, str]]:
-    status, *fields = (line.decode("latin-1").strip() for line in lines)
-    _, code, phrase = f"{status}  ".split(" ", 2)
-    named = (each.partition(":") for each in fields)
-    return int(code), phrase.strip(), {name.lower(): value.strip() for name, _, value in named}
+    status, *fields = b"".join(lines).decode("latin-1").split("\n")
+    _, code, phrase = f"{status.strip()}  ".split(" ", 2)
+    named = [each.partition(":") for each in fields]
+    return int(code), phrase.strip(), {name.strip().lower(): value.strip() for name, _, value in named}

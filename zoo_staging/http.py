@@ -7,7 +7,7 @@ credentials.
 import base64
 import re
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -63,7 +63,8 @@ class Answer:
     `media_type` is what the server says, in lower case and without parameters, empty if it does not say, `file_name`
     the name that it gives the file (`Content-Disposition`). `validator`
     names this version of the file (RFC 9110, section 8.8) where the server can give parts of it. `pieces` are the
-    bytes of a part as they arrived, for who can do without the copy that makes one chunk of them: read one of the two.
+    bytes of a part as they arrived, for who can do without the copy that makes one chunk of them. `read_all` returns
+    all bytes at once, where their number is known: for small bodies. Use one of the three.
     """
 
     href: str
@@ -73,6 +74,7 @@ class Answer:
     media_type: str = ""
     file_name: str = ""
     pieces: AsyncIterator[list[bytes]] | None = None
+    read_all: Callable[[], Awaitable[bytes]] | None = None
 
 
 class HttpClient:
@@ -148,7 +150,9 @@ class HttpClient:
             addresses = await self._hosts.find(origin) if direct else ()
             refuse = is_never_asked if proxy else partial(options.reach.refuse_address, host=origin[1])
             fields = (*HEADERS, *fields, *_authorize(origin, url, options.authorization))
-            target = url._replace(netloc=url.netloc.rpartition("@")[2], fragment="").geturl()
+            if "@" in url.netloc or url.fragment:
+                url = url._replace(netloc=url.netloc.rpartition("@")[2], fragment="")
+            target = url.geturl()
             timeout = options.connect_timeout_seconds
             request = Request(
                 target,
@@ -210,7 +214,8 @@ class HttpClient:
         media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         file_name = read_disposition(headers.get("content-disposition", ""))
         body = decode(chunks, href) if coding else chunks
-        return Answer(url.geturl(), size, body, validator, media_type, file_name, pieces)
+        whole = None if coding or size is None else partial(_read_all, transfer, patience, href)
+        return Answer(url.geturl(), size, body, validator, media_type, file_name, pieces, whole)
 
     async def _skip(self, transfer: Transfer, href: str) -> None:
         """Read an unwanted answer, if it is short, so that its connection can be reused."""
@@ -226,6 +231,13 @@ async def _translated(stream: AsyncIterator[T], href: str) -> AsyncIterator[T]:
     try:
         async for each in stream:
             yield each
+    except FAILURES as error:
+        raise translate_body(error, href) from error
+
+
+async def _read_all(transfer: Transfer, patience_seconds: float, href: str) -> bytes:
+    try:
+        return await transfer.read_all(patience_seconds)
     except FAILURES as error:
         raise translate_body(error, href) from error
 

@@ -1,5 +1,6 @@
 """Media types and STAC asset roles of files, by name; pure."""
 
+import posixpath
 from mimetypes import MimeTypes
 from pathlib import PurePosixPath
 
@@ -80,7 +81,8 @@ def get_media_type(name: str, cwl_format: str | None = None) -> str:
     """Return the media type of a file: from a CWL `format` that is an IANA media type, else from its name."""
     if cwl_format and cwl_format.startswith(_IANA):
         return cwl_format.removeprefix(_IANA)
-    suffix = PurePosixPath(name.lower()).suffix
+    # no Path: it costs more than the rest, and this runs for each of thousands of files
+    suffix = posixpath.splitext(name.rstrip("/").lower())[1]
     return _BY_SUFFIX.get(suffix) or _OTHERS.get(suffix) or BINARY
 
 

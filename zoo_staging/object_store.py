@@ -178,8 +178,9 @@ class Signer:
 
     def __init__(self, bucket: str, options: S3Options) -> None:
         self._anonymous = options.anonymous
-        keys = {"access_key_id": "nobody", "secret_access_key": "nothing"} if options.anonymous else {}
-        self._store = open_store(("s3", bucket), replace(options, **keys), CloudOptions())
+        if options.anonymous:
+            options = replace(options, access_key_id="nobody", secret_access_key="nothing")
+        self._store = open_store(("s3", bucket), options, CloudOptions())
 
     def sign(self, key: str) -> str:
         """Build the address that gives an object: never show it."""

@@ -75,4 +75,5 @@ class HttpSource:
         body = None if query.body is None else query.body.encode()
         async with self._client.get(query.href, part, body=body, headers=query.headers) as answer:
             size, chunks, validator = answer.size_bytes, answer.chunks, answer.validator
-            yield Content(answer.href, size, chunks, validator, answer.media_type, answer.file_name, answer.pieces)
+            media_type, name, pieces = answer.media_type, answer.file_name, answer.pieces
+            yield Content(answer.href, size, chunks, validator, media_type, name, pieces, answer.read_all)

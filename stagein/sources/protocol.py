@@ -1,6 +1,6 @@
 """The interface of sources."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,7 +18,7 @@ class Content:
 
     `media_type` and `file_name` are what a web server says, the latter safe. `validator` names this version, if ranges
     are served. A chunk is valid until the next one is requested. `pieces` are those of its chunks, where a source has
-    them: read one of the two.
+    them, and `read_all` returns all bytes, of a small file whose size is known: use one of the three.
     """
 
     href: str
@@ -28,6 +28,7 @@ class Content:
     media_type: str = ""
     file_name: str = ""
     pieces: AsyncIterator[Sequence[Chunk]] | None = None
+    read_all: Callable[[], Awaitable[bytes]] | None = None
 
 
 @dataclass(frozen=True)

@@ -1114,9 +1114,7 @@ def test_a_service_that_refuses_signed_addresses_is_asked_by_its_own_client(tmp_
     ],
     ids=["broken-off", "expired", "removed"],
 )
-def test_a_signature_is_never_shown(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, fault: Fault, kind: Kind
-) -> None:
+def test_a_signature_is_never_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture, fault: Fault, kind: Kind) -> None:
     with serve_files(tmp_path / "store") as server:
         server.put("bucket/large.bin", LARGE)
         server.fail("bucket/large.bin", Fault())

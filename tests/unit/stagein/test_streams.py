@@ -29,11 +29,10 @@ def test_small_files_raise_the_limit_and_a_large_one_ends_that() -> None:
     async def run() -> list[int]:
         streams = Streams(2, 5)
         counts = [await _count_open(streams, 9)]
-        for _ in range(2):
-            streams.note_small(SLOW_ANSWER_SECONDS)
+        streams.note_small(SLOW_ANSWER_SECONDS, 1)
         counts.append(await _count_open(streams, 9))
         for _ in range(9):
-            streams.note_small(SLOW_ANSWER_SECONDS)
+            streams.note_small(SLOW_ANSWER_SECONDS, 1)
         counts.append(await _count_open(streams, 9))
         streams.note_large()
         return [*counts, await _count_open(streams, 9)]
@@ -43,19 +42,28 @@ def test_small_files_raise_the_limit_and_a_large_one_ends_that() -> None:
 
 def test_a_server_that_answers_at_once_gets_no_more() -> None:
     streams = Streams(2, 5)
-    streams.note_small(SLOW_ANSWER_SECONDS / 2)
+    streams.note_small(SLOW_ANSWER_SECONDS / 2, 1)
     assert streams.limit == 2
 
 
 def test_a_failing_server_gets_half_as_many_and_never_less_than_the_least() -> None:
     streams = Streams(3, 100)
-    for _ in range(50):
-        streams.note_small(SLOW_ANSWER_SECONDS)
+    for _ in range(25):
+        streams.note_small(SLOW_ANSWER_SECONDS, 1)
     streams.note_trouble()
     assert streams.limit == 26
     for _ in range(9):
         streams.note_trouble()
     assert streams.limit == 3
+
+
+def test_small_files_that_are_rather_large_get_as_many_as_memory_has_room_for() -> None:
+    streams = Streams(8, 256)
+    for _ in range(200):
+        streams.note_small(SLOW_ANSWER_SECONDS, 64 << 10)
+    assert streams.limit == 256
+    streams.note_small(SLOW_ANSWER_SECONDS, 1 << 20)
+    assert streams.limit == 48
 
 
 async def _hold(streams: Streams, opened: list[str], name: str) -> None:
@@ -66,7 +74,7 @@ async def _hold(streams: Streams, opened: list[str], name: str) -> None:
 def test_a_limit_that_has_fallen_holds_once_those_that_are_open_have_ended() -> None:
     async def run() -> list[list[str]]:
         streams, opened, seen = Streams(1, 3), list[str](), []
-        streams.note_small(SLOW_ANSWER_SECONDS)
+        streams.note_small(SLOW_ANSWER_SECONDS, 1)
         async with streams.open():
             async with streams.open():
                 streams.note_large()
