@@ -1,6 +1,5 @@
 """Downloads one file: to a hidden name beside its target, verified, then renamed."""
 
-import asyncio
 import ctypes
 import errno
 import hashlib
@@ -204,8 +203,7 @@ class Downloader:
         if size_bytes < SMALL_CHUNK_BYTES:
             keep()
         else:
-            async with partial.turn:
-                await self._workers.run(keep)
+            await self._workers.run(keep)
         partial.size_bytes += size_bytes
         self._progress.add(partial.transfer, size_bytes)
 
@@ -295,14 +293,12 @@ def translate_disk(error: OSError, transfer: Transfer) -> StagingError:
 class PartialFile:
     """The file of an unfinished transfer; `size_bytes` counts the bytes written. Its methods block.
 
-    Threads may still write when the transfer is abandoned: the file is closed when the last one has finished. Who
-    holds `turn` writes: a file takes one writer at a time, and others would burn a processor while they wait for it.
+    Threads may still write when the transfer is abandoned: the file is closed when the last one has finished.
     """
 
     def __init__(self, transfer: Transfer) -> None:
         self.transfer = transfer
         self.size_bytes = 0
-        self.turn = asyncio.Lock()
         self._target = os.fspath(transfer.target)
         # a string: creating a Path costs as much as moving a small file
         self._partial = f"{os.path.dirname(self._target)}/.{_RUN}-{next(_NUMBERS)}.part"  # noqa: PTH120
