@@ -95,7 +95,7 @@ class Curl:
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
         self._timer: asyncio.Handle | None = None
-        # idle ones, with the request that each is set up for; none after a transfer that was broken off
+        # idle ones, with the request that each is set up for; None: for nothing
         self._handles: list[tuple[pycurl.Curl, Request | None]] = []
         self._running: dict[pycurl.Curl, Transfer] = {}
         self._watched: dict[int, int] = {}
@@ -105,7 +105,8 @@ class Curl:
         handle, before = self._handles.pop() if self._handles else (pycurl.Curl(), None)
         transfer = Transfer(handle, self._drop, request)
         if before is None or not _differs_by_url_only(before, request):
-            handle.reset()
+            if before is not None:
+                handle.reset()
             _configure(handle, request)
         _point(handle, request, transfer)
         self._running[handle] = transfer
@@ -126,7 +127,10 @@ class Curl:
         if is_running:
             self._multi.remove_handle(handle)
         if len(self._handles) < _IDLE_HANDLES:
-            self._handles.append((handle, None if is_running else request))
+            keeps = not is_running and request.body is None
+            if not keeps:
+                handle.reset()
+            self._handles.append((handle, request if keeps else None))
         else:
             handle.close()
 
