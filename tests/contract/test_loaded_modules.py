@@ -51,6 +51,17 @@ import zoo_runner.engines.argo.job_pod, zoo_runner.engines.argo.native.staging
 import zoo_runner.engines.calrissian.job_pod, zoo_runner.engines.kubernetes.job_pod.publishing
 print(json.dumps(["loaded"]))
 """
+# its inputs are values
+POD = """
+import json, sys
+from zoo_runner.engines.kubernetes.job_pod.lean import leave_out_tls, loading
+with loading():
+    leave_out_tls()
+    import zoo_runner.engines.calrissian.job_pod
+    import asyncio
+unneeded = ("obstore", "platform", "ssl", "uuid", "zoo_runner.inputs.neighbours")
+print(json.dumps([name for name in unneeded if name in sys.modules]))
+"""
 
 
 def run(program: str, *words: str) -> list[str]:
@@ -77,3 +88,7 @@ def test_a_command_that_waits_for_a_job_without_transfers_has_loaded_no_client_a
 
 def test_the_programs_of_pods_that_have_credentials_need_nothing_that_evaluates_packages() -> None:
     assert run(STAGING) == ["loaded"]
+
+
+def test_a_job_pod_has_loaded_nothing_that_a_job_without_files_does_not_need() -> None:
+    assert run(POD) == []

@@ -19,7 +19,9 @@ from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.connection import Connection
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.names import Manifest
-from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
+from zoo_runner.engines.kubernetes.pods import warns
+from zoo_runner.engines.kubernetes.volumes import awaits_pod
+from zoo_runner.engines.kubernetes.watch import EVENT_QUERY, Change, WatchFailed
 
 Taken = queue.Queue[Change | WatchFailed]
 
@@ -231,3 +233,10 @@ def test_a_cluster_that_nobody_uses_any_more_is_closed(monkeypatch: pytest.Monke
     assert not closed.is_set()
     del stop
     assert closed.wait(10)
+
+
+def test_events_that_somebody_reads_are_asked_for() -> None:
+    left_out = [term.removeprefix("reason!=") for term in EVENT_QUERY["fieldSelector"].split(",")]
+    events = [{"reason": reason, "type": "Normal"} for reason in left_out]
+    assert "Scheduled" in left_out
+    assert [event["reason"] for event in events if warns(event) or awaits_pod(event)] == []

@@ -64,7 +64,8 @@ class Gate:
     def _open(self) -> None:
         released = self.root.release()
         self.is_open = True
-        if is_dismissed(released):  # before it was started
+        # what takes the change without an answer is read
+        if is_dismissed(released or self.root.get()):  # before it was started
             self.root.dismiss()
             raise DismissedError(*_DISMISSED)
 

@@ -23,7 +23,7 @@ class Root(Protocol):
         ...
 
     def release(self) -> Manifest | None:
-        """Resume it, so that it starts the job's pod, and return what it is then; None if it does not exist."""
+        """Resume it, so that it starts the job's pod, and return what it is then; None if that is not known."""
         ...
 
     def dismiss(self) -> None:
