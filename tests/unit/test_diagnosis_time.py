@@ -30,6 +30,8 @@ ATTACKS = [
 def find_patterns(node: Any) -> Iterator["re.Pattern[str]"]:
     if isinstance(node, re.Pattern):
         yield node
+    elif isinstance(node, words.Words):
+        yield node.compile()
     elif is_dataclass(node) and not isinstance(node, type):
         for field in fields(node):
             yield from find_patterns(getattr(node, field.name))

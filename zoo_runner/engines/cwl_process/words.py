@@ -24,20 +24,24 @@ def words(pattern: str, flags: int = 0) -> re.Pattern[str]:
     >>> words(r"got [^+]+").pattern
     'got [^+]{1,1000}'
     """
-    return cast("re.Pattern[str]", _Words(pattern, flags))
+    return cast("re.Pattern[str]", Words(pattern, flags))
 
 
-class _Words:
-    """A pattern as `re.compile` returns it. To compile the hundred takes 11 ms, and a job that succeeds needs none."""
+class Words:
+    """What is used as a pattern of `re`. To compile the hundred takes 11 ms, and a job that succeeds needs none."""
 
     def __init__(self, text: str, flags: int) -> None:
         self._text, self._flags = text, flags
 
+    def compile(self) -> re.Pattern[str]:
+        """Compile it."""
+        bounded = _PART.sub(lambda part: _BOUNDS[part[0]] if part["repeat"] else part[0], self._text)
+        return re.compile(bounded, self._flags)
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        bounded = _PART.sub(lambda part: _BOUNDS[part[0]] if part["repeat"] else part[0], self._text)
-        compiled = re.compile(bounded, self._flags)
+        compiled = self.compile()
         # further calls find them without coming here
         for method in ("search", "match", "fullmatch", "finditer", "sub"):
             setattr(self, method, getattr(compiled, method))
