@@ -93,7 +93,9 @@ def test_a_database_that_was_lost_is_restored_while_a_job_runs(release: Release)
     assert server.request("GET", f"/jobs/{running}/results").status == 200
     # what it had deployed is not taken for that of others
     release.source.push({"gate.cwl": json.dumps({**GATE, "doc": "after the restore"})})
-    wait_for(lambda: server.request("GET", "/processes/gate").json["description"] == "after the restore", START_SECONDS)
+    wait_for(
+        lambda: server.request("GET", "/processes/gate").json.get("description") == "after the restore", START_SECONDS
+    )
     tested = release.site.command("system-test", server.url, timeout=START_SECONDS)
     assert tested.returncode == 0, tested.stdout + tested.stderr + release.describe()
     print(f"DRILL backup: {backup:.0f} s; restore, from stopping servers until they answer: {restore:.0f} s")  # noqa: T201
