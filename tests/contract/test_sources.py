@@ -1075,11 +1075,11 @@ def test_a_large_file_that_changes_meanwhile_is_fetched_anew_from_its_first_byte
     assert Path(staged["a"]["path"]).read_bytes() == changed
 
 
-KEYS = {"access_key_id": "AK", "secret_access_key": "SK", "session_token": "a-token-of-today"}
+KEYS: dict[str, Any] = {"access_key_id": "AK", "secret_access_key": "SK", "session_token": "a-token-of-today"}
 
 
 @pytest.mark.parametrize("keys", [KEYS, {}], ids=["signed", "anonymous"])
-def test_parts_of_an_object_are_read_at_its_signed_address(tmp_path: Path, keys: dict[str, str]) -> None:
+def test_parts_of_an_object_are_read_at_its_signed_address(tmp_path: Path, keys: dict[str, Any]) -> None:
     """By libcurl, bound to the version, without the keys in a header."""
     with serve_files(tmp_path / "store") as server:
         server.put("bucket/a b/large+1.bin", LARGE)
