@@ -31,7 +31,9 @@ def running(
     args = [word.replace(PRINTED_MOUNT, str(folder)) for word in build_reporting_args([script], keeps_printed=True)]
     environ = {**os.environ, **({"PATH": path} if path else {})}  # noqa: TID251 a program's own
 
-    def limit() -> None:
+    def prepare() -> None:
+        # whoever starts the tests in the background has it ignored, which shells cannot undo
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         if most_bytes:
             # so that it is an error, as of a disk, and no signal
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -48,7 +50,7 @@ def running(
         stderr=keeper.stdin,
         start_new_session=True,
         env=environ,
-        preexec_fn=limit,
+        preexec_fn=prepare,
     )
     try:
         yield process
