@@ -16,6 +16,19 @@ WAITS = "mkfifo /var/tmp/go; echo begun >&2; read go < /var/tmp/go"
 BEGINS_ANEW = f"[ ! -e begun ] || exit 9; touch begun; {WAITS}"
 
 
+def find_pods(site: Site, namespace: str, selector: str) -> list[str]:
+    """Names of the pods that have not ended.
+
+    What a step prints may be here before the API says that its pod runs.
+    """
+    found = json.loads(kubectl(site, "get", "pods", "-n", namespace, "-l", selector, "-o", "json"))["items"]
+    return [
+        pod["metadata"]["name"]
+        for pod in found
+        if pod["status"]["phase"] in {"Pending", "Running"} and "deletionTimestamp" not in pod["metadata"]
+    ]
+
+
 def let_go(site: Site, namespace: str, pod: str) -> None:
     """Let a step that `WAITS` go on."""
     try:
@@ -40,8 +53,7 @@ class Attempts:
         if self.begun == 1:
             self._lose()
             return
-        running = ("--field-selector", "status.phase=Running", "-l", self._selector, "-o", "name")
-        for pod in kubectl(self._site, "get", "pods", "-n", self._namespace, *running).split():
+        for pod in find_pods(self._site, self._namespace, self._selector):
             let_go(self._site, self._namespace, pod)
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.cluster import WORKSPACE, find_argo, kubectl
 from tests.servers import S3Server
 from tests.site import Site, Story
-from tests.steps import DEBIAN, WAITS, let_go, write_package
+from tests.steps import DEBIAN, WAITS, find_pods, let_go, write_package
 from zoo_runner.model.events import Event, StepLines
 from zoo_runner.model.job import Status
 
@@ -128,9 +128,7 @@ class Intruder:
             let_go(self._site, NAMESPACE, step)
 
     def _find_pod(self, role: str) -> str:
-        running = ("-l", f"zoo-runner/role={role}", "--field-selector", "status.phase=Running")
-        found = kubectl(self._site, "get", "pods", "-n", NAMESPACE, *running, "-o", "name")
-        return found.split()[-1]
+        return find_pods(self._site, NAMESPACE, f"zoo-runner/role={role}")[-1]
 
 
 def test_whoever_leaves_the_interpreter_finds_no_secret(attacked: Site, s3: S3Server, tmp_path: Path) -> None:

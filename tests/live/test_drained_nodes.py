@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests import steps
 from tests.cluster import WORKSPACE, find_argo, kubectl
 from tests.live.test_calrissian_diagnosis import having, write_package
 from tests.live.test_calrissian_mishaps import DISK_LIMIT, select_pods
@@ -46,13 +47,8 @@ def evict(site: Site, pod: str, folder: Path) -> str:
 
 
 def find_pods(site: Site, job_id: str, role: str) -> list[str]:
-    """The pods of a job that run and are not being deleted."""
-    found = kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", select_pods(job_id, role), "-o", "json")
-    return [
-        pod["metadata"]["name"]
-        for pod in json.loads(found)["items"]
-        if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]
-    ]
+    """The pods of a job that have not ended."""
+    return steps.find_pods(site, NAMESPACE, select_pods(job_id, role))
 
 
 class AtEachBeginning:
