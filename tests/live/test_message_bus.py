@@ -11,20 +11,11 @@ from typing import Any
 import pytest
 
 from tests.gitserver import create_repository, serving_git
+from tests.harvesting import TOOL
 from tests.pulsar_bus import Broker, find_broker
 from tests.serving import Server, find_free_port, serving
 from tests.site import LONGEST_SECONDS, Site
 
-TOOL = """\
-cwlVersion: v1.2
-class: CommandLineTool
-id: {id}
-doc: {doc}
-baseCommand: [echo, {doc}]
-inputs: []
-outputs: {{said: stdout}}
-stdout: said.txt
-"""
 PREFIX = "git-harvester/forest"
 KILLED = -signal.SIGKILL
 # the command, in which a method ends the process as a failing machine would, or does so after its work

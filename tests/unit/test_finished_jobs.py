@@ -19,7 +19,7 @@ class FakeTool:
     """What is asked of one of cwltool's tools."""
 
     def __init__(self, command: str = "echo", requirements: Mapping[str, Any] = MappingProxyType({})) -> None:
-        self.tool = {"id": "file:///work/run/package.json#tool", "baseCommand": command}
+        self.tool = {"id": "file:///run/package.json#tool", "baseCommand": command}
         self.requirements = [{"class": name, **body} for name, body in requirements.items()]
         self.hints: list[Any] = []
 

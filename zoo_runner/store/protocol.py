@@ -60,7 +60,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class Held:
-    """A lease that holds, and the version of its job: it tells whether the job has changed."""
+    """A lease that holds, and the version of its job: it shows whether the job has changed."""
 
     lease: Lease
     version: int
