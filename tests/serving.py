@@ -131,7 +131,8 @@ class Server:
             assert answer.body == b""
             return
         content = contents.get(media_type, contents.get("*/*"))
-        assert content is not None, f"{method} {path} answers {media_type}, which its description lacks"
+        whole = f"{answer.status} {answer.headers} {answer.body[:1000]!r}"
+        assert content is not None, f"{method} {path} answers {media_type!r}, which its description lacks: {whole}"
         if schema := content.get("schema"):
             Draft202012Validator({**schema, "components": self.openapi["components"]}).validate(answer.json)
 

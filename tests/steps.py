@@ -1,7 +1,7 @@
 """Packages of one step that runs a shell script, for tests on a cluster."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,10 @@ WAITS = "mkfifo /var/tmp/go; echo begun >&2; read go < /var/tmp/go"
 BEGINS_ANEW = f"[ ! -e begun ] || exit 9; touch begun; {WAITS}"
 
 
-def find_pods(site: Site, namespace: str, selector: str) -> list[str]:
-    """Names of the pods that have not ended.
+def find_pods(
+    site: Site, namespace: str, selector: str, phases: Container[str] = frozenset({"Pending", "Running"})
+) -> list[str]:
+    """Names of the pods in some phases, that are not being deleted; by default those that have not ended.
 
     What a step prints may be here before the API says that its pod runs.
     """
@@ -25,7 +27,7 @@ def find_pods(site: Site, namespace: str, selector: str) -> list[str]:
     return [
         pod["metadata"]["name"]
         for pod in found
-        if pod["status"]["phase"] in {"Pending", "Running"} and "deletionTimestamp" not in pod["metadata"]
+        if pod["status"]["phase"] in phases and "deletionTimestamp" not in pod["metadata"]
     ]
 
 

@@ -19,4 +19,5 @@ if running apiserver; then
   sleep 2
 fi
 for name in volumes kubelet proxy scheduler controller-manager apiserver containerd etcd registry; do stop $name; done
+for chain in OUTPUT FORWARD; do iptables -D $chain $STRAY 2>/dev/null; done
 say "down"

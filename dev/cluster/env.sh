@@ -9,6 +9,7 @@ export KUBECONFIG="$CLUSTER_DIR/kubeconfig"
 CONTAINERD_SOCK="$CLUSTER_DIR/containerd/containerd.sock"
 REGISTRY=127.0.0.1:5000        # every image name is pulled from here, whatever registry it names
 NODE_IP=10.240.0.1 POD_CIDR=10.244.0.0/24 SERVICE_CIDR=10.96.0.0/16
+STRAY="-d $SERVICE_CIDR -p tcp -j REJECT --reject-with tcp-reset"   # what no rule of a service has taken up
 mkdir -p "$BIN" "$RUN" "$LOGS" "$PKI" "$CLUSTER_DIR"/{etcd,kubelet,containerd,registry,volumes,cni,certs.d/_default}
 
 say() { echo "cluster: $*"; }

@@ -19,6 +19,10 @@ done
 
 start() { local name=$1; shift; running "$name" && return; nohup "$@" >"$LOGS/$name.log" 2>&1 </dev/null & echo $! >"$RUN/$name.pid"; }
 running() { [ -f "$RUN/$1.pid" ] && kill -0 "$(cat "$RUN/$1.pid")" 2>/dev/null; }
+# while kube-proxy writes the rules of a service, its address is nobody's: whatever answers beyond this machine is not it
+for chain in OUTPUT FORWARD; do
+  iptables -C $chain $STRAY 2>/dev/null || iptables -A $chain $STRAY
+done
 running proxy && { say "already up: export KUBECONFIG=$KUBECONFIG"; exit 0; }
 "$HERE/build.sh"
 

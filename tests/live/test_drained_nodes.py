@@ -15,6 +15,7 @@ from tests.live.test_calrissian_mishaps import DISK_LIMIT, select_pods
 from tests.servers import S3Server
 from tests.site import Site, Story
 from tests.steps import BEGINS_ANEW, DEBIAN, WAITS, let_go
+from tests.waiting import wait_for
 from zoo_runner.execution.log_notes import read_attempts
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.events import EngineLine, Event, StageStarted, StepLines, StepStarted
@@ -44,6 +45,17 @@ def evict(site: Site, pod: str, folder: Path) -> str:
     place = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}/eviction"
     command = ["kubectl", f"--kubeconfig={site.environ['KUBECONFIG']}", "create", "--raw", place, "-f", str(path)]
     return subprocess.run(command, capture_output=True, text=True, check=False).stderr
+
+
+def find_guarded(site: Site, job_id: str, role: str) -> str:
+    """Return the pod of a job, once the API says that it runs: a budget keeps no pod that is pending."""
+
+    def find_running() -> list[str]:
+        return steps.find_pods(site, NAMESPACE, select_pods(job_id, role), phases={"Running"})
+
+    wait_for(find_running)
+    (pod,) = find_running()
+    return pod
 
 
 def find_pods(site: Site, job_id: str, role: str) -> list[str]:
@@ -113,8 +125,7 @@ def test_a_drain_waits_for_a_job_that_runs(site: Site, tmp_path: Path) -> None:
 
     def drain() -> None:
         for role in ("job", "step"):
-            (pod,) = find_pods(site, job_id, role)
-            refused.append(evict(site, pod, tmp_path))
+            refused.append(evict(site, find_guarded(site, job_id, role), tmp_path))
         let_run(site, job_id)
 
     story = run(site, write_package(tmp_path, f"{WAITS}; echo hello"), AtEachBeginning(drain), job_id)
@@ -294,8 +305,7 @@ def test_a_drain_waits_for_a_workflow_and_a_lost_pod_of_it_is_replaced(
     site, job_id = site.having(ZOO_RUNNER_ENGINE="argo"), new_job_id()
 
     def lose() -> None:
-        (pod,) = find_pods(site, job_id, "job")
-        assert "disruption budget" in evict(site, pod, tmp_path)
+        assert "disruption budget" in evict(site, find_guarded(site, job_id, "job"), tmp_path)
         delete_pod(site, job_id, "--force", "--grace-period=0")
 
     on = AtEachBeginning(lose, lambda: let_run(site, job_id))

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -44,7 +45,7 @@ decision := {"allow": false, "reason": "nobody may"} if input.action == "workspa
 
 
 @dataclass
-class _Deployed(Server):
+class Deployed(Server):
     """The API of a release, as clients in the cluster reach it."""
 
     port: int = 0
@@ -56,6 +57,17 @@ class _Deployed(Server):
     def url(self) -> str:
         """The address of the API."""
         return self.address
+
+    def wait_ready(self) -> None:
+        """Wait until it answers, a moment after its pod is ready: kube-proxy has to write where its address leads."""
+        wait_for(self._is_ready, START_SECONDS)
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/health/ready", timeout=START_SECONDS) as response:
+                return bool(response.status == 200)
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True)
@@ -99,10 +111,12 @@ class Release:
         )
         return f"\n{pods}\n{logs}\n{self.kubectl('get', 'events')}"
 
-    def open(self) -> _Deployed:
-        """Return the API."""
+    def open(self) -> Deployed:
+        """Return the API, once it answers."""
         address = self.kubectl("get", "service", f"{NAME}-zoo-runner-api", "-o", "jsonpath={.spec.clusterIP}")
-        return _Deployed(address=f"http://{address}:8080")
+        server = Deployed(address=f"http://{address}:8080")
+        server.wait_ready()
+        return server
 
 
 @contextmanager
@@ -272,7 +286,7 @@ def build_former(folder: Path) -> Path:
     return former
 
 
-def install(release: Release, chart: Path = CHART) -> tuple[Release, Server]:
+def install(release: Release, chart: Path = CHART) -> tuple[Release, Deployed]:
     """Install a release and wait until all of it is ready; return it as it is then, and its API."""
     release.helm("install", NAME, str(chart), "--values=-")
     # dev/cluster has no name service
@@ -324,11 +338,12 @@ def evict(release: Release, pod: str, namespace: str = NAMESPACE) -> str:
     return done.stderr
 
 
-def _restart_database(release: Release, server: Server) -> None:
+def _restart_database(release: Release, server: Deployed) -> None:
     """Delete the pod of the database: its volume has everything, and its clients wait."""
     release.kubectl("delete", "pod", f"{NAME}-zoo-runner-postgresql-0")
     release.kubectl("rollout", "status", f"statefulset/{NAME}-zoo-runner-postgresql", f"--timeout={START_SECONDS}s")
     release.kubectl("rollout", "status", f"deployment/{NAME}-zoo-runner-api", f"--timeout={START_SECONDS}s")
+    server.wait_ready()
 
 
 def _back_up(release: Release) -> None:
