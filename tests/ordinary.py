@@ -3,8 +3,9 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
+from shlex import quote
 
 from tests.values import ROOT
 
@@ -29,25 +30,32 @@ def as_ordinary_user(folder: Path) -> list[str]:
         return []
     for path in (folder, *folder.rglob("*")):
         os.chown(path, USER, USER)
-    needed = [*dict.fromkeys(path.resolve() for path in (ROOT, *PYTHON))]
-    hidden = dict.fromkeys(top for path in (folder, *needed) if (top := _find_closed(path)))
-    words = [_find("bwrap"), "--dev-bind", "/", "/"]
-    for path in hidden:
-        words += ["--tmpfs", str(path)]
-    for path in (*needed, folder):
-        words += _show(path, hidden, "--bind" if path == folder else "--ro-bind")
-    return [*words, "--", _find("setpriv"), f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+    shown = [*dict.fromkeys(path.resolve() for path in (folder, ROOT, *PYTHON))]
+    hidden = dict.fromkeys(top for path in shown if (top := _find_closed(path)))
+    show = [path for path in shown if any(path.is_relative_to(top) for top in hidden)]
+    # the namespace begins as a copy that the kernel makes at once: mounts of others may come and go meanwhile
+    words = [
+        _find("unshare"),
+        "--mount",
+        "--propagation=private",
+        "sh",
+        "-euc",
+        _write_script(hidden, show, folder),
+        "sh",
+    ]
+    return [*words, _find("setpriv"), f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
 
 
-def _show(path: Path, hidden: Iterable[Path], how: str) -> Iterator[str]:
-    """Show a folder again that is hidden: everybody may enter what is above it."""
-    top = next((top for top in hidden if path.is_relative_to(top)), None)
-    if top is None:
-        return
-    for parent in reversed(path.parents):
-        if parent != top and parent.is_relative_to(top):
-            yield from ("--perms", "0755", "--dir", str(parent))
-    yield from (how, str(path), str(path))
+def _write_script(hidden: Iterable[Path], show: Iterable[Path], folder: Path) -> str:
+    """Hide folders, and show others in them again, which are held open meanwhile: all but `folder` read-only."""
+    held = {quote(str(path)): number for number, path in enumerate(show, 3)}
+    lines = ["umask 022", *(f"exec {number}< {path}" for path, number in held.items())]
+    lines += [f"mount -t tmpfs -o mode=0755 none {quote(str(path))}" for path in hidden]
+    for path, number in held.items():
+        lines += [f"mkdir -p {path}", f"mount --no-canonicalize --bind /proc/self/fd/{number} {path}"]
+        lines += [] if path == quote(str(folder)) else [f"mount -o remount,bind,ro {path}"]
+        lines.append(f"exec {number}<&-")
+    return "\n".join([*lines, 'exec "$@"'])
 
 
 def _find_closed(path: Path) -> Path | None:
