@@ -55,7 +55,8 @@ def _write_script(hidden: Iterable[Path], show: Iterable[Path], folder: Path) ->
         lines += [f"mkdir -p {path}", f"mount --no-canonicalize --bind /proc/self/fd/{number} {path}"]
         lines += [] if path == quote(str(folder)) else [f"mount -o remount,bind,ro {path}"]
         lines.append(f"exec {number}<&-")
-    return "\n".join([*lines, 'exec "$@"'])
+    # the folder that it is called in is still the one that was hidden
+    return "\n".join([*lines, 'cd "$(pwd -P)"', 'exec "$@"'])
 
 
 def _find_closed(path: Path) -> Path | None:
