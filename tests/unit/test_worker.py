@@ -16,8 +16,11 @@ from tests.values import configuration_in
 from tests.waiting import wait_for
 from zoo_runner.config.server import ServerSettings
 from zoo_runner.engines.fake import FakeEngine
-from zoo_runner.execution.context import Context, open_context
+from zoo_runner.engines.protocol import Plan
+from zoo_runner.execution.context import MOST_AT_ONCE, Context, open_context
+from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import EngineError, NotReachedError, SettingsError
+from zoo_runner.model.events import Report
 from zoo_runner.model.job import FINAL, Job, Status
 from zoo_runner.server.worker import AwayJobs, Worker
 from zoo_runner.store.protocol import JobQueue, Share
@@ -145,6 +148,42 @@ def test_a_worker_that_is_stopped_leaves_jobs_on_a_cluster_and_shows_that_it_liv
     assert alive.exists()
     # what the process that leaves does not do any more
     engine.submitted["j1"].cancel()
+
+
+def test_a_worker_takes_no_more_jobs_than_it_can_begin_so_that_those_that_end_do_not_wait(tmp_path: Path) -> None:
+    class Busy(FakeEngine):
+        let_go = threading.Event()
+
+        def submit(self, plan: Plan, report: Report, cancellation: Cancellation) -> None:
+            assert self.let_go.wait(20)
+            super().submit(plan, report, cancellation)
+
+    engine = Busy(configuration_in(tmp_path))
+    context = open_context(configuration_in(tmp_path), engine)
+    ids = [f"j{number}" for number in range(3 * MOST_AT_ONCE)]
+    for job_id in ids:
+        accepted(context, tmp_path, job_id)
+
+    class Queue:
+        taken = threading.Semaphore(0)
+        jobs = iter([context.store.get(job_id) for job_id in ids])
+
+        def claim(self, owner: str, seconds: float, share: Share) -> Job | None:
+            self.taken.release()
+            return next(self.jobs, None)
+
+    queue = Queue()
+    worker = Worker(context, cast(JobQueue, queue), ServerSettings(), 1000)
+    running = threading.Thread(target=worker.run, args=(None, io.StringIO()))
+    running.start()
+    for _ in range(2 * MOST_AT_ONCE):
+        assert queue.taken.acquire(timeout=20)
+    takes_more = queue.taken.acquire(timeout=0.3)
+    engine.let_go.set()
+    wait_for(lambda: all(context.store.get(job_id).status in FINAL for job_id in ids), 20)
+    worker.stop()
+    running.join(20)
+    assert not takes_more
 
 
 def test_a_worker_outlives_a_database_that_does_not_answer(tmp_path: Path) -> None:

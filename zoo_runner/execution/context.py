@@ -24,7 +24,8 @@ from zoo_runner.model.workspace import Workspace, lend_storage
 from zoo_runner.store.files import FileEventLog, FileStore
 from zoo_runner.store.protocol import EventLog, JobStore
 
-_MOST_AT_ONCE = 8
+MOST_AT_ONCE = 8
+"""Jobs that are submitted or concluded at the same time, of those that are started without waiting."""
 _BEATS_PER_LEASE = 3
 
 
@@ -66,7 +67,7 @@ class Context:
     keeper: Keeper
     owner: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:12]}")
     in_work: JobsInWork = field(default_factory=JobsInWork)
-    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_MOST_AT_ONCE, "jobs"))
+    pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(MOST_AT_ONCE, "jobs"))
     find_secrets: Callable[[Job], Mapping[str, Any]] = lambda _: {}
 
     def find_workspace_of(self, job: Job) -> Workspace:

@@ -1,6 +1,6 @@
 """The work on one job: submit it, follow it, conclude it, from its beginning or from where another process left it."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
@@ -52,10 +52,12 @@ def start(
     report: Report = lambda _: None,
     cancellation: Cancellation | None = None,
     secrets: Mapping[str, Any] | None = None,
+    begun: Callable[[], None] = lambda: None,
 ) -> Future[Outcome]:
     """Do the same without waiting: the future ends as `execute` returns or raises.
 
-    While a job of a remote engine runs, it takes no thread of this process.
+    While a job of a remote engine runs, it takes no thread of this process. `begun` is called once it is submitted, or
+    has failed before.
     """
     done: Future[Outcome] = Future()
 
@@ -69,6 +71,8 @@ def start(
             if work:
                 work.close()
             done.set_exception(error)
+        finally:
+            begun()
 
     def end(work: _Work, following: Future[Any]) -> None:
         try:

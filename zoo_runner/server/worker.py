@@ -18,7 +18,7 @@ from time import monotonic
 from typing import TextIO
 
 from zoo_runner.config.server import ServerSettings
-from zoo_runner.execution.context import Context, end_job
+from zoo_runner.execution.context import MOST_AT_ONCE, Context, end_job
 from zoo_runner.execution.execute import start
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.errors import (
@@ -40,6 +40,8 @@ from zoo_runner.store.protocol import JobQueue, Share
 # before a job is tried again that could not be followed
 _AWAY_SECONDS = 10.0
 _LONGEST_FACTOR = 6
+# those that wait for a thread of their own; what has ended would wait behind more of them, and others could begin them
+_MOST_BEGINNING = 2 * MOST_AT_ONCE
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +104,7 @@ class Worker:
         self._share = Share(most_per_workspace=settings.jobs_per_workspace, quota_of=build_quotas(settings))
         self._most_jobs = most_jobs
         self._running: dict[str, Cancellation] = {}
+        self._beginning = 0
         self._changed = threading.Condition()
         self._away = AwayJobs(away_seconds)
         self._woken = self._stopping = False
@@ -191,7 +194,8 @@ class Worker:
             return not (self._stopping or self.worn)
 
     def _has_room(self) -> bool:
-        return self._stopping or len(self._running) < self._most_jobs
+        has_room = len(self._running) < self._most_jobs and self._beginning < _MOST_BEGINNING
+        return self._stopping or has_room
 
     def _wait_for_work(self) -> None:
         with self._changed:
@@ -203,15 +207,21 @@ class Worker:
         cancellation = Cancellation(job.time_limit_seconds)
         with self._changed:
             self._jobs_begun += 1
+            self._beginning += 1
             self._running[job.id] = cancellation
 
+        def begun() -> None:
+            with self._changed:
+                self._beginning -= 1
+                self._changed.notify_all()
+
         logger.info("job taken", extra=about(job, {"engine": job.engine}))
-        begun, times = monotonic(), StageTimes()
+        taken, times = monotonic(), StageTimes()
 
         def end(done: Future[Outcome]) -> None:
             try:
                 self._settle(job, done.exception())
-                _log_end(job, done, monotonic() - begun)
+                _log_end(job, done, monotonic() - taken)
                 self._trace(job, times)
                 # a server that was killed hears nothing any more
                 with contextlib.suppress(OSError, ValueError):
@@ -222,7 +232,7 @@ class Worker:
                     del self._running[job.id]
                     self._changed.notify_all()
 
-        start(self._context, job.id, times.report, cancellation).add_done_callback(end)
+        start(self._context, job.id, times.report, cancellation, begun=begun).add_done_callback(end)
 
     def _trace(self, job: Job, times: StageTimes) -> None:
         """Send the spans of a job, if it has ended."""
