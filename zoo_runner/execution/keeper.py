@@ -110,21 +110,28 @@ class Keeper:
             _LOGGER.debug("job %s could not be cancelled", kept.lease.job_id, exc_info=True)
 
     def _beat(self, due: Sequence[_Kept]) -> None:
-        """Look at leases, and renew those of which a third is over; those of one owner at once."""
+        """Look at leases, and renew those of which a third is over."""
         now = time.monotonic()
         old: list[_Kept] = []
         fresh: list[_Kept] = []
         for kept in due:
             kept.next_beat = now + self.beat_seconds
             (old if kept.renew_at <= now else fresh).append(kept)
-        for kept in self._look(old, lambda leases: self._store.renew_all(leases, self.lease_seconds)):
+        for kept, held in self._find(fresh, self._store.find_held):
+            if held is None:
+                # after a machine has slept, a lease may be over that nobody took: renewing it says which
+                old.append(kept)
+            else:
+                self._look_at(kept, held)
+        for kept, held in self._find(old, lambda leases: self._store.renew_all(leases, self.lease_seconds)):
             kept.renew_at = now + self.lease_seconds / _PARTS_OF_A_LEASE
-        self._look(fresh, self._store.find_held)
+            self._look_at(kept, held)
 
-    def _look(self, some: Sequence[_Kept], find: Callable[[Sequence[Lease]], Mapping[str, Held | None]]) -> list[_Kept]:
-        """Look at jobs; return those of which something is known."""
+    def _find(
+        self, some: Sequence[_Kept], find: Callable[[Sequence[Lease]], Mapping[str, Held | None]]
+    ) -> Iterator[tuple[_Kept, Held | None]]:
+        """Yield the jobs of which something is known, with what that is; those of one owner are asked for at once."""
         by_owner: dict[str, list[_Kept]] = {}
-        known: list[_Kept] = []
         for kept in some:
             by_owner.setdefault(kept.lease.owner, []).append(kept)
         for of_owner in by_owner.values():
@@ -134,11 +141,7 @@ class Keeper:
                 # a store that does not answer now is asked again at the next beat; the lease lasts for several
                 _LOGGER.debug("leases could not be looked at", exc_info=True)
                 continue
-            known += [kept for kept in of_owner if kept.lease.job_id in found]
-            for kept in of_owner:
-                if kept.lease.job_id in found:
-                    self._look_at(kept, found[kept.lease.job_id])
-        return known
+            yield from ((kept, found[kept.lease.job_id]) for kept in of_owner if kept.lease.job_id in found)
 
     def _look_at(self, kept: _Kept, held: Held | None) -> None:
         """Notice what became of a job; one that fails here does not take the others with it."""
