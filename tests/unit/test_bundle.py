@@ -124,7 +124,7 @@ def test_what_is_sent_and_answered_is_that_of_this_version(tmp_path: Path) -> No
         "outputs",
         "size_bytes",
     ]
-    assert PROTOCOL == 6
+    assert PROTOCOL == 7
 
 
 def test_local_files_and_folders_travel_with_the_job(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ misinterpret.
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import EngineError
 
-PROTOCOL = 6
+PROTOCOL = 7
 
 _SETTING = "ZOO_RUNNER_JOB_IMAGE (or CALRISSIAN_IMAGE)"
 
