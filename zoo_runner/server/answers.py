@@ -1,5 +1,6 @@
 """Answers that several routes give: an execution, results, one value."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -179,9 +180,9 @@ class _SentFromBucket(Response):
         Raises `StageOutError`, and `EngineError` (`request.busy`) where there is no place for it.
         """
         async with self._downloads.places.take(self._downloads.workspace, _PLACE_SECONDS):
-            await self._send(send)
+            await self._send(receive, send)
 
-    async def _send(self, send: Send) -> None:
+    async def _send(self, receive: Receive, send: Send) -> None:
         chunks: AsyncIterator[bytes] | None = None
         if self._end > self._start:
             with translated(StageOutError):
@@ -189,9 +190,22 @@ class _SentFromBucket(Response):
                 chunks = await self._stored.bucket.open_part(self._stored.path, part)
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         if chunks:
-            async for chunk in chunks:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            # the server of ASGI passes over what is sent to a client that has gone, without an error
+            gone = asyncio.ensure_future(_wait_for_end(receive))
+            try:
+                async for chunk in chunks:
+                    if gone.done():
+                        return
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            finally:
+                gone.cancel()
         await send({"type": "http.response.body", "body": b""})
+
+
+async def _wait_for_end(receive: Receive) -> None:
+    """Wait until the client is gone."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def answer_stored(
