@@ -99,12 +99,13 @@ class Curl:
         self._handles: list[tuple[pycurl.Curl, Request | None]] = []
         self._running: dict[pycurl.Curl, Transfer] = {}
         self._watched: dict[int, int] = {}
+        self._is_retired = self.is_closed = False
 
     def start(self, request: Request) -> "Transfer":
         """Send a request; return its transfer."""
         handle, before = self._handles.pop() if self._handles else (pycurl.Curl(), None)
         transfer = Transfer(handle, self._drop, request)
-        if before is None or not _differs_by_url_only(before, request):
+        if before is None or not differs_by_url_only(before, request):
             if before is not None:
                 handle.reset()
             _configure(handle, request)
@@ -113,8 +114,17 @@ class Curl:
         self._multi.add_handle(handle)
         return transfer
 
+    def retire(self) -> None:
+        """Close all connections once the transfers that run have ended; start no other."""
+        self._is_retired = True
+        if not self._running:
+            self.close()
+
     def close(self) -> None:
         """End all transfers and close all connections."""
+        if self.is_closed:
+            return
+        self.is_closed = True
         for handle, transfer in list(self._running.items()):
             self._drop(handle, transfer.request)
         self._multi.close()
@@ -133,6 +143,8 @@ class Curl:
             self._handles.append((handle, request if keeps else None))
         else:
             handle.close()
+        if self._is_retired and not self._running:
+            self.close()
 
     def _watch(self, what: int, descriptor: int, _multi: object, _data: object) -> None:
         before, self._watched[descriptor] = self._watched.get(descriptor, pycurl.POLL_REMOVE), what
@@ -319,7 +331,7 @@ class Transfer:
                 self._waiter.set_result(None)
 
 
-def _differs_by_url_only(before: Request, request: Request) -> bool:
+def differs_by_url_only(before: Request, request: Request) -> bool:
     """Whether what is set up for one request is right for another, once it has its address and its transfer."""
     return _list_setup(before) == _list_setup(request)
 
@@ -339,6 +351,7 @@ def _list_setup(request: Request) -> tuple[object, ...]:
         request.no_proxy,
         request.slowest_bytes_per_second,
         request.patience_seconds,
+        request.multiplexed,
     )
 
 

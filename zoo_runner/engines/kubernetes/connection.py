@@ -25,26 +25,31 @@ class Head:
 
 
 class Connection:
-    """Connections to one API server. Its coroutines run on the loop of the background."""
+    """Connections to one API server. Its coroutines run on the loop of the background.
 
-    def __init__(self, access: Access, background: Background) -> None:
-        self._access, self._background = access, background
+    A request that has no answer for `read_seconds` fails.
+    """
+
+    def __init__(self, access: Access, background: Background, read_seconds: float = _READ_SECONDS) -> None:
+        self._access, self._background, self._read_seconds = access, background, read_seconds
         self._curl: Curl | None = None
+        # connections of before, which only streams use that began on them
+        self._retired: list[Curl] = []
 
     async def close(self) -> None:
         """End all streams and close the connections."""
-        if self._curl is not None:
-            self._curl.close()
-            self._curl = None
+        for curl in (*self._retired, *([self._curl] if self._curl else [])):
+            curl.close()
+        self._retired, self._curl = [], None
 
     async def call(
         self, method: str, path: str, what: str, query: Mapping[str, str] | None = None, body: Manifest | None = None
     ) -> Manifest:
         """Make a request and return the answer; `what` describes the request in an `ApiError`."""
         async with self._open(method, path, what, query or {}, body) as transfer:
-            with _translating(what, self._access.url):
-                status, _, _ = await transfer.read_head(_READ_SECONDS)
-                content = b"".join([chunk async for chunk in transfer.read(_READ_SECONDS)])
+            with _translating(what, self._access.url), self._leaving_silent():
+                status, _, _ = await transfer.read_head(self._read_seconds)
+                content = b"".join([chunk async for chunk in transfer.read(self._read_seconds)])
         if status >= 400:
             raise read_refusal(what, status, content)
         with _translating(what, self._access.url):
@@ -87,6 +92,23 @@ class Connection:
                     return Head(status, headers)
                 content = b"".join([chunk async for chunk in chunks])
         raise read_refusal(what, status, content)
+
+    @contextmanager
+    def _leaving_silent(self) -> Iterator[None]:
+        """Make new connections after a request that had no answer.
+
+        Requests share a connection (HTTP/2), and the system needs a quarter of an hour to notice that its peer has
+        disappeared: until then all others would be sent to it as well.
+        """
+        curl = self._curl
+        try:
+            yield
+        except TimeoutError:
+            if curl is not None and curl is self._curl:
+                self._curl = None
+                self._retired = [*(one for one in self._retired if not one.is_closed), curl]
+                curl.retire()
+            raise
 
     @asynccontextmanager
     async def _open(
