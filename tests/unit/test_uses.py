@@ -6,7 +6,7 @@ import pytest
 
 from tests.values import small_package
 from zoo_runner.model.process import Process
-from zoo_runner.package.cwltypes import parse_parameters
+from zoo_runner.package.cwltypes import CwlType, Field, FileType, Parameter, Record, parse_parameters
 from zoo_runner.package.describe import build_description
 from zoo_runner.server.api import Api, Call
 from zoo_runner.server.uses import judge_place, list_places, list_uses
@@ -92,3 +92,12 @@ def test_inputs_that_name_the_format_come_first_and_only_processes_that_are_seen
         ("any", "file", "A file"),
     ]
     assert list_uses(api, Call("ws", BASE, visible=frozenset({"stac"})), "x", TIFF)["uses"] == []
+
+
+def test_records_of_records_without_end_have_as_many_places_as_are_looked_at() -> None:
+    """As types that are named once and used in many places: these are 2 ** 40 places."""
+    kind: CwlType = FileType()
+    for number in range(40):
+        members = tuple(Field(f"m{number}{side}", kind) for side in "ab")
+        kind = Record(members)
+    assert len(list_places(Parameter("x", kind))) == 50

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from zoo_runner.inputs.formats import media_type_of
@@ -66,9 +67,12 @@ def _list_fitting(api: Api, process: Process, media_type: str) -> Iterator[tuple
 
 def list_places(parameter: Parameter) -> list[Place]:
     """List where an input has values that may be files: itself, and the members of its records, in lists too."""
-    places = _find_places((), parameter.type, parameter.formats)
-    # records of a union may have a member in common
-    return list({place.path: place for place in reversed(list(places))}.values())[::-1][:_MOST_PLACES]
+    found: dict[tuple[str | int, ...], Place] = {}
+    # named types may be used so often in one another that there is no end of places
+    for place in islice(_find_places((), parameter.type, parameter.formats), _MOST_PLACES):
+        # records of a union may have a member in common
+        found.setdefault(place.path, place)
+    return list(found.values())
 
 
 def judge_place(place: Place, media_type: str) -> tuple[bool, bool]:
