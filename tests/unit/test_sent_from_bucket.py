@@ -5,8 +5,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, cast
 
+import pytest
 from fastapi import Request
 
+from zoo_runner.config.server import load_server_settings
+from zoo_runner.model.errors import SettingsError
 from zoo_runner.server.answers import Downloads, answer_stored
 from zoo_runner.server.places import Limit, Places
 from zoo_runner.server.result_bucket import ResultBucket, StoredFile
@@ -58,3 +61,8 @@ def test_nothing_more_is_read_for_a_client_that_has_gone_and_its_place_is_free()
     asyncio.run(try_it())
     assert [message["type"] for message in sent[:2]] == ["http.response.start", "http.response.body"]
     assert bucket.read < 10
+
+
+def test_a_server_that_could_send_none_does_not_start() -> None:
+    with pytest.raises(SettingsError, match="ZOO_RUNNER_DOWNLOADS"):
+        load_server_settings({"ZOO_RUNNER_DOWNLOADS": "0"})

@@ -223,6 +223,8 @@ def load_server_settings(environ: Mapping[str, str]) -> ServerSettings:
             f"ZOO_RUNNER_LINK_SECRET has {len(settings.link_secret)} characters, which could be guessed",
             f"Set {_SHORTEST_SECRET} random characters or more, such as those of `openssl rand -hex 32`.",
         )
+    if settings.downloads < 1:
+        raise SettingsError("ZOO_RUNNER_DOWNLOADS is 0, with which no file in a bucket is sent", "Set 1 or more.")
     _ensure_addresses(settings)
     _ensure_one_of("ZOO_RUNNER_LOG_FORMAT", settings.log_format, LOG_FORMATS)
     _ensure_one_of("ZOO_RUNNER_LOG_LEVEL", settings.log_level, LOG_LEVELS)
