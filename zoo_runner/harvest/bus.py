@@ -85,7 +85,7 @@ class Bus:
         subscription = Subscription(consumer, self._probes.beat)
         self._probes.watch(consumer.is_connected)
         try:
-            with self._translating(f"the subscription {settings.subscription} of {settings.topic}"):
+            with self._translating(f"the subscription {settings.subscription} of {topic}"):
                 yield subscription
         finally:
             self._probes.leave()
