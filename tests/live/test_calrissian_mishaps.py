@@ -19,7 +19,7 @@ from tests.live.test_calrissian_diagnosis import (
     write_package,
 )
 from tests.site import Site
-from tests.steps import BEGINS_ANEW, DEBIAN, Attempts
+from tests.steps import BEGINS_ANEW, DEBIAN, Attempts, find_pods
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.events import EngineLine, Event, StepLines, StepStarted
@@ -41,11 +41,6 @@ def cluster_settings() -> dict[str, str]:
     return {"ZOO_RUNNER_WORKSPACE": BROKEN_WORKSPACE, "ZOO_RUNNER_PENDING_SECONDS": "20"}
 
 
-def find_pods(site: Site, job_id: str, role: str) -> list[str]:
-    """The pods of one job: those of the last one may still be going."""
-    return kubectl(site, "get", "pods", "-n", NAMESPACE, "-l", select_pods(job_id, role), "-o", "name").split()
-
-
 def select_pods(job_id: str, role: str) -> str:
     return f"zoo-runner/job=job-{job_id},zoo-runner/role={role}"
 
@@ -60,7 +55,7 @@ def little_disk(site: Site, tmp_path: Path) -> Iterator[None]:
 
 def have_evicted(site: Site, job_id: str, role: str) -> None:
     """Fill the disk of a pod beyond its limit, so that the kubelet evicts it; it looks every ten seconds."""
-    for pod in find_pods(site, job_id, role):
+    for pod in find_pods(site, NAMESPACE, select_pods(job_id, role)):
         kubectl(site, "exec", pod, "-n", NAMESPACE, "--", "sh", "-c", "head -c 60000000 /dev/zero > /var/tmp/filling")
 
 
