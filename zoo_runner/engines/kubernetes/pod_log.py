@@ -84,7 +84,7 @@ def _pack(step: str, lines: Sequence[str]) -> str:
 
 
 def _unpack(data: Any) -> StepLines:
-    """Raises `ValueError` for what is none, or has more than a block may have."""
+    """Raises `ValueError` for what is not a block, or has more than a block may have."""
     inflate = zlib.decompressobj()
     try:
         content = inflate.decompress(base64.b64decode(data["zlib"], validate=True), _LARGEST_BLOCK_BYTES)

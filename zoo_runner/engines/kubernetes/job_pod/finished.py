@@ -114,7 +114,7 @@ class FinishedJobs:
                 _FILES: files,
             }
             partial = self._folder / f".{job.key}"
-            # half of one, after a machine has stopped, is none
+            # half a record, after a machine has stopped, is not read
             write_anew(partial, encode_json(record))
             partial.rename(self._folder / job.key)
 
