@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -149,3 +150,19 @@ def test_no_step_mounts_the_records(source: str) -> None:
     request = StepRequest("s", "c", "image", (), "/w", {}, (Mount("/w", source, False),), 1, 1, 1, 1, 0, False, None)
     with pytest.raises(ValueError, match="not for steps"):
         read_request(to_plain(request))
+
+
+def test_nothing_is_kept_once_a_file_cannot_be_written_to_the_disk(place: Place) -> None:
+    outputs = {"text": {"class": "File", "location": place.write("out/first/out.txt", "result").as_uri()}}
+    pipe = place.run / "out/first/pipe"
+    os.mkfifo(pipe)
+    place.jobs.sync({**outputs, "pipe": {"class": "File", "location": pipe.as_uri()}})
+    job = place.identify()
+    place.end(job)
+    assert place.finds(job)
+    unopenable = place.run / "out/first/socket"
+    os.mknod(unopenable, stat.S_IFSOCK | 0o600)
+    place.jobs.sync({"socket": {"class": "File", "location": unopenable.as_uri()}})
+    job = place.identify(word="x")
+    place.end(job)
+    assert not place.finds(job)

@@ -5,6 +5,7 @@ they were. The records lie in a folder of the run that no step can mount (`reque
 evaluates the package, which says what the outputs of each step are in any case: they count for this job and no other.
 """
 
+import errno
 import os
 import threading
 from collections.abc import Mapping
@@ -50,6 +51,7 @@ class FinishedJobs:
     def __init__(self, run: Path) -> None:
         self._folder, self._out, self._outputs = run / RECORDS, run / OUT, run / OUTPUTS
         self._lock, self._counts = threading.Lock(), dict[str, int]()
+        self._is_synced = True
 
     def clean_outputs(self) -> None:
         """Remove the outputs of the package that an earlier pod has left."""
@@ -93,17 +95,21 @@ class FinishedJobs:
             return None
         return Known(restore_forms(record[_OUTPUTS]), record[_FOLDER])
 
-    @staticmethod
-    def sync(outputs: Mapping[str, Any]) -> None:
-        """Have the files of a job on the disk, before its record: it takes long, and others may be served meanwhile."""
-        with suppress(OSError, ValueError):
+    def sync(self, outputs: Mapping[str, Any]) -> None:
+        """Have the files of a job on the disk, before its record: it takes long, and others may be served meanwhile.
+
+        Where the volume cannot do that, nothing more is kept in this run: its files may be without their content.
+        """
+        try:
             for path, _ in describe_files(outputs) if _has_few_files(outputs) else ():
                 _sync(path)
+        except (OSError, ValueError):
+            self._is_synced = False
 
     def keep(self, job: StepJob, folder: str | None, outputs: Mapping[str, Any]) -> None:
         """Store the outputs of a job that succeeded; where that cannot be done, it is run again one day."""
         with suppress(OSError, ValueError):
-            if not _has_few_files([job.order, outputs]):
+            if not self._is_synced or not _has_few_files([job.order, outputs]):
                 return
             files = describe_files(outputs)
             self._folder.mkdir(exist_ok=True)
@@ -161,5 +167,9 @@ def _sync(path: str) -> None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
+        except OSError as error:
+            # what is no file has nothing to be written, and some file systems do so for folders
+            if error.errno != errno.EINVAL:
+                raise
         finally:
             os.close(descriptor)
