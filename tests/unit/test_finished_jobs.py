@@ -12,7 +12,7 @@ import pytest
 
 from zoo_runner.engines.kubernetes.job_pod import finished
 from zoo_runner.engines.kubernetes.job_pod.finished import FinishedJobs, StepJob
-from zoo_runner.engines.kubernetes.job_pod.request import Mount, StepRequest, read_request
+from zoo_runner.engines.kubernetes.job_pod.request import RECORDS, Mount, StepRequest, read_request
 from zoo_runner.model.codec import to_plain
 
 
@@ -94,7 +94,7 @@ def test_what_is_not_as_it_was_is_run_again(place: Place, what: str) -> None:
         case "input longer":
             place.input.write_text("data and more")
         case "record cut":
-            (record,) = (place.run / "finished").iterdir()
+            (record,) = (place.run / RECORDS).iterdir()
             record.write_bytes(record.read_bytes()[:-10])
     place.begin()
     assert not place.finds(place.identify())
@@ -128,24 +128,24 @@ def test_steps_that_change_their_inputs_or_are_not_to_be_reused_have_no_record(p
 
 
 def test_what_cannot_be_recorded_fails_no_step(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    place.write("finished", "a file")
+    place.write(RECORDS, "a file")
     place.end(place.identify())
-    (place.run / "finished").unlink()
+    (place.run / RECORDS).unlink()
     monkeypatch.setattr(finished, "MOST_FILES", 0)
     place.end(place.identify())
-    assert not (place.run / "finished").exists()
+    assert not (place.run / RECORDS).exists()
 
 
 def test_a_record_of_another_form_is_none(place: Place) -> None:
     place.end(place.identify())
-    (record,) = (place.run / "finished").iterdir()
+    (record,) = (place.run / RECORDS).iterdir()
     for text in ("[]", "{}", json.dumps({"outputs": 1})):
         record.write_text(text)
         place.begin()
         assert not place.finds(place.identify())
 
 
-@pytest.mark.parametrize("source", ["run", "run/finished", "run/finished/key"])
+@pytest.mark.parametrize("source", ["run", f"run/{RECORDS}", f"run/{RECORDS}/key"])
 def test_no_step_mounts_the_records(source: str) -> None:
     request = StepRequest("s", "c", "image", (), "/w", {}, (Mount("/w", source, False),), 1, 1, 1, 1, 0, False, None)
     with pytest.raises(ValueError, match="not for steps"):

@@ -66,8 +66,11 @@ _MOST = 1e12  # cores, MiB, devices
 _LONGEST_NAME = 1000
 _OF_THE_KERNEL = ("proc", "sys", "dev")
 _RUN = CWL_FOLDERS[0]
-OUT, OUTPUTS, RECORDS = "out", "outputs", "finished"
-"""In the folder of a run: folders in which steps write, the outputs of the package, records of what has ended."""
+OUT, OUTPUTS, RECORDS = "out", "outputs", "ended"
+"""In the folder of a run: folders in which steps write, the outputs of the package, records of what has ended.
+
+The next pod finds them as they are; none has the name of the folder of the native engine (`cwl_process/reuse`).
+"""
 
 
 def read_request(data: Mapping[str, Any]) -> StepRequest:
