@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 
 from zoo_runner.model.diagnosis import Stage
-from zoo_runner.model.events import Event, StageStarted, StepEnded, StepReused, StepStarted
+from zoo_runner.model.events import (
+    EngineLine,
+    Event,
+    StageStarted,
+    StepEnded,
+    StepReused,
+    StepStarted,
+    is_not_again,
+)
 from zoo_staging.progress import Transferred
 
 _SPANS = {Stage.STAGE_IN: (10, 25), Stage.EXECUTE: (25, 85), Stage.STAGE_OUT: (85, 95)}
@@ -46,7 +54,7 @@ class ProgressTracker:
             case StageStarted():
                 self._part, self._step = -1, None
                 if event.stage is Stage.EXECUTE:
-                    # a job whose pod was lost runs its steps again
+                    # a job whose pod was lost runs its steps again, but for those that it says had ended
                     self._ended = self._started = 0
                     self._running.clear()
                 return self.reach(_SPANS.get(event.stage, (10, 10))[0], _TITLES.get(event.stage, str(event.stage)))
@@ -64,10 +72,8 @@ class ProgressTracker:
                 self._step = None if self._step == event.step else self._step
                 ended = "could not start" if event.exit_code is None else f"ended with exit code {event.exit_code}"
                 return self.reach(self._step_percent(), f"step {event.step} {ended} ({self._count()})")
-            case StepReused():
-                self._started += 1
-                self._ended += 1
-                return self.reach(self._step_percent(), f"step {event.step} is reused ({self._count()})")
+            case StepReused() | EngineLine():
+                return self._note_known(event)
             case _:
                 return None
 
@@ -82,6 +88,15 @@ class ProgressTracker:
     def _step_percent(self) -> int:
         first, last = _SPANS[Stage.EXECUTE]
         return first + (last - first) * self._ended // max(self._steps, self._started)
+
+    def _note_known(self, event: StepReused | EngineLine) -> JobProgress | None:
+        """Count a step that does not run, as it had ended in an earlier job, or in the earlier pod of this one."""
+        if isinstance(event, EngineLine) and not is_not_again(event):
+            return None
+        self._started += 1
+        self._ended += 1
+        said = f"step {event.step} is reused" if isinstance(event, StepReused) else "a step had ended before"
+        return self.reach(self._step_percent(), f"{said} ({self._count()})")
 
     def _note_transfer(self, event: Transferred) -> JobProgress | None:
         part = event.files_done * _PARTS // max(event.files_total, 1)

@@ -84,6 +84,19 @@ def is_anew_line(text: str) -> bool:
     return text.startswith(_ANEW)
 
 
+_NOT_AGAIN = " has ended in the earlier pod of this job: it is not run again"
+
+
+def build_not_again(step: str) -> EngineLine:
+    """Build what such a pod says of a step that had ended in the lost one."""
+    return EngineLine("info", f"step {step!r}{_NOT_AGAIN}")
+
+
+def is_not_again(event: EngineLine) -> bool:
+    """Whether an event says that a step had ended, and is not run again."""
+    return event.text.endswith(_NOT_AGAIN)
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """Logs, usage report and results document were stored beside the results; `href` is their folder."""

@@ -45,7 +45,7 @@ from zoo_runner.engines.kubernetes.job_pod.steps import Steps
 from zoo_runner.engines.kubernetes.manifests import WORK_FOLDER
 from zoo_runner.engines.secret_inputs import find_placeholders
 from zoo_runner.model.errors import EngineError, RunnerError
-from zoo_runner.model.events import EngineLine
+from zoo_runner.model.events import EngineLine, build_not_again
 from zoo_runner.model.outcomes import build_failure
 
 # how Calrissian calls the volume of the job
@@ -168,8 +168,7 @@ class _Known:
 
     def run(self, runtimeContext: Any, tmpdir_lock: Any = None) -> None:
         """Say so, and give the outputs."""
-        line = f"step {self.name!r} has ended in the earlier pod of this job: it is not run again"
-        _Step.steps.report(EngineLine("info", line))
+        _Step.steps.report(build_not_again(self.name))
         with runtimeContext.workflow_eval_lock:
             self._callback(self._outputs, "success")
 
