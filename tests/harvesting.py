@@ -27,6 +27,24 @@ stdout: said.txt
 """
 
 
+def harvest_once(
+    site: Site,
+    sources: Path,
+    resolver: WarmResolver,
+    *,
+    works: bool = True,
+    again: bool = False,
+    adopt: bool = False,
+    dry: bool = False,
+) -> dict[str, Any]:
+    """Harvest the one source of a file; return the report as programs see it."""
+    records = Records(site.folder / "records")
+    harvest, settings = load_harvest(sources), site.settings
+    (report,) = Harvester(harvest, settings, records, resolver, again=again, adopt=adopt, dry=dry).run()
+    assert report.succeeded == works, report
+    return describe_report(report)
+
+
 class Field:
     """A repository, the server of an installation, and the command that connects them."""
 
@@ -45,12 +63,7 @@ class Field:
         self, *, works: bool = True, again: bool = False, adopt: bool = False, dry: bool = False
     ) -> dict[str, Any]:
         """Harvest once; return the report as programs see it."""
-        records = Records(self.site.folder / "records")
-        harvest, settings = load_harvest(self.file), self.site.settings
-        harvester = Harvester(harvest, settings, records, self.resolver, again=again, adopt=adopt, dry=dry)
-        (report,) = harvester.run()
-        assert report.succeeded == works, report
-        return describe_report(report)
+        return harvest_once(self.site, self.file, self.resolver, works=works, again=again, adopt=adopt, dry=dry)
 
     def list_processes(self) -> list[str]:
         """Return the ids of the processes of the server."""

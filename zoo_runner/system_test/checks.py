@@ -12,6 +12,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from zoo_runner.api_client import Answer, ApiClient
 from zoo_runner.model.errors import RunnerError
+from zoo_runner.system_test import zoo
 from zoo_runner.system_test.packages import build_package
 from zoo_runner.system_test.publishing import Publisher
 from zoo_runner.system_test.report import Finding, Verdict
@@ -21,6 +22,9 @@ _REFUSED, _GONE = (401, 403, 404), (404, 410)
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.2, 5.0
 # a server reads access documents each 30 seconds, unless it is set otherwise (ZOO_RUNNER_ACCESS_INTERVAL)
 _NOTICING_SECONDS = 120.0
+# a Collection of STAC, its item, the file
+_DEEPEST, _MOST_RESULTS = 2, 20
+_NO_RESULTS = ("self", "root", "parent", "collection", "license")
 _CWL, _JSON, _ANY = "Content-Type: application/cwl+yaml", "Content-Type: application/json", "Accept: */*"
 _DEPLOYING = "http://www.opengis.net/spec/ogcapi-processes-2/1.0/conf/deploy-replace-undeploy"
 
@@ -57,6 +61,10 @@ class _SkippedError(Exception):
     pass
 
 
+class _NotApplicableError(Exception):
+    pass
+
+
 @dataclass
 class _Trial:
     """What the checks of one run have made so far."""
@@ -64,6 +72,7 @@ class _Trial:
     subject: Subject
     processes: dict[str, str] = field(default_factory=dict)
     jobs: dict[str, str] = field(default_factory=dict)
+    is_zoo: bool = False
 
     def ask(self, method: str, path: str, body: bytes | None = None, *fields: str) -> Answer:
         return self.subject.client.call(method, path, body, *fields)
@@ -127,6 +136,16 @@ class _Trial:
             raise _SkippedError("there is no job to look at")
         return self.jobs[kind]
 
+    def is_own(self, url: str) -> bool:
+        """Whether the tested server itself has what is at this address."""
+        return urlsplit(url).netloc == urlsplit(self.subject.base).netloc
+
+    def list_logs(self, job: str) -> list[str]:
+        """Return the addresses of the logs that the status of a job links to."""
+        links = [link for link in self.ask("GET", job).read_object().get("links", []) if isinstance(link, dict)]
+        hrefs = [str(link.get("href")) for link in links if "log" in str(link.get("title", "")).lower()]
+        return [urljoin(f"{self.subject.base}/", href) for href in hrefs]
+
 
 def _advise(status: Mapping[str, Any]) -> str:
     diagnosis = status.get("diagnosis")
@@ -150,7 +169,9 @@ def _check_landing(trial: _Trial) -> str:
     classes = answer.read_object().get("conformsTo")
     if not isinstance(classes, list) or _DEPLOYING not in classes:
         raise _FailedError("the server does not declare Part 2 of the standard", "Check the address of the API.")
-    return f"{len(classes)} conformance classes"
+    absent = f"/processes/system-test-{trial.subject.stamp}-none"
+    trial.is_zoo = zoo.is_zoo(trial.subject.client, answer.headers.get("x-powered-by", ""), absent)
+    return f"{len(classes)} conformance classes{', of a ZOO kernel' if trial.is_zoo else ''}"
 
 
 def _check_deploy(trial: _Trial) -> str:
@@ -170,25 +191,43 @@ def _check_results(trial: _Trial) -> str:
     document = answer.read_object()
     if not document:
         raise _FailedError("the results are empty", "See the logs of the job, and where the results are stored.")
-    hrefs = list(_find_hrefs(document))
-    for href in hrefs:
-        url = urljoin(f"{trial.subject.base}/", href)
-        if urlsplit(url).netloc != urlsplit(trial.subject.base).netloc:
-            continue
-        content = trial.ask("GET", url, None, _ANY)
-        _ensure(content, (200,), f"read the result {href}")
-        if f"said: {trial.subject.stamp}".encode() in content.body:
-            return f"the file has what was said: {href}"
-    if f"said: {trial.subject.stamp}" in json.dumps(document):
+    words = f"said: {trial.subject.stamp}"
+    if words in json.dumps(document):
         return "the document has what was said"
-    if not hrefs:
-        raise _FailedError("the results name no file", "See the logs of the job, and where the results are stored.")
-    return f"results lie elsewhere and were not read: {hrefs[0]}"
+    read, elsewhere = 0, ""
+    for url, content in _open_results(trial, document):
+        if content is None:
+            elsewhere = elsewhere or url
+        elif words.encode() in content.body:
+            return f"the file has what was said: {url}"
+        else:
+            read += 1
+    if elsewhere:
+        return f"results lie elsewhere and were not read: {elsewhere}"
+    found = f"what was said is in none of {read} files" if read else "the results name no file"
+    raise _FailedError(found, "See the logs of the job, and where the results are stored.")
+
+
+def _open_results(trial: _Trial, document: Mapping[str, Any]) -> Iterator[tuple[str, Answer | None]]:
+    """Read the files that results name, and those that these name, as a STAC Collection does; None: elsewhere."""
+    waiting, read = [(f"{trial.subject.base}/", document, 0)], set[str]()
+    while waiting:
+        source, naming, depth = waiting.pop(0)
+        for url in (urljoin(source, href) for href in _find_hrefs(naming)):
+            if not trial.is_own(url):
+                yield url, None
+            elif url not in read and len(read) < _MOST_RESULTS:
+                read.add(url)
+                content = trial.ask("GET", url, None, _ANY)
+                _ensure(content, (200,), f"read the result {url}")
+                yield url, content
+                if depth < _DEEPEST:
+                    waiting.append((url, content.read_object(), depth + 1))
 
 
 def _find_hrefs(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
-        if isinstance(value.get("href"), str) and value.get("rel") not in ("self", "root", "parent"):
+        if isinstance(value.get("href"), str) and value.get("rel") not in _NO_RESULTS:
             yield value["href"]
         value = list(value.values())
     if isinstance(value, list):
@@ -197,19 +236,16 @@ def _find_hrefs(value: Any) -> Iterator[str]:
 
 
 def _check_logs(trial: _Trial) -> str:
-    status = trial.ask("GET", trial.find_job("echo")).read_object()
-    links = [link for link in status.get("links", []) if isinstance(link, dict)]
-    logs = [str(link.get("href")) for link in links if "log" in str(link.get("title", "")).lower()]
+    logs = trial.list_logs(trial.find_job("echo"))
     if not logs:
         raise _FailedError("the status of the job has no link to a log", "See the settings of logs of the server.")
     wanted = f"system test says {trial.subject.stamp}".encode()
-    for href in logs:
-        url = urljoin(f"{trial.subject.base}/", href)
+    for url in logs:
         if urlsplit(url).scheme not in ("http", "https"):
             continue
         answer = trial.ask("GET", url, None, _ANY)
         if answer.status == 200 and wanted in answer.body:
-            return f"what the tool printed is in {href}"
+            return f"what the tool printed is in {url}"
     raise _FailedError(f"what the tool printed is in none of {len(logs)} logs", "See the log of the server.")
 
 
@@ -221,9 +257,12 @@ def _check_failure(trial: _Trial) -> str:
         if diagnosis["level"] != "user":
             raise _FailedError(f"the job failed, but not by its tool: {said}", str(diagnosis["remedy"]))
         return said
-    if message := status.get("message"):
+    message = str(status.get("message") or "")
+    # other servers have words of their own, or pass on those of the tool
+    if "exit code 3" in message or f"system test fails with {trial.subject.stamp}" in message:
         return f"message: {message}"
-    raise _FailedError("the status of a failed job gives no reason", "See the log of the server.")
+    said = f"says another reason than its tool: {message}" if message else "gives no reason"
+    raise _FailedError(f"the status of a failed job {said}", "See the logs of the job and of the server.")
 
 
 def _check_dismiss(trial: _Trial) -> str:
@@ -239,18 +278,20 @@ def _check_dismiss(trial: _Trial) -> str:
 
 def _check_login(trial: _Trial) -> str:
     if not trial.subject.has_token:
+        if trial.is_zoo:
+            raise _NotApplicableError(f"{zoo.NO_USERS}; --token-file tests that one")
         raise _SkippedError("no token was given: who may reach the server may use it")
     job = trial.find_job("echo")
+    logs = [url for url in trial.list_logs(job) if trial.is_own(url)]
     for what, client in (
         ("without a token", trial.subject.client.replace_token("")),
         ("with a wrong token", trial.subject.client.replace_token("wrong.token.here")),
     ):
-        for path in (job, f"{job}/results", "/jobs"):
-            answer = client.call("GET", path)
+        for path in (job, f"{job}/results", "/jobs", *logs):
+            answer = client.call("GET", path, None, _ANY)
             if answer.status not in _REFUSED:
-                raise _FailedError(
-                    f"GET {path} {what} answers HTTP {answer.status}", "Check the settings of identity of the server."
-                )
+                remedy = zoo.POLICY if trial.is_zoo else "Check the settings of identity of the server."
+                raise _FailedError(f"GET {path} {what} answers HTTP {answer.status}", remedy)
     return "requests without a token, and with a wrong one, are refused"
 
 
@@ -259,31 +300,51 @@ def _check_isolation(trial: _Trial) -> str:
     if subject.other is None or subject.intruder is None:
         raise _SkippedError("no other workspace was named (--other-url, --other-token-file)")
     job, process = trial.find_job("echo"), trial.processes["echo"]
+    if trial.is_zoo and not subject.has_token:
+        return _check_workspaces_of_zoo(trial, subject.other, job, process)
+    logs = [url for url in trial.list_logs(job) if trial.is_own(url)]
+    paths = (process, job, f"{job}/results", f"{job}/logs", *logs)
     for where, client in (("at its own API", subject.other), ("at the tested API", subject.intruder)):
-        listed = client.call("GET", "/jobs")
-        if listed.status == 200 and job.rpartition("/")[2].encode() in listed.body:
-            raise _FailedError(f"the other workspace finds {job} in its list {where}", "Check the policy.")
+        _ensure_unlisted(client, "/jobs", job, where)
         # reading comes before what would change something
-        for what, method, path in (
-            *(("reads", "GET", path) for path in (process, job, f"{job}/results", f"{job}/logs")),
-            ("may execute", "POST", process),
-            ("may dismiss", "DELETE", job),
-            ("may undeploy", "DELETE", process),
-        ):
-            answer = trial.execute(client, path) if method == "POST" else client.call(method, path)
-            # servers differ in how they refuse what would change something
-            refused = answer.status in _REFUSED if method == "GET" else 400 <= answer.status < 500
-            if not refused:
-                raise _FailedError(
-                    f"the other workspace {what} {path} {where}: HTTP {answer.status}",
-                    "Check the policy, and who are members of both workspaces.",
-                )
+        reads = [("reads", "GET", path) for path in paths]
+        for what, method, path in (*reads, *_list_changes(process), ("may dismiss", "DELETE", job)):
+            _ensure_refused(trial, client, method, path, f"{what} {path} {where}")
     return "the other workspace finds neither process nor job, results or logs, and changes nothing"
+
+
+def _check_workspaces_of_zoo(trial: _Trial, other: ApiClient, job: str, process: str) -> str:
+    """Try what a ZOO kernel keeps apart by itself; what it does not is not applicable, as there is nobody to refuse."""
+    _ensure_unlisted(other, "/jobs", job, "at its own API")
+    _ensure_unlisted(other, "/processes", process, "at its own API")
+    for what, method, path in (("reads", "GET", process), *_list_changes(process)):
+        _ensure_refused(trial, other, method, path, f"{what} {path} at its own API")
+    raise _NotApplicableError(f"{zoo.NO_OWNERS}; what it keeps apart was tried: lists and processes are those of each")
+
+
+def _list_changes(process: str) -> tuple[tuple[str, str, str], ...]:
+    return (("may execute", "POST", process), ("may undeploy", "DELETE", process))
+
+
+def _ensure_unlisted(client: ApiClient, path: str, one: str, where: str) -> None:
+    listed = client.call("GET", path)
+    if listed.status == 200 and one.rpartition("/")[2].encode() in listed.body:
+        raise _FailedError(f"the other workspace finds {one} in its list {where}", "Check the policy.")
+
+
+def _ensure_refused(trial: _Trial, client: ApiClient, method: str, path: str, what: str) -> None:
+    answer = trial.execute(client, path) if method == "POST" else client.call(method, path, None, _ANY)
+    # servers differ in how they refuse what would change something
+    if answer.status not in _REFUSED if method == "GET" else not 400 <= answer.status < 500:
+        remedy = zoo.POLICY if trial.is_zoo else "Check the policy, and who are members of both workspaces."
+        raise _FailedError(f"the other workspace {what}: HTTP {answer.status}", remedy)
 
 
 def _check_access(trial: _Trial) -> str:
     """Publish a process, and see that another workspace may use it for so long, and no longer."""
     subject = trial.subject
+    if trial.is_zoo:
+        raise _NotApplicableError(zoo.NO_ACCESS)
     if subject.publisher is None:
         raise _SkippedError("no place of access documents was named (--access)")
     if subject.other is None or subject.intruder is None:
@@ -400,6 +461,8 @@ def _try(check: Callable[[_Trial], str], trial: _Trial) -> tuple[Verdict, str, s
         return Verdict.PASSED, check(trial), ""
     except _SkippedError as error:
         return Verdict.SKIPPED, str(error), ""
+    except _NotApplicableError as error:
+        return Verdict.NOT_APPLICABLE, str(error), ""
     except _FailedError as error:
         return Verdict.FAILED, str(error), error.remedy
     except RunnerError as error:

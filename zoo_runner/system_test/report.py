@@ -11,11 +11,16 @@ from zoo_runner.model.printable import make_one_line
 
 
 class Verdict(Enum):
-    """How a check ended; one is skipped where the deployment, or the command line, lacks what it needs."""
+    """How a check ended.
+
+    One is skipped where the deployment, or the command line, lacks what it needs, and not applicable where servers of
+    this kind cannot do what it shows.
+    """
 
     PASSED = "passed"
     FAILED = "failed"
     SKIPPED = "skipped"
+    NOT_APPLICABLE = "not applicable"
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,8 @@ class Finding:
 
 def format_finding(finding: Finding) -> str:
     """Format a finding as lines of text."""
-    line = f"{finding.verdict.value:<8}{finding.name:<12}{finding.shows} ({finding.seconds:.1f} s)"
-    return "\n".join([line, *(f"        {text}" for text in _list_lines(finding))])
+    line = f"{finding.verdict.value:<16}{finding.name:<12}{finding.shows} ({finding.seconds:.1f} s)"
+    return "\n".join([line, *(f"                {text}" for text in _list_lines(finding))])
 
 
 def _list_lines(finding: Finding) -> list[str]:
@@ -45,7 +50,9 @@ def _list_lines(finding: Finding) -> list[str]:
 def format_summary(server: str, findings: Sequence[Finding]) -> str:
     """Format how many checks ended how, which have failed, and how long all took, on one line."""
     count = Counter(finding.verdict for finding in findings)
-    counted = ", ".join(f"{count[verdict]} {verdict.value}" for verdict in Verdict)
+    # of most servers all checks can be asked
+    told = [verdict for verdict in Verdict if count[verdict] or verdict is not Verdict.NOT_APPLICABLE]
+    counted = ", ".join(f"{count[verdict]} {verdict.value}" for verdict in told)
     failed = [finding.name for finding in findings if finding.verdict is Verdict.FAILED]
     names = f" ({', '.join(failed)})" if failed else ""
     return f"{server}: {counted}{names} in {sum(finding.seconds for finding in findings):.1f} s"
@@ -60,7 +67,7 @@ def build_junit(server: str, findings: Sequence[Finding]) -> bytes:
         tests=str(len(findings)),
         failures=str(count(Verdict.FAILED)),
         errors="0",
-        skipped=str(count(Verdict.SKIPPED)),
+        skipped=str(count(Verdict.SKIPPED) + count(Verdict.NOT_APPLICABLE)),
         time=f"{seconds:.3f}",
         # when it began, in UTC
         timestamp=clock.after(-seconds).partition(".")[0],
@@ -74,6 +81,9 @@ def build_junit(server: str, findings: Sequence[Finding]) -> bytes:
             failure.text = "\n".join([finding.shows, *_list_lines(finding)])
         elif finding.verdict is Verdict.SKIPPED:
             ElementTree.SubElement(case, "skipped", message=make_one_line(finding.found))
+        elif finding.verdict is Verdict.NOT_APPLICABLE:
+            # JUnit has no word of its own for that
+            ElementTree.SubElement(case, "skipped", message=f"not applicable: {make_one_line(finding.found)}")
         else:
             ElementTree.SubElement(case, "system-out").text = f"{finding.shows}: {make_one_line(finding.found)}"
     document: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
