@@ -1,9 +1,70 @@
 """Lines of a stream, as many at once as it has: a tool may print a hundred thousand of them in a second."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import overload
 
 LONGEST_LINE = 64 * 1024
 """Bytes after which a line that a tool prints is cut: some print a hundred megabytes without an end of line."""
+
+
+class TextLines(Sequence[str]):
+    r"""The lines of one text, which is split once one of them is looked at: most lines only pass through.
+
+    It is equal to the tuple of its lines. There is always one: that of an empty text is empty.
+
+    >>> TextLines("one\ntwo") == ("one", "two")
+    True
+    """
+
+    __slots__ = ("_lines", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._lines: tuple[str, ...] | None = None
+
+    def _split(self) -> tuple[str, ...]:
+        if self._lines is None:
+            self._lines = tuple(self.text.split("\n"))
+        return self._lines
+
+    def __len__(self) -> int:
+        return self.text.count("\n") + 1 if self._lines is None else len(self._lines)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[str]: ...
+    def __getitem__(self, place: int | slice) -> str | Sequence[str]:
+        if isinstance(place, slice) and place.stop is None and place.step is None:
+            if not place.start:
+                return self
+            if place.start < 0:  # the last ones, for which the others are not looked at
+                return tuple(self.text.rsplit("\n", -place.start)[place.start :])
+        return self._split()[place]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._split())
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, TextLines):
+            return self.text == other.text
+        return self._split() == other if isinstance(other, tuple) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._split())
+
+    def __repr__(self) -> str:
+        return repr(self._split())
+
+
+def join_lines(lines: Sequence[str]) -> str:
+    """Return lines as one text, without the last end of line."""
+    return lines.text if isinstance(lines, TextLines) else "\n".join(lines)
+
+
+def measure_lines(lines: Sequence[str]) -> int:
+    """Count the characters of lines, each with its end."""
+    return len(lines.text) + 1 if isinstance(lines, TextLines) else sum(map(len, lines)) + len(lines)
 
 
 class LineCutter:
@@ -15,9 +76,9 @@ class LineCutter:
     def __init__(self, longest: int | None = None) -> None:
         self._longest, self._rest = longest, bytearray()
 
-    def feed(self, chunk: bytes) -> list[str]:
+    def feed(self, chunk: bytes) -> Sequence[str]:
         """Return the lines that have ended."""
-        lines: list[str] = []
+        lines: Sequence[str] = ()
         rest, longest = self._rest, self._longest
         whole, newline, last = chunk.rpartition(b"\n")
         if newline:
@@ -27,24 +88,24 @@ class LineCutter:
         rest += last
         if longest and len(rest) >= longest:
             *cut, last = _cut(bytes(rest), longest)
-            lines += map(_decode, cut)
+            lines = (*lines, *map(_decode, cut))
             rest[:] = last
         return lines
 
-    def end(self) -> list[str]:
+    def end(self) -> Sequence[str]:
         """Return what has no end of line."""
-        last = [_decode(_drop_returns(bytes(self._rest)))] if self._rest else []
+        last = (_decode(_drop_returns(bytes(self._rest))),) if self._rest else ()
         self._rest.clear()
         return last
 
 
-def iterate_lines(read: Callable[[], bytes], longest: int | None = None) -> Iterator[list[str]]:
+def iterate_lines(read: Callable[[], bytes], longest: int | None = None) -> Iterator[Sequence[str]]:
     r"""Yield the lines of a stream in batches, as a `LineCutter` cuts them.
 
     `read` returns what there is, waits if there is nothing yet, and returns nothing at the end.
 
     >>> list(iterate_lines(iter([b"one\ntw", b"o\nthree", b""]).__next__))
-    [['one'], ['two'], ['three']]
+    [('one',), ('two',), ('three',)]
     """
     cutter = LineCutter(longest)
     while chunk := read():
@@ -59,11 +120,21 @@ def _drop_returns(lines: bytes) -> bytes:
     return lines.replace(b"\r\n", b"\n").removesuffix(b"\r") if b"\r" in lines else lines
 
 
-def _split(whole: bytes, longest: int | None) -> list[str]:
-    if longest is None or len(whole) <= longest or max(map(len, lines := whole.split(b"\n"))) <= longest:
+def _split(whole: bytes, longest: int | None) -> Sequence[str]:
+    if longest is None or not _has_longer(whole, longest):
         # decoded at once: one by one takes three times as long
-        return _decode(whole).split("\n")
-    return [_decode(part) for line in lines for part in _cut(line, longest)]
+        return TextLines(_decode(whole))
+    return tuple(_decode(part) for line in whole.split(b"\n") for part in _cut(line, longest))
+
+
+def _has_longer(whole: bytes, longest: int) -> bool:
+    """Whether a line is longer; looks only at one end of line for each of so many bytes."""
+    begin, size = 0, len(whole)
+    while size - begin > longest:
+        begin = whole.rfind(b"\n", begin, begin + longest + 1) + 1
+        if not begin:
+            return True
+    return False
 
 
 def _cut(line: bytes, longest: int) -> list[bytes]:

@@ -34,7 +34,7 @@ def test_a_line_without_end_is_cut(size: int) -> None:
 
 def test_a_whole_batch_arrives_at_once() -> None:
     given = iter([b"1\n2\n3\n", b""])
-    assert list(iterate_lines(lambda: next(given))) == [["1", "2", "3"]]
+    assert list(iterate_lines(lambda: next(given))) == [("1", "2", "3")]
 
 
 def test_a_line_that_comes_in_very_many_chunks_takes_time_in_proportion_to_its_length() -> None:

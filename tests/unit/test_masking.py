@@ -188,7 +188,7 @@ def test_lines_are_as_many_after_their_secrets_are_masked_together(lines: list[s
 
 def test_lines_stay_apart_where_a_secret_has_several_of_them() -> None:
     masker = Masker(find_secrets({"PRIVATE_TOKEN": "line-one\nline-two\n"}))
-    assert masker.mask_lines(["line-one", "line-two", ""]) == [MASK, MASK, ""]
+    assert masker.mask_lines(["line-one", "line-two", ""]) == (MASK, MASK, "")
 
 
 def test_lines_without_a_secret_are_the_same_object() -> None:

@@ -127,7 +127,7 @@ def test_much_that_a_step_printed_at_once_is_few_lines_with_the_last_in_plain() 
     assert sum(map(len, lines)) < sum(map(len, printed.lines)) / 4
     assert '"last": "tile 19999 is \\u00e9crit"' in lines[-1]
     blocks = [event for event in decode_lines(lines) if isinstance(event, StepLines)]
-    assert len(blocks) == len(lines)
+    assert len(blocks) == 1
     assert [line for block in blocks for line in block.lines] == list(printed.lines)
 
 
@@ -135,8 +135,7 @@ def test_lines_before_and_after_a_block_keep_their_place() -> None:
     much = StepLines("write", ("x" * 40_000, "y" * 40_000))
     lines = [*encode_line(StepLines("write", ("a", "b"))), *encode_line(much), "[write] c", "[other] d"]
     assert list(decode_lines(lines)) == [
-        StepLines("write", ("a", "b", *much.lines)),
-        StepLines("write", ("c",)),
+        StepLines("write", ("a", "b", *much.lines, "c")),
         StepLines("other", ("d",)),
     ]
 
@@ -155,3 +154,10 @@ def test_a_line_that_is_longer_than_a_block_comes_through() -> None:
 def test_a_block_that_is_none_is_a_line_of_the_engine(content: object) -> None:
     line = json.dumps({"event": "PackedLines", "step": "write", "lines": 1, "last": "", "zlib": content})
     assert decode_line(line) == EngineLine("info", line)
+
+
+def test_of_very_much_the_blocks_are_a_few_events() -> None:
+    printed = StepLines("write", tuple(f"tile {number} is written" for number in range(200_000)))
+    blocks = [event for event in decode_lines(encode_line(printed)) if isinstance(event, StepLines)]
+    assert 3 < len(blocks) < 8
+    assert [line for block in blocks for line in block.lines] == list(printed.lines)

@@ -18,6 +18,7 @@ from zoo_runner.execution.log_files import LOG_FILES, link_names
 from zoo_runner.execution.log_notes import LogNotes
 from zoo_runner.execution.written_lines import WrittenLines, read_written
 from zoo_runner.files import write_anew
+from zoo_runner.lines import TextLines, join_lines, measure_lines
 from zoo_runner.model.colours import make_coloured_line
 from zoo_runner.model.diagnosis import Diagnosis, Stage
 from zoo_runner.model.errors import SettingsError
@@ -154,7 +155,7 @@ class JobLog:
         self._written.begin_at(event.step, self.paths.step_log(event.step), lines)
         room = min(self._most_bytes, max(self._late_bytes, printed.kept_bytes + self._left_bytes)) - printed.kept_bytes
         kept = _take_lines(lines, room)
-        size = sum(map(len, kept)) + len(kept)
+        size = measure_lines(kept)
         printed.kept_bytes += size
         self._left_bytes -= size
         printed.more_lines += len(lines) - len(kept)
@@ -269,7 +270,7 @@ class JobLog:
     def _write_stage(self, stage: Stage, text: str) -> None:
         """Add a line to the log of a stage that has one."""
         if log := self._stage_log(stage):
-            self._append(log, *self._written.take_new(log, [self._clean(text)]))
+            self._append(log, self._written.take_new(log, [self._clean(text)]))
 
     def _write_step(
         self, step: str, lines: Sequence[str], own_lines: Sequence[str] | None = None, *, is_attempt: bool = False
@@ -282,7 +283,7 @@ class JobLog:
             if is_attempt and new:
                 self._notes.keep_attempt(own)
             self._notes.keep_colours(own, self.paths.log_folder, new)
-        self._append(own, *new)
+        self._append(own, new)
 
     def _write_clean(self, source: str, lines: Sequence[str]) -> None:
         if not lines:
@@ -290,7 +291,7 @@ class JobLog:
         if source not in self._sources:
             self._sources[source] = self._clean(source)
         start = f"{_iso(datetime.now(timezone.utc).timestamp())} [{self._sources[source]}] "
-        stamped = start + f"\n{start}".join(lines)
+        stamped = TextLines(start + join_lines(lines).replace("\n", f"\n{start}"))
         linked = link_names(self.paths.job_log, self.paths.kept_log)
         with contextlib.suppress(OSError):
             self._notes.keep_colours(self.paths.job_log, self.paths.log_folder, lines, len(start))
@@ -305,7 +306,7 @@ class JobLog:
     def _clean_lines(self, lines: Sequence[str]) -> Sequence[str]:
         """Clean each line; almost always there is nothing to clean in all of them together."""
         masked = self.masker.mask_lines(lines)
-        return [self._keep_colours(line) for line in masked] if has_odd_characters("\n".join(masked)) else masked
+        return [self._keep_colours(line) for line in masked] if has_odd_characters(join_lines(masked)) else masked
 
     def _keep_colours(self, line: str) -> str:
         clean = make_coloured_line(line)
@@ -313,10 +314,10 @@ class JobLog:
         masked = clean if clean == line else self.masker.mask(clean)
         return clean if masked == clean else masked
 
-    def _append(self, path: Path, *lines: str) -> None:
+    def _append(self, path: Path, lines: Sequence[str]) -> None:
         # a log that cannot be written (its disk is full, somebody took its folder) must not end the job
         with contextlib.suppress(OSError):
-            LOG_FILES.append(path, *lines)
+            LOG_FILES.append_text(path, f"{join_lines(lines)}\n" if lines else "")
 
     def _replace(self, path: Path, content: Mapping[str, Any]) -> None:
         with contextlib.suppress(OSError):
@@ -350,7 +351,7 @@ def _take_lines(lines: Sequence[str], size: int) -> Sequence[str]:
     """Take lines until they have a size; a batch may have thousands."""
     if size <= 0:
         return ()
-    if sum(map(len, lines)) + len(lines) <= size:
+    if measure_lines(lines) <= size:
         return lines
     ends = accumulate(len(line) + 1 for line in lines)
     return lines[: next((number for number, end in enumerate(ends, 1) if end >= size), len(lines))]

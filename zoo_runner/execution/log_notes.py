@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from zoo_runner.execution.log_files import LOG_FILES, open_regular
+from zoo_runner.lines import TextLines
 from zoo_runner.model.colours import ColouredLine, Run, Style
 
 MOST_BYTES, MOST_BYTES_OF_ALL = 4 << 20, 32 << 20
@@ -50,7 +51,7 @@ class LogNotes:
 
         They are written first: who reads a line finds its colours.
         """
-        if ColouredLine not in set(map(type, lines)):
+        if isinstance(lines, TextLines) or ColouredLine not in set(map(type, lines)):
             return
         place, notes = LOG_FILES.measure(log), locate_colours(log, folder)
         written: list[str] = []

@@ -3,7 +3,7 @@
 An unknown member is ignored and a missing one takes its default, so that two releases can share a store.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache, partial
@@ -11,6 +11,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from zoo_runner.lines import TextLines
 from zoo_runner.model.events import Event
 from zoo_runner.model.scalars import are_scalars
 from zoo_runner.model.written import WrittenNumber
@@ -36,7 +37,7 @@ def to_plain(value: Any, *, sparse: bool = False) -> Any:
         return value.value
     if isinstance(value, Mapping):
         return {str(key): to_plain(item, sparse=sparse) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | TextLines):
         return list(value) if are_scalars(value) else [to_plain(item, sparse=sparse) for item in value]
     return str(value) if isinstance(value, Path) else value
 
@@ -118,7 +119,7 @@ def _find_reader(hint: Any) -> _Read | None:
     if get_origin(hint) in (Union, UnionType):
         options = [option for option in get_args(hint) if option is not type(None)]
         return _find_reader(options[0]) if len(options) == 1 else None
-    if get_origin(hint) is tuple:
+    if get_origin(hint) in (tuple, Sequence):
         read = _find_reader(get_args(hint)[0])
         return tuple if read is None else partial(_read_items, read)
     # Python 3.10 takes `dict[str, str]` for a type

@@ -1,10 +1,11 @@
 """What happens in a job, as values given to a callback; no lower layer calls a higher one."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
+from zoo_runner.lines import TextLines, join_lines
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.masking import Masker
 from zoo_staging.progress import Transferred
@@ -29,10 +30,10 @@ class StepStarted:
 
 @dataclass(frozen=True, slots=True)
 class StepLines:
-    """Lines that a step printed, in order: as many as there were to read at once."""
+    """Lines that a step printed, in order: as many as there were to read at once. They do not change (`TextLines`)."""
 
     step: str
-    lines: tuple[str, ...]
+    lines: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,8 @@ _WIRE: dict[str, type[Any]] = {kind.__name__: kind for kind in (StepStarted, Ste
 def mask_event(event: Kind, masker: Masker) -> Kind:
     """Return the event without secrets."""
     if isinstance(event, StepLines):
-        return replace(event, lines=tuple(masker.mask_lines(event.lines)))
+        masked = masker.mask_lines(event.lines)
+        return event if masked is event.lines else replace(event, lines=masked)
     return mask_texts(event, masker.mask)
 
 
@@ -136,7 +138,7 @@ def encode_event(event: StepStarted | StepLines | StepEnded | EngineLine) -> str
     values = {each.name: getattr(event, each.name) for each in fields(event)}
     if isinstance(event, StepLines):
         # one long text takes a third of the time of many short ones
-        values["lines"] = "\n".join(event.lines)
+        values["lines"] = join_lines(event.lines)
     return json.dumps({"event": type(event).__name__, **values})
 
 
@@ -147,7 +149,7 @@ def decode_event(line: str) -> Event | None:
         kind = _WIRE[values.pop("event")]
         event: Event = kind(**values)
         if isinstance(event, StepLines):
-            event = StepLines(event.step, tuple(values["lines"].split("\n")))
+            event = StepLines(event.step, TextLines(values["lines"]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return event if is_sound(event) else None
@@ -156,10 +158,16 @@ def decode_event(line: str) -> Event | None:
 def is_sound(event: Event) -> bool:
     """Whether the values of an event of a step or engine are what it declares: a package's code may have sent it."""
     if isinstance(event, StepLines):
-        return isinstance(event.step, str) and set(map(type, event.lines)) <= {str}
+        return isinstance(event.step, str) and _are_lines(event.lines)
     return type(event) not in _WIRE.values() or all(
         _fits(getattr(event, each.name), each.type) for each in fields(event)
     )
+
+
+def _are_lines(lines: Sequence[str]) -> bool:
+    if isinstance(lines, TextLines):
+        return isinstance(lines.text, str)
+    return set(map(type, lines)) <= {str}
 
 
 def _fits(value: Any, declared: Any) -> bool:

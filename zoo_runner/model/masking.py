@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from zoo_runner.lines import TextLines, join_lines
 from zoo_runner.model.scalars import are_numbers
 from zoo_staging.secrets import mask_addresses
 from zoo_staging.variables import FILE_VARIABLES, is_secret_variable
 
 MASK = "*****"
 _SHORTEST_SECRET = 4
+# characters of secrets, those first that most logs do not have
+_RARE = "QZXJKVYWqHGzUjFBLDNOPMCTRSIAExvkwbgyfhpcldumnroistae/_-"
+# so many lines are looked at together, where a thousand have something to mask
+_LINES_TOGETHER = 32
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,8 @@ _FORMS = (
 )
 # of what is escaped: in addresses, in strings of code and JSON, in HTML
 _ESCAPES = ("%", "\\", "&#")
+# with what follows it: most of these characters, as that of `50 %`, begin no escape
+_ESCAPED = re.compile(r"%[0-9a-fA-F]{2}|\\[xXuU0-7]|&#")
 _SHORTEST_ENCODED = 8
 # longer ones, which are keys of several lines, are found as they are and encoded as a whole
 _LONGEST_MIXED = 256
@@ -248,6 +255,11 @@ def _list_units(character: str) -> Iterator[int]:
     return (int.from_bytes(content[at : at + 2], "big") for at in range(0, len(content), 2))
 
 
+def _rate(character: str) -> int:
+    """Return how often a character is in a log, compared with others: digits come last, what is no letter first."""
+    return _RARE.find(character) if not character.isdigit() else len(_RARE)
+
+
 class Masker:
     """Replaces known secrets in all their forms, and text that looks like a secret, in time linear in its length."""
 
@@ -256,13 +268,17 @@ class Masker:
         forms = {form for secret in self._secrets for form in list_forms(secret)}
         self._forms = sorted(forms, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, self._forms))) if self._forms else None
+        # a character is found ten times faster than a form, and most texts do not have it
+        self._marks = [(min(form, key=_rate), form) for form in self._forms]
+        # `+` stands for it without any escape
+        self._has_space = any(" " in secret for secret in self._secrets)
         self._last: tuple[Sequence[str], Sequence[str]] = ((), ())
 
     def mask(self, text: str) -> str:
         """Return the text with every secret replaced by `*****`."""
-        if self._known and any(form in text for form in self._forms):
+        if self._known and any(rare in text and form in text for rare, form in self._marks):
             text = self._known.sub(MASK, text)
-        if self._mixed and any(mark in text for mark in _ESCAPES):
+        if self._mixed and any(mark in text for mark in _ESCAPES) and (self._has_space or _ESCAPED.search(text)):
             text = self._mixed.sub(MASK, text)
         text = mask_addresses(text, MASK)
         folded = text.casefold()
@@ -274,16 +290,23 @@ class Masker:
     def mask_lines(self, lines: Sequence[str]) -> Sequence[str]:
         """Mask each line; most have nothing to mask, which one look at all of them shows.
 
-        Masked together, a line could take the beginning of the next one for its secret, and leave the secret. A tuple
-        is remembered until the next call: the same lines go to the logs and to a display.
+        Masked together, a line could take the beginning of the next one for its secret, and leave the secret. Lines
+        that do not change are remembered until the next call: the same ones go to the logs and to a display.
         """
         last, found = self._last
-        if last is lines and isinstance(lines, tuple):
+        if last is lines and isinstance(lines, tuple | TextLines):
             return found
-        text = "\n".join(lines)
-        found = lines if self.mask(text) == text else [self.mask(line) for line in lines]
+        text = join_lines(lines)
+        found = lines if self.mask(text) == text else tuple(self._mask_each(tuple(lines)))
         self._last = (lines, found)
         return found
+
+    def _mask_each(self, lines: tuple[str, ...]) -> Iterator[str]:
+        """Mask each line for itself, but for those around it that have nothing to mask."""
+        for begin in range(0, len(lines), _LINES_TOGETHER):
+            some = lines[begin : begin + _LINES_TOGETHER]
+            text = "\n".join(some)
+            yield from some if self.mask(text) == text else map(self.mask, some)
 
     @cached_property
     def _mixed(self) -> "re.Pattern[str] | None":

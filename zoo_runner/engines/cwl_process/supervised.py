@@ -4,7 +4,7 @@ import contextlib
 import json
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, cast
@@ -57,7 +57,7 @@ class Supervised:
         with contextlib.suppress(OSError):
             self._send(json.dumps(job).encode())
 
-    def follow(self, on_lines: Callable[[list[str]], None], cancellation: Cancellation) -> int:
+    def follow(self, on_lines: Callable[[Sequence[str]], None], cancellation: Cancellation) -> int:
         """Pass on the lines of stdout, as many at once as there are, until the command ends; return its exit code."""
         with cancellation.calling(self.stop):
             for lines in iterate_lines(self._read_some, LONGEST_EVENT):

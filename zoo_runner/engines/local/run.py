@@ -294,7 +294,7 @@ class Run:
 
         said = EngineLines(note, findings.add)
 
-        def on_lines(lines: list[str]) -> None:
+        def on_lines(lines: Sequence[str]) -> None:
             for event in read_events(lines):
                 said.report(event) if isinstance(event, EngineLine) else note(event)
 

@@ -86,7 +86,7 @@ class Watch:
     def _read(self) -> None:
         with self._printed as stream:
             for lines in iterate_lines(lambda: stream.read(_CHUNK_BYTES), LONGEST_LINE):
-                self._emit(StepLines(self._step, tuple(lines)))
+                self._emit(StepLines(self._step, lines))
 
     def wait(self, process: "subprocess.Popen[str]") -> None:
         """Wait for the step's process. Raises `WorkflowException` where it ended because of its time limit."""

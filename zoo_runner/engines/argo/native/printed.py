@@ -7,7 +7,7 @@ followed. inotify(7) reports their changes, because the containers of a pod shar
 import ctypes
 import os
 import select
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from zoo_runner.engines.argo.native.slots import Slot
@@ -30,7 +30,7 @@ class Printed:
         self._place = 0
         self._libc = ctypes.CDLL(None)
 
-    def read(self) -> Iterator[list[str]]:
+    def read(self) -> Iterator[Sequence[str]]:
         """Yield the lines as they come, until the program has ended."""
         changes = self._watch()
         try:

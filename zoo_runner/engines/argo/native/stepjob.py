@@ -93,7 +93,7 @@ class StepJob(CommandLineJob):
             # the one before it in its pod has just ended
             self._report_start(context)
         for lines in Printed(slot, context.log_bytes).read():
-            context.emit(StepLines(self.name, tuple(lines)))
+            context.emit(StepLines(self.name, lines))
         code = read_exit_code(slot)
         if code is None:
             raise WorkflowException(f"the program of step {self.name!r} did not get to its end")

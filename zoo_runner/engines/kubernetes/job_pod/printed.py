@@ -10,7 +10,7 @@ import os
 import select
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from zoo_runner.engines.kubernetes.job_pod.printing import END, LONGEST_PART_BYT
 from zoo_runner.lines import LONGEST_LINE, LineCutter
 from zoo_runner.removal import remove_tree
 
-Take = Callable[[list[str]], object]
-"""Takes the next lines."""
+Take = Callable[[Sequence[str]], object]
+"""Takes the next lines, which do not change."""
 
 _CHANGES = 0x2 | 0x8 | 0x100  # IN_MODIFY, IN_CLOSE_WRITE, IN_CREATE
 _CHUNK_BYTES = 1 << 20

@@ -2,7 +2,7 @@
 
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TypeVar
 
@@ -25,7 +25,7 @@ class StepLog:
     """Hands over the lines of a step pod as they come, until `finish`; `is_kept`: the pod is to keep them itself."""
 
     def __init__(
-        self, cluster: Cluster, namespace: str, pod: str, reader: PrintedReader, take: Callable[[list[str]], object]
+        self, cluster: Cluster, namespace: str, pod: str, reader: PrintedReader, take: Callable[[Sequence[str]], object]
     ) -> None:
         self._cluster, self._namespace, self._pod = cluster, namespace, pod
         self._reader, self._emit = reader, take
@@ -80,8 +80,10 @@ class StepLog:
             self._reader.close(self._printed)
         return problem
 
-    def _cut(self, lines: list[str]) -> None:
-        self._emit([line[at : at + LONGEST_LINE] for line in lines for at in range(0, len(line) or 1, LONGEST_LINE)])
+    def _cut(self, lines: Sequence[str]) -> None:
+        self._emit(
+            tuple(line[at : at + LONGEST_LINE] for line in lines for at in range(0, len(line) or 1, LONGEST_LINE))
+        )
 
     def _read_log(self, *, ended: bool = False) -> LogReader:
         take = self._rest.take if self._rest else self._cut

@@ -7,7 +7,7 @@ import random
 import string
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -128,8 +128,8 @@ class StepRunner:
             with contextlib.suppress(RunnerError):  # it is deleted with the job pod in any case
                 self._cluster.delete("Pod", self._settings["namespace"], name, grace_seconds=0)
 
-    def _take(self, step: str, lines: list[str]) -> None:
-        self._emit(StepLines(step, tuple(lines)))
+    def _take(self, step: str, lines: Sequence[str]) -> None:
+        self._emit(StepLines(step, lines))
 
     def _create(self, request: StepRequest, tag: str, log: StepLog) -> Manifest:
         """Create the pod; one that keeps what it prints on the volume, unless the cluster refuses that."""
