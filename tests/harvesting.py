@@ -11,7 +11,7 @@ from tests.serving import Server, serving
 from tests.site import Site
 from zoo_runner.cli.harvest import describe_report
 from zoo_runner.harvest.harvester import Harvester
-from zoo_runner.harvest.records import Records
+from zoo_runner.harvest.records import FolderRecords, Records
 from zoo_runner.harvest.sources import load_harvest
 from zoo_runner.package.resolver import WarmResolver
 
@@ -31,6 +31,7 @@ def harvest_once(
     site: Site,
     sources: Path,
     resolver: WarmResolver,
+    records: Records,
     *,
     works: bool = True,
     again: bool = False,
@@ -38,7 +39,6 @@ def harvest_once(
     dry: bool = False,
 ) -> dict[str, Any]:
     """Harvest the one source of a file; return the report as programs see it."""
-    records = Records(site.folder / "records")
     harvest, settings = load_harvest(sources), site.settings
     (report,) = Harvester(harvest, settings, records, resolver, again=again, adopt=adopt, dry=dry).run()
     assert report.succeeded == works, report
@@ -52,6 +52,7 @@ class Field:
         self.site, self.server, self.repository, self.resolver = site, server, repository, resolver
         self.url = f"{git}/repository.git"
         self.file = site.folder / "sources.yml"
+        self.records: Records = FolderRecords(site.folder / "records")
         self.write(url=self.url)
 
     def write(self, server: str = "", access: str = "", **source: Any) -> None:
@@ -63,7 +64,9 @@ class Field:
         self, *, works: bool = True, again: bool = False, adopt: bool = False, dry: bool = False
     ) -> dict[str, Any]:
         """Harvest once; return the report as programs see it."""
-        return harvest_once(self.site, self.file, self.resolver, works=works, again=again, adopt=adopt, dry=dry)
+        return harvest_once(
+            self.site, self.file, self.resolver, self.records, works=works, again=again, adopt=adopt, dry=dry
+        )
 
     def list_processes(self) -> list[str]:
         """Return the ids of the processes of the server."""

@@ -35,6 +35,7 @@ from zoo_runner.server.backup import HARVESTS, MANIFEST, find_folders, restore_b
 from zoo_runner.store.protocol import JobQuery
 from zoo_runner.store.sql import SqlStore, open_sql_store
 from zoo_runner.store.sql.database import Database, build_engine, upgrade
+from zoo_runner.store.sql.harvests import SqlHarvests
 from zoo_runner.store.sql.notices import Listener
 from zoo_runner.store.sql.presence import using_alone
 
@@ -333,6 +334,34 @@ def test_what_harvests_have_noted_is_saved_and_goes_to_the_state_of_another_inst
     assert (restored / "source.json").read_text() == "source.json"
     store.close()
     other.close()
+
+
+def test_what_harvests_have_noted_in_the_database_goes_with_it(
+    store: SqlStore, other: SqlStore, tmp_path: Path
+) -> None:
+    noted, left = SqlHarvests(store.database, "ingest"), SqlHarvests(other.database, "ingest")
+    with noted.locked():
+        noted.write("a", '{"commit": "1"}')
+        noted.write_attempts({"m": 2})
+    written = write_backup(store, {}, tmp_path / "b.zip")
+    assert (written.count("harvest_records"), written.count("harvest_attempts")) == (1, 1)
+    with left.locked():
+        # nobody restores below it
+        assert refuse(lambda: restore_backup(other, {}, tmp_path / "b.zip")) == "backup.in-use"
+        left.write("b", "{}")
+    assert refuse(lambda: restore_backup(other, {}, tmp_path / "b.zip")) == "backup.not-empty"
+    restore_backup(other, {}, tmp_path / "b.zip", overwrite=True)
+    assert (left.list_all(), left.read_attempts()) == ({"a": '{"commit": "1"}'}, {"m": 2})
+    with left.locked():
+        left.write("a", "{}")
+
+
+def test_records_of_harvests_in_a_folder_of_their_own_are_saved(tmp_path: Path) -> None:
+    here = configuration_in(tmp_path)
+    folders = find_folders(ServerSettings(records=str(tmp_path / "records")), here)
+    assert folders[HARVESTS] == (tmp_path / "records").resolve()
+    in_database = find_folders(ServerSettings(records="postgresql://db/x"), here)
+    assert in_database[HARVESTS] == here.workspace.folders.harvests.resolve()
 
 
 def test_a_database_with_content_is_not_overwritten_by_accident(store: SqlStore, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -91,6 +92,25 @@ def test_lost_records_leave_the_processes_to_others_until_they_are_adopted(field
     assert ("--adopt" in refused["problem"]["remedy"], field.describe("a")) == (True, "one")
     assert list_changes(field.harvest(adopt=True)) == [("deploy", "a")]
     assert (field.describe("a"), field.harvest()["unchanged"]) == ("two", True)
+
+
+def test_a_harvest_goes_on_in_a_database_with_what_a_folder_had(field: Field, tmp_path: Path) -> None:
+    field.repository.push({"a.cwl": TOOL.format(id="a", doc="one")})
+    field.harvest()
+    place = f"sqlite:///{tmp_path / 'harvest.db'}"
+
+    def harvest(*words: str) -> dict[str, Any]:
+        done = field.site.command("harvest", str(field.file), "--records", place, "--format", "json", *words)
+        assert done.returncode == 0, done.stderr
+        (line,) = done.stdout.splitlines()
+        return dict(json.loads(line))
+
+    assert harvest("--take-over", str(field.site.folder / "records"))["unchanged"]
+    field.repository.push({"a.cwl": TOOL.format(id="a", doc="two")})
+    assert list_changes(harvest()) == [("replace", "a")]
+    assert (field.describe("a"), harvest()["unchanged"]) == ("two", True)
+    left = sorted(path.name for path in tmp_path.glob("*.db*"))
+    assert left == ["harvest.db", "harvest.db.harvest", "harvest.db.in-use"]
 
 
 class Impostor:

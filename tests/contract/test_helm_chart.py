@@ -166,6 +166,30 @@ def test_a_system_test_by_the_clock_asks_the_api_and_looks_at_the_backups(object
     assert [one["name"] for one in alone["volumeMounts"]] == ["tmp", "cache"]
 
 
+@pytest.mark.parametrize("part", ["harvester", "ingester"])
+def test_records_are_on_the_volume_or_in_a_database_by_a_role_of_their_own(part: str) -> None:
+    def read(**database: Any) -> tuple[list[str], dict[str, Any], list[str], set[str]]:
+        made = render({**EVERYTHING, part: {**EVERYTHING[part], "database": database}})
+        pod = dict(find_pods(made))[part]
+        (container,) = pod["containers"]
+        words = [word for word in container["args"] if word.startswith(("--records", "--take-over"))]
+        policy = find(made, "NetworkPolicy", "hub-zoo-runner-postgresql")["spec"]["ingress"]
+        peers = {
+            one["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for rule in policy for one in rule["from"]
+        }
+        variables = {one["name"]: one["valueFrom"] for one in container.get("env", [])}
+        mounts = [one["mountPath"] for one in container["volumeMounts"] if one["name"] == "data"]
+        assert ("data" in {one["name"] for one in pod["volumes"]}) == bool(mounts)
+        return words, variables, mounts, peers
+
+    folder = f"/var/lib/zoo-runner/jobs/.harvest/{part}"
+    assert read() == ([f"--records={folder}"], {}, [folder], {"api", "worker", "backup"})
+    variables = {"ZOO_RUNNER_RECORDS": {"secretKeyRef": {"name": "records", "key": "url"}}}
+    peers = {"api", "worker", "backup", part}
+    assert read(existingSecret="records") == ([], variables, [], peers)
+    assert read(existingSecret="records", takeOver=True) == ([f"--take-over={folder}"], variables, [folder], peers)
+
+
 @pytest.mark.parametrize("webhooks", [True, False])
 def test_parts_of_one_pod_are_restarted_where_they_make_no_step(webhooks: bool) -> None:
     pods = dict(find_pods(render({**EVERYTHING, "harvester": {**EVERYTHING["harvester"], "webhooks": webhooks}})))
@@ -227,11 +251,23 @@ def test_a_changed_setting_starts_the_pods_that_read_it_anew() -> None:
         ({"settings": {"ZOO_RUNNER_LEASE": 30}}, "ZOO_RUNNER_LEASE"),
         ({"engine": "local"}, "engine"),
         ({"database": {"existingSecret": ""}}, "database.existingSecret"),
+        ({"settings": {"ZOO_RUNNER_RECORDS": "postgresql://me:secret@db/x"}}, "ZOO_RUNNER_RECORDS"),
         ({"ingester": {"replicas": 2}}, "replicas"),
         ({"ingester": {"existingSecret": {"token": "abc"}}}, "existingSecret"),
         ({"ingester": {"egress": [{"host": "bus.example.org"}]}}, "host"),
     ],
-    ids=["unknown", "type", "secret", "number", "engine", "database", "two-ingesters", "secret-itself", "egress"],
+    ids=[
+        "unknown",
+        "type",
+        "secret",
+        "number",
+        "engine",
+        "database",
+        "records",
+        "two-ingesters",
+        "secret-itself",
+        "egress",
+    ],
 )
 def test_values_that_cannot_work_are_refused_with_their_place(values: Mapping[str, Any], place: str) -> None:
     done = helm("template", "hub", CHART, "--values=-", given=json.dumps({**DATABASE, **values}))

@@ -13,6 +13,7 @@ from tests.harvesting import TOOL, harvest_once, list_changes
 from tests.live.zoo_kernel import MARKS
 from tests.site import Site
 from tests.zoo_client import CWL, User, ask
+from zoo_runner.harvest.records import FolderRecords
 from zoo_runner.package.resolver import WarmResolver
 
 pytestmark = MARKS
@@ -43,7 +44,8 @@ class Zoo:
 
     def harvest(self, *, works: bool = True) -> dict[str, Any]:
         """Harvest once; return the report."""
-        return harvest_once(self.site, self.file, self.resolver, works=works)
+        records = FolderRecords(self.site.folder / "records")
+        return harvest_once(self.site, self.file, self.resolver, records, works=works)
 
     def list_processes(self) -> list[str]:
         """Ids of the processes that were deployed."""

@@ -22,7 +22,7 @@ from zoo_runner.harvest.ingester import Failed, Handled, Ingester
 from zoo_runner.harvest.messages import ChangeMessage, Message, MessageError, encode_message, parse_message
 from zoo_runner.harvest.planning import Deployed
 from zoo_runner.harvest.probes import Probes
-from zoo_runner.harvest.records import Record, Records
+from zoo_runner.harvest.records import FolderRecords, Record
 from zoo_runner.harvest.sources import Source, parse_harvest
 from zoo_runner.harvest.workflow_files import LARGEST_BYTES, AbsentFileError, UnreadFileError, WorkflowFiles
 from zoo_runner.harvest.workflows import Workflow
@@ -202,7 +202,7 @@ class Scene:
     def __init__(self, folder: Path, inbox: FakeInbox, *outcomes: Handled | BaseException, most: int = 3) -> None:
         self.inbox, self.outcomes = inbox, iter(outcomes)
         self.buried: list[tuple[str, str]] = []
-        attempts = Attempts(folder)
+        attempts = Attempts(FolderRecords(folder))
         self.delivery = Delivery(inbox, self.handle, self.bury, attempts, most, lambda: inbox.now)
 
     def handle(self, message: Message) -> Handled:
@@ -235,7 +235,7 @@ def test_a_message_that_fails_is_tried_again_later_each_time_and_others_pass(tmp
     assert 0.75 <= tried[0].seconds <= 1 < tried[2].seconds <= 2
     assert (inbox.acknowledged, scene.buried) == (["b", "a"], [])
     # and is forgotten
-    assert Attempts(tmp_path).begin("a") == 1
+    assert Attempts(FolderRecords(tmp_path)).begin("a") == 1
 
 
 def test_what_fails_too_often_or_for_ever_is_buried_before_it_is_acknowledged(tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_dead_letters_that_the_bus_does_not_take_are_not_acknowledged(tmp_path: 
             raise error
         bury(message, problem, handled)
 
-    scene.delivery = Delivery(inbox, scene.handle, fail, Attempts(tmp_path), 3, lambda: inbox.now)
+    scene.delivery = Delivery(inbox, scene.handle, fail, Attempts(FolderRecords(tmp_path)), 3, lambda: inbox.now)
     tried = scene.delivery.run()
     assert (next(tried).outcome, inbox.acknowledged) == (Outcome.WAITS, [])
     assert (next(tried).outcome, inbox.acknowledged) == (Outcome.DEAD, ["a"])
@@ -322,7 +322,7 @@ def ingester(tmp_path: Path) -> Iterator[Ingester]:
         raise AssertionError
 
     files = WorkflowFiles(ingest.files, StorageProfile())
-    yield Ingester(ingest, Site(tmp_path, tmp_path).settings, Records(tmp_path), resolve, files, Probes().beat)
+    yield Ingester(ingest, Site(tmp_path, tmp_path).settings, FolderRecords(tmp_path), resolve, files, Probes().beat)
 
 
 def test_what_is_older_than_the_last_message_of_a_file_is_left(ingester: Ingester) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo_runner.cli.records_options import add_records_options, opening_records
 from zoo_runner.cli.show import print_json_line, print_message
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from zoo_runner.harvest.announcing import Publish
     from zoo_runner.harvest.harvester import Report
     from zoo_runner.harvest.pushes import Pushes
+    from zoo_runner.harvest.records import Records
     from zoo_runner.harvest.sources import Harvest
 
 _NOT_ALL = 7
@@ -44,9 +46,7 @@ def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         is_flag=True,
         help="Take processes of the workflows' ids that exist for those of the sources: after records were lost.",
     )
-    @click.option(
-        "--records", type=click.Path(path_type=Path), help="Folder of what was deployed. [default: in ZOO_RUNNER_STATE]"
-    )
+    @add_records_options
     @click.option("--report", type=click.Path(path_type=Path), help="Write what was found and done to this file, JSON.")
     @click.option(
         "--probes",
@@ -63,7 +63,8 @@ def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         dry_run: bool,
         again: bool,
         adopt: bool,
-        records: Path | None,
+        records: str | None,
+        take_over: Path | None,
         report: Path | None,
         probes: Path | None,
         form: str,
@@ -85,33 +86,35 @@ def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         if adopt and (every or listen):
             raise click.BadParameter("adopt once, then go on without it", param_hint="--adopt")
         choices = {"again": again, "adopt": adopt, "dry": dry_run}
-        _harvest(read(for_service=True), sources, records, report, probes, form, every, listen, choices)
+        configuration = read(for_service=True)
+        with opening_records(configuration, "harvest", records, take_over) as kept:
+            good = _harvest(configuration, sources, kept, report, probes, form, every, listen, choices)
+        sys.exit(0 if good else _NOT_ALL)
 
 
-def _harvest(  # noqa: PLR0913, PLR0915, PLR0917 the options of the command
+def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
     configuration: "Configuration",
     path: Path,
-    records: Path | None,
+    kept: "Records",
     file: Path | None,
     probes: Path | None,
     form: str,
     every: float | None,
     listen: str | None,
     choices: Mapping[str, bool],
-) -> None:
+) -> bool:
     from zoo_runner.config.extras import extra
 
     with extra("dulwich"):
         from zoo_runner.harvest.harvester import Harvester
         from zoo_runner.harvest.probes import Probes
         from zoo_runner.harvest.pushes import Pushes
-        from zoo_runner.harvest.records import Records
         from zoo_runner.harvest.sources import load_harvest
     from zoo_runner.model.cancellation import Cancellation, cancelling_on_signals
     from zoo_runner.package.resolver import WarmResolver
 
     show = _show if form == "text" else lambda report: print_json_line(describe_report(report))
-    kept, beat = Records(records or configuration.workspace.folders.harvests), Probes(probes).beat
+    beat = Probes(probes).beat
     settings, storage = configuration.settings, configuration.workspace.storage
     stop, pushes = Cancellation(), Pushes()
     stop.when_cancelled(pushes.stop)
@@ -137,7 +140,7 @@ def _harvest(  # noqa: PLR0913, PLR0915, PLR0917 the options of the command
         good = run(frozenset())
         if every or listen:
             good = _repeat(run, lambda seconds: pushes.wait(seconds, beat), every, good)
-    sys.exit(0 if good else _NOT_ALL)
+    return good
 
 
 def _repeat(

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo_runner.cli.records_options import add_records_options, opening_records
 from zoo_runner.cli.show import print_json_line, print_message
 
 if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
     from zoo_runner.harvest.delivery import Delivered
+    from zoo_runner.harvest.records import Records
     from zoo_runner.model.diagnosis import Diagnosis
 
 _NOT_ALL = 7
@@ -30,9 +32,7 @@ def add_ingest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         type=click.Choice(["list", "send-again", "discard"]),
         help="Show the messages that could not be carried out, and send them again or throw them away; then end.",
     )
-    @click.option(
-        "--records", type=click.Path(path_type=Path), help="Folder of what was deployed. [default: in ZOO_RUNNER_STATE]"
-    )
+    @add_records_options
     @click.option(
         "--probes",
         type=click.Path(path_type=Path, file_okay=False),
@@ -41,12 +41,13 @@ def add_ingest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
     @click.option(
         "--format", "form", type=click.Choice(["text", "json"]), default="text", help="json: a line an attempt."
     )
-    def ingest(
+    def ingest(  # noqa: PLR0913, PLR0917 the options of the command
         messages: Path,
         bus: str,
         once: bool,
         dead_letters: str | None,
-        records: Path | None,
+        records: str | None,
+        take_over: Path | None,
         probes: Path | None,
         form: str,
     ) -> None:
@@ -65,7 +66,10 @@ def add_ingest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         if dead_letters:
             _handle_dead_letters(messages, bus, dead_letters, form)
             return
-        _ingest(read(for_service=True), messages, bus, once, records, probes, form)
+        configuration = read(for_service=True)
+        with opening_records(configuration, "ingest", records, take_over) as kept:
+            good = _ingest(configuration, messages, bus, once, kept, probes, form)
+        sys.exit(0 if good else _NOT_ALL)
 
 
 def _ingest(
@@ -73,10 +77,10 @@ def _ingest(
     path: Path,
     bus: str,
     once: bool,
-    records: Path | None,
+    kept: "Records",
     folder: Path | None,
     form: str,
-) -> None:
+) -> bool:
     from zoo_runner.config.extras import extra
 
     with extra("pulsar"), extra("dulwich"):
@@ -85,22 +89,20 @@ def _ingest(
         from zoo_runner.harvest.following import follow_messages
         from zoo_runner.harvest.ingester import Ingester
         from zoo_runner.harvest.probes import Probes
-        from zoo_runner.harvest.records import Records
         from zoo_runner.harvest.workflow_files import WorkflowFiles
     from zoo_runner.model.cancellation import Cancellation, cancelling_on_signals
     from zoo_runner.package.resolver import WarmResolver
 
     show = _show if form == "text" else lambda one: print_json_line(describe_delivery(one))
     ingest, stop, probes = load_ingest(path, bus), Cancellation(), Probes(folder)
-    kept = Records(records or configuration.workspace.folders.harvests)
     files = WorkflowFiles(ingest.files, configuration.workspace.storage)
     unfinished: set[str] = set()
     with closing(WarmResolver()) as resolver, cancelling_on_signals(stop), kept.locked():
         ingester = Ingester(ingest, configuration.settings, kept, resolver, files, probes.beat)
-        for delivered in follow_messages(ingest, ingester, kept.folder, stop, _notify, probes=probes, once=once):
+        for delivered in follow_messages(ingest, ingester, kept, stop, _notify, probes=probes, once=once):
             show(delivered)
             (unfinished.discard if delivered.outcome is Outcome.DONE else unfinished.add)(delivered.message)
-    sys.exit(_NOT_ALL if once and unfinished else 0)
+    return not (once and unfinished)
 
 
 def _handle_dead_letters(path: Path, bus: str, action: str, form: str) -> None:

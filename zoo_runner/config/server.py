@@ -11,6 +11,7 @@ from zoo_runner.model.errors import SettingsError
 from zoo_staging.addresses import parse_hosts
 
 _SHORTEST_SECRET = 32
+_DATABASE = re.compile(r"(sqlite|postgres(ql)?)(\+\w+)?:", re.ASCII)
 LOG_FORMATS, LOG_LEVELS = ("auto", "json", "text"), ("debug", "info", "warning", "error")
 
 
@@ -23,6 +24,12 @@ class ServerSettings:
         "",
         "Where jobs and processes are kept: sqlite:////path/to/file or postgresql://user@host/name; unset: runner.db"
         " in the folder of ZOO_RUNNER_STATE.",
+    )
+    records: str = setting(
+        "ZOO_RUNNER_RECORDS",
+        "",
+        "Where `harvest` and `ingest` keep what they have deployed: a folder, or a database as in ZOO_RUNNER_DATABASE,"
+        " which may be the same; unset: `.harvest` in the folder of ZOO_RUNNER_STATE.",
     )
     results: Path = setting(
         "ZOO_RUNNER_RESULTS_FOLDER",
@@ -208,6 +215,13 @@ class ServerSettings:
 
 
 SERVER_SETTINGS = fields(ServerSettings)
+
+
+def is_database(place: str) -> bool:
+    """Whether a place of records is the address of a database, and no folder."""
+    return _DATABASE.match(place) is not None
+
+
 """The documented settings of the server, in order; `metadata` has `variable` and `meaning`."""
 
 

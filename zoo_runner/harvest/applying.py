@@ -9,7 +9,7 @@ from zoo_runner.harvest.planning import Change, Deployed, Kind
 from zoo_runner.harvest.records import Record
 from zoo_runner.harvest.workflows import Workflow
 from zoo_runner.model.diagnosis import Diagnosis
-from zoo_runner.model.errors import RunnerError
+from zoo_runner.model.errors import NotReachedError, RunnerError
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,9 @@ def apply_changes(
         except UnansweredError as error:
             # what was never sent has not begun: a process that is there by the next run is somebody else's
             write(record.change(change.name, begun if asked and error.sent else before))
+            raise
+        except NotReachedError:
+            # the records are away, for now: that is no refusal of the change
             raise
         except RunnerError as error:
             after, problem = _fail(begun, change, error), error.diagnosis

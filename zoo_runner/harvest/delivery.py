@@ -1,31 +1,30 @@
 """Takes messages from a bus until each is done and stored, or is among the dead letters; only then it is acknowledged.
 
 A message that fails waits here, longer each time, and holds up no other. An outage of the server or the bucket is no
-failure of a message, and counts no attempt. Attempts are counted in a file before they begin: a message that ends this
+failure of a message, and counts no attempt. Attempts are counted on disk before they begin: a message that ends this
 process each time is a dead letter, too.
 """
 
 import heapq
-import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 from time import monotonic
 from typing import Protocol
 
-from zoo_runner.api_client import UnansweredError
-from zoo_runner.files import write_atomically
 from zoo_runner.harvest.ingester import Handled
 from zoo_runner.harvest.messages import Message, MessageError
 from zoo_runner.model.diagnosis import Diagnosis
-from zoo_runner.model.errors import EngineError, RunnerError
+from zoo_runner.model.errors import EngineError, NotReachedError, RunnerError
 from zoo_runner.model.masking import Masker
+from zoo_runner.store.errors import HeldError
 
 FIRST_SECONDS, LONGEST_SECONDS = 1.0, 300.0
 MOST_WAITING = 50
-_FILE, _MOST_COUNTED = "deliveries.json", 10_000
+MOST_COUNTED = 10_000
+"""Of how many messages the attempts are kept."""
 _LONGEST_REASON = 1000
 
 
@@ -78,48 +77,54 @@ class Inbox(Protocol):
         ...
 
 
-class Attempts:
-    """How often each message was begun, in a file."""
+class Counts(Protocol):
+    """Where it is kept how often messages were begun. Raises `EngineError`, `NotReachedError` where it is away."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / _FILE
-        try:
-            self._counts: dict[str, int] = {name: int(one) for name, one in json.loads(self._path.read_bytes()).items()}
-        except FileNotFoundError:
-            self._counts = {}
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise EngineError(
-                f"the file {self._path} cannot be read: {error}",
-                "Restore it, or remove it: messages are then tried as if they were new.",
-                code="harvest.records",
-            ) from error
+    def read_attempts(self) -> dict[str, int]:
+        """Return how often each message was begun, the oldest first."""
+        ...
+
+    def write_attempts(self, changes: Mapping[str, int | None]) -> None:
+        """Write how often messages were begun; None: forget one."""
+        ...
+
+
+class Attempts:
+    """How often each message was begun, beside the records."""
+
+    def __init__(self, kept: Counts) -> None:
+        self._kept, self._counts = kept, kept.read_attempts()
 
     def begin(self, identity: str) -> int:
-        """Count an attempt, and return the number of it."""
-        count = self._counts.pop(identity, 0) + 1
-        self._counts[identity] = count
+        """Count an attempt, and return the number of it; raises `NotReachedError` where it cannot be kept."""
+        count = self._counts.get(identity, 0) + 1
+        changes: dict[str, int | None] = {identity: count}
         # those of messages that somebody else has acknowledged
-        while len(self._counts) > _MOST_COUNTED:
-            del self._counts[next(iter(self._counts))]
-        self._write()
+        others = [name for name in self._counts if name != identity]
+        changes |= dict.fromkeys(others[: max(0, len(others) + 1 - MOST_COUNTED)])
+        self._kept.write_attempts(changes)
+        self._counts = {name: one for name, one in self._counts.items() if name not in changes}
+        self._counts[identity] = count
         return count
 
     def take_back(self, identity: str) -> None:
         """Count the last attempt not at all."""
         self._counts[identity] = self._counts.get(identity, 1) - 1
-        self._write()
+        self._write({identity: self._counts[identity]})
 
     def forget(self, identity: str) -> None:
         """Forget a message that does not come again."""
         if self._counts.pop(identity, None) is not None:
-            self._write()
+            self._write({identity: None})
 
-    def _write(self) -> None:
-        write_atomically(self._path, json.dumps(self._counts).encode())
+    def _write(self, changes: Mapping[str, int | None]) -> None:
+        # what is away now has the next count that is kept; of a message that is done, one attempt stays for a while
+        with suppress(NotReachedError):
+            self._kept.write_attempts(changes)
 
 
 Handle = Callable[[Message], Handled]
-"""Does what a message says. Raises `MessageError`, `UnansweredError` for an outage, `RunnerError`."""
+"""Does what a message says. Raises `MessageError`, `NotReachedError` for an outage, `RunnerError`."""
 
 
 class Delivery:
@@ -171,23 +176,14 @@ class Delivery:
         return None
 
     def _deliver(self, message: Message) -> Delivered:
-        attempt, handled = self._attempts.begin(message.identity), Handled()
-        problem: Diagnosis | None
-        is_lasting = attempt >= self._most
         try:
-            if attempt > self._most:
-                raise LastingError(
-                    f"the message ended the program that handled it, {self._most} times",
-                    "See the logs of that time, and send the message again.",
-                )
-            handled = self._handle(message)
-        except UnansweredError as error:
+            attempt = self._attempts.begin(message.identity)
+        except NotReachedError as error:
+            return self._postpone(message, error, counted=False)
+        try:
+            handled, problem, is_lasting = self._attempt(message, attempt)
+        except NotReachedError as error:
             return self._postpone(message, error)
-        except RunnerError as error:
-            problem, is_lasting = error.diagnosis, is_lasting or isinstance(error, MessageError)
-        else:
-            problem = handled.failed[0].problem if handled.failed else None
-            is_lasting = is_lasting or handled.is_lasting
         self._outages = 0
         if problem is None:
             self._inbox.acknowledge(message)
@@ -204,10 +200,29 @@ class Delivery:
         self._attempts.forget(message.identity)
         return Delivered(message.identity, Outcome.DEAD, attempt, handled, problem)
 
-    def _postpone(self, message: Message, error: RunnerError) -> Delivered:
+    def _attempt(self, message: Message, attempt: int) -> tuple[Handled, Diagnosis | None, bool]:
+        """Have a message handled; return why it is not done, and whether it is not tried again."""
+        is_last = attempt >= self._most
+        try:
+            if attempt > self._most:
+                raise LastingError(
+                    f"the message ended the program that handled it, {self._most} times",
+                    "See the logs of that time, and send the message again.",
+                )
+            handled = self._handle(message)
+        except (NotReachedError, HeldError):
+            # an outage, or another process has the records
+            raise
+        except RunnerError as error:
+            return Handled(), error.diagnosis, is_last or isinstance(error, MessageError)
+        problem = handled.failed[0].problem if handled.failed else None
+        return handled, problem, is_last or handled.is_lasting
+
+    def _postpone(self, message: Message, error: RunnerError, *, counted: bool = True) -> Delivered:
         """Try a message again when what it needs may be there."""
         self._outages += 1
-        self._attempts.take_back(message.identity)
+        if counted:
+            self._attempts.take_back(message.identity)
         seconds = self._hold(message, self._outages)
         return Delivered(message.identity, Outcome.WAITS, 0, Handled(), error.diagnosis, seconds)
 

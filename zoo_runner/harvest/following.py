@@ -4,12 +4,19 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 from time import monotonic
 
 from zoo_runner.harvest.bus import Bus, BusRefusedError, BusUnreachableError
 from zoo_runner.harvest.bus_settings import Ingest
-from zoo_runner.harvest.delivery import FIRST_SECONDS, LONGEST_SECONDS, Attempts, Delivered, Delivery, describe_death
+from zoo_runner.harvest.delivery import (
+    FIRST_SECONDS,
+    LONGEST_SECONDS,
+    Attempts,
+    Counts,
+    Delivered,
+    Delivery,
+    describe_death,
+)
 from zoo_runner.harvest.ingester import Handled, Ingester
 from zoo_runner.harvest.messages import Message, parse_message
 from zoo_runner.harvest.probes import BEAT_SECONDS, Probes
@@ -23,7 +30,7 @@ IDLE_SECONDS = 5.0
 def follow_messages(
     ingest: Ingest,
     ingester: Ingester,
-    folder: Path,
+    kept: Counts,
     stop: Cancellation,
     notify: Callable[[Diagnosis], None],
     *,
@@ -32,9 +39,11 @@ def follow_messages(
 ) -> Iterator[Delivered]:
     """Yield each attempt of a message until it is stopped or, `once`, none is left.
 
+    `kept` has how often messages were begun.
+
     `notify` is called when the bus is away; `once` raises `BusUnreachableError` then. Raises `BusRefusedError`.
     """
-    attempts, failures = Attempts(folder), 0
+    attempts, failures = Attempts(kept), 0
     with closing(Bus(ingest.bus, probes)) as bus:
 
         def handle(message: Message) -> Handled:

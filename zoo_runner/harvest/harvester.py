@@ -19,7 +19,7 @@ from zoo_runner.harvest.fetching import find_commit, read_commit
 from zoo_runner.harvest.git import Tree
 from zoo_runner.harvest.patterns import build_matcher
 from zoo_runner.harvest.planning import Change, Deployed, Kind, follow_renames, list_given_up, list_left, plan_changes
-from zoo_runner.harvest.records import Record, Records
+from zoo_runner.harvest.records import Record, Records, remove_left
 from zoo_runner.harvest.server import ProcessServer
 from zoo_runner.harvest.sources import Harvest, Source
 from zoo_runner.harvest.workflow_files import WorkflowFiles
@@ -92,7 +92,7 @@ class Harvester:
     def run(self, only: frozenset[tuple[str, ...]] = frozenset()) -> Iterator[Report]:
         """Harvest all sources, or those of some places; yield the report of each: one that fails stops no other."""
         with self._records.locked():
-            self._records.remove_left()
+            remove_left(self._records.scratch)
             for source in self._harvest.sources:
                 self._beat()
                 if not only or source.place in only:
@@ -124,7 +124,7 @@ class Harvester:
             handled = f"{commit} {_digest_patterns(source, self._harvest.access)}"
             if record.commit == handled and not (self._again or self._adopt):
                 return replace(report, unchanged=True)
-            tree = read_commit(source, self._settings, commit, self._records.folder)
+            tree = read_commit(source, self._settings, commit, self._records.scratch)
             found, access = self._find(source, tree), self._find_access(tree)
             record = replace(record, deployed=self._look_after(source, follow_renames(found, record.deployed)))
             changes = plan_changes(found, record.deployed, again=self._again, adopt=self._adopt)

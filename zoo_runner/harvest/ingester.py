@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from urllib.parse import quote
 
-from zoo_runner.api_client import UnansweredError
 from zoo_runner.config.settings import Settings
 from zoo_runner.harvest.applying import Done, apply_changes
 from zoo_runner.harvest.bus_settings import MARK, Ingest
@@ -22,11 +21,12 @@ from zoo_runner.harvest.server import ProcessServer
 from zoo_runner.harvest.workflow_files import WorkflowFiles
 from zoo_runner.harvest.workflows import Found, find_workflows
 from zoo_runner.model.diagnosis import Diagnosis
-from zoo_runner.model.errors import EngineError, RunnerError
+from zoo_runner.model.errors import EngineError, NotReachedError, RunnerError
 from zoo_runner.model.package import Package
 from zoo_runner.package.findings import Severity
 from zoo_runner.package.prepare import prepare_upload
 from zoo_runner.package.resolver import Resolve
+from zoo_runner.store.errors import HeldError
 
 LASTING = ("bus.file", "harvest.same-id", "package.invalid", "package.unsupported", "package.too-large")
 """Codes of what another attempt would not change, as long as the file does not."""
@@ -84,7 +84,7 @@ class Ingester:
         self._is_candidate = build_matcher(ingest.include, ingest.exclude)
 
     def handle(self, message: ChangeMessage, published: int) -> Handled:
-        """Do what a message says; the outcome is stored when this returns. Raises `UnansweredError` for an outage."""
+        """Do what a message says; the outcome is stored when this returns. Raises `NotReachedError` for an outage."""
         job = _Message(self, message, published)
         done = [one for path in message.changed + message.deleted for one in job.handle(path)]
         failed = [*job.failed, *(Failed(one.change.path, one.problem) for one in done if one.problem)]
@@ -157,7 +157,8 @@ class _Message:
         try:
             found = Found({}, (), frozenset()) if is_gone else self._ingester.find(path)
             changes = self._plan(path, found)
-        except UnansweredError:
+        except (NotReachedError, HeldError):
+            # an outage, or another process has the records
             raise
         except RunnerError as error:
             self.failed.append(Failed(path, error.diagnosis))

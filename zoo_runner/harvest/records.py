@@ -1,19 +1,25 @@
-"""What was deployed from which source: a document for each source, written before and after each change."""
+"""What was deployed from which source: a document for each source, written before and after each change.
+
+They are in a folder of this machine, or in a database (`stored_records`); one process at a time has the lock.
+"""
 
 import fcntl
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from zoo_runner.files import write_atomically
 from zoo_runner.harvest.fetching import FETCHED
 from zoo_runner.harvest.planning import Deployed
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.errors import EngineError, SettingsError
+
+ATTEMPTS = "deliveries.json"
+"""The file of a folder that says how often each message was begun."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +43,53 @@ class Record:
         return replace(self, deployed=rest if one is None else {**rest, name: one})
 
 
-class Records:
-    """The records in a folder, of which one process at a time has the lock."""
+class Records(Protocol):
+    """Where records are. Whoever writes has the lock; what is written is there as a whole, or not at all.
+
+    Methods raise `EngineError`: `NotReachedError` where they are away for now, and `harvest.busy` where another process
+    has the lock, or has taken it from one that had lost it.
+    """
+
+    @property
+    def scratch(self) -> Path:
+        """The folder in which repositories lie while they are read; who has the lock has it alone."""
+        ...
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the lock, which ends with the process at the latest."""
+        ...
+
+    def read(self, key: str, source: str) -> Record:
+        """Read the record of a source; an empty one for a new source."""
+        ...
+
+    def write(self, key: str, record: Record) -> None:
+        """Write the record of a source."""
+        ...
+
+    def list_all(self) -> dict[str, Record]:
+        """Return all records by key; raises `SettingsError` for one that cannot be read."""
+        ...
+
+    def read_attempts(self) -> dict[str, int]:
+        """Return how often each message was begun that is not done, the oldest first."""
+        ...
+
+    def write_attempts(self, changes: Mapping[str, int | None]) -> None:
+        """Write how often messages were begun; None: forget one."""
+        ...
+
+
+class FolderRecords:
+    """The records in a folder: a JSON document for each source, one for all messages."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    @property
+    def scratch(self) -> Path:
+        """The folder itself."""
+        return self.folder
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -58,31 +106,76 @@ class Records:
                 ) from error
             yield
 
-    def remove_left(self) -> None:
-        """Remove what a killed process has left of repositories; the lock is held."""
-        for left in self.folder.glob(f"{FETCHED}*"):
-            shutil.rmtree(left, ignore_errors=True)
-
     def read(self, key: str, source: str) -> Record:
         """Read the record of a source; an empty one for a new source."""
         path = self._path(key)
         try:
-            document = json.loads(path.read_bytes())
-            known = {name: from_plain(Deployed, one) for name, one in document["deployed"].items()}
-            seen, unposted = (dict(document.get(name, {})) for name in ("seen", "unposted"))
-            return Record(source, str(document["commit"]), known, seen, unposted)
+            return decode_record(path.read_bytes(), source)
         except FileNotFoundError:
             return Record(source)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise SettingsError(
-                f"the record {path} of {source} cannot be read: {error}",
-                "Restore it. Without it, processes that exist are taken for those of other owners.",
-                code="harvest.records",
-            ) from error
+        except (OSError, *UNREADABLE) as error:
+            raise build_unread(f"the record {path}", source, error) from error
 
     def write(self, key: str, record: Record) -> None:
         """Write the record of a source, whole or not at all."""
-        write_atomically(self._path(key), json.dumps(to_plain(record), indent=1).encode())
+        write_atomically(self._path(key), encode_record(record).encode())
+
+    def list_all(self) -> dict[str, Record]:
+        """Return all records by key; raises `SettingsError` for one that cannot be read."""
+        keys = sorted(path.stem for path in self.folder.glob("*.json") if path.name != ATTEMPTS)
+        return {key: self.read(key, "") for key in keys}
+
+    def read_attempts(self) -> dict[str, int]:
+        """Return how often each message was begun, the oldest first."""
+        path = self.folder / ATTEMPTS
+        try:
+            return {name: int(one) for name, one in json.loads(path.read_bytes()).items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise EngineError(
+                f"the file {path} cannot be read: {error}",
+                "Restore it, or remove it: messages are then tried as if they were new.",
+                code="harvest.records",
+            ) from error
+
+    def write_attempts(self, changes: Mapping[str, int | None]) -> None:
+        """Write how often messages were begun; None: forget one."""
+        left = {name: one for name, one in self.read_attempts().items() if name not in changes}
+        counts = {**left, **{name: one for name, one in changes.items() if one is not None}}
+        write_atomically(self.folder / ATTEMPTS, json.dumps(counts).encode())
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.json"
+
+
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)
+"""What `decode_record` raises for a document that is no record."""
+
+
+def decode_record(document: bytes | str, source: str) -> Record:
+    """Read the document of a record; `source`, empty: the one that it names."""
+    given = json.loads(document)
+    known = {name: from_plain(Deployed, one) for name, one in given["deployed"].items()}
+    seen, unposted = (dict(given.get(name, {})) for name in ("seen", "unposted"))
+    return Record(source or str(given.get("source", "")), str(given["commit"]), known, seen, unposted)
+
+
+def encode_record(record: Record) -> str:
+    """Write the document of a record."""
+    return json.dumps(to_plain(record), indent=1)
+
+
+def build_unread(what: str, source: str, error: Exception) -> SettingsError:
+    """Build the error of a record that cannot be read."""
+    return SettingsError(
+        f"{what} of {source or 'a source'} cannot be read: {error}",
+        "Restore it. Without it, processes that exist are taken for those of other owners.",
+        code="harvest.records",
+    )
+
+
+def remove_left(scratch: Path) -> None:
+    """Remove what a killed process has left of repositories; the lock is held."""
+    for left in scratch.glob(f"{FETCHED}*"):
+        shutil.rmtree(left, ignore_errors=True)

@@ -21,7 +21,7 @@ from zlib import error as ZlibError
 
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.config.profiles import Profiles
-from zoo_runner.config.server import ServerSettings
+from zoo_runner.config.server import ServerSettings, is_database
 from zoo_runner.model import clock
 from zoo_runner.model.codec import from_plain, to_plain
 from zoo_runner.model.errors import SettingsError
@@ -86,7 +86,7 @@ def find_folders(settings: ServerSettings, configuration: Configuration) -> dict
     `HARVESTS` is that of the records of harvests.
     """
     found = {
-        HARVESTS: configuration.workspace.folders.harvests.resolve(),
+        HARVESTS: _find_harvests(settings, configuration).resolve(),
         "ZOO_RUNNER_TEMP": configuration.workspace.folders.temp.resolve(),
         "ZOO_RUNNER_RESULTS_FOLDER": settings.results.resolve(),
     }
@@ -98,6 +98,12 @@ def find_folders(settings: ServerSettings, configuration: Configuration) -> dict
         if place and (folder := find_folder(place)):
             found[name] = folder.resolve()
     return found
+
+
+def _find_harvests(settings: ServerSettings, configuration: Configuration) -> Path:
+    # those in the database are among its tables
+    is_folder = settings.records and not is_database(settings.records)
+    return Path(settings.records) if is_folder else configuration.workspace.folders.harvests
 
 
 def write_backup(
@@ -294,7 +300,7 @@ def _ensure_usable(manifest: Manifest, archive: zipfile.ZipFile, folders: Mappin
 def _ensure_free(store: SqlStore, overwrite: bool) -> None:
     if not is_empty(store.database) and not overwrite:
         raise SettingsError(
-            "the database has jobs or processes",
+            "the database has jobs, processes or records of harvests",
             "Restore into an empty one, or use --overwrite, which removes what is there.",
             code="backup.not-empty",
         )

@@ -60,3 +60,9 @@ def build_changed(job_id: str, version: int, stored: int) -> JobChangedError:
         f"job {job_id} was changed by another process (version {version} was read, version {stored} is stored)",
         "Read the job again and repeat the change.",
     )
+
+
+class HeldError(EngineError):
+    """Another process has a lock, or has taken it meanwhile: this one may write nothing more."""
+
+    default_code = "harvest.busy"

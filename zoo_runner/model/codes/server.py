@@ -157,6 +157,7 @@ POLICY = (
 )
 STORE = (
     Code("store.unreachable", _P, "The database did not answer.", "Try again later; ask the operator."),
+    Code("store.denied", _E, "The role of the database may not do this.", "Grant it, or use another role."),
     Code("store.damaged", _E, "The record of a job cannot be read.", "Check the disk, or remove the job's folder."),
     Code("store.newer", _E, "The database belongs to a newer release.", "Upgrade this installation."),
 )

@@ -52,6 +52,8 @@ _LOST_CLIENTS = {
 _VIEWING = "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL random_page_cost = 1.1"
 # a primary that became a standby writes no more, and an idle transaction was ended (PostgreSQL, appendix A)
 _LOST_STATES = ("25006", "25P03")
+# the role may not do it, or may not see the schema
+_DENIED_STATES = ("42501", "3F000")
 
 logger = logging.getLogger(__name__)
 
@@ -266,6 +268,13 @@ def _translated() -> Iterator[None]:
         logger.warning("the database failed: %s", " ".join(str(cause).split())[:_LONGEST_SAID])
         state = getattr(cause, "sqlstate", None)
         reason = f"{type(cause).__name__}, SQLSTATE {state}" if state else type(cause).__name__
+        if state in _DENIED_STATES:
+            raise EngineError(
+                f"the database denies what its role asks for: {reason}",
+                "Grant it (docs/harvest.md for harvests). Where the database is of an earlier release, start the server"
+                " first: it brings the schema up to date; the log has what the database said.",
+                code="store.denied",
+            ) from error
         is_away = isinstance(error, OperationalError | InterfaceError | TimeoutError | sqlite3.Error)
         is_away = is_away or (isinstance(error, DBAPIError) and error.connection_invalidated)
         raise (NotReachedError if is_away else EngineError)(

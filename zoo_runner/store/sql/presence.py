@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     import psycopg
 
 # several installations may share a database, each with a schema of its own
-_KEY = "hashtext('zoo-runner in use'), hashtext(current_schema())"
+IN_USE_KEY = "hashtext('zoo-runner in use'), hashtext(current_schema())"
 
 
 def hold_session(connection: "psycopg.Connection[Any]") -> None:
     """Have a database of PostgreSQL in use for as long as a connection lasts; a restore is waited for."""
-    connection.execute(f"SELECT pg_advisory_lock_shared({_KEY})".encode())
+    connection.execute(f"SELECT pg_advisory_lock_shared({IN_USE_KEY})".encode())
 
 
 @contextmanager
@@ -46,12 +46,12 @@ def using_alone(database: Database) -> Iterator[None]:
             yield
         return
     with database.reading() as connection:
-        if not connection.execute(text(f"SELECT pg_try_advisory_lock({_KEY})")).scalar():
+        if not connection.execute(text(f"SELECT pg_try_advisory_lock({IN_USE_KEY})")).scalar():
             raise _build_in_use()
         try:
             yield
         finally:
-            connection.execute(text(f"SELECT pg_advisory_unlock({_KEY})"))
+            connection.execute(text(f"SELECT pg_advisory_unlock({IN_USE_KEY})"))
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from zoo_runner.store.search_text import LONGEST_CALLER, LONGEST_INPUT_TEXT, LONGEST_SEARCH_TEXT
 
-OLDEST, NEWEST = "0001", "0020"
+OLDEST, NEWEST = "0001", "0021"
 """The first revision of the schema (migrations/versions), and the one that this release speaks."""
 
 METADATA = MetaData()
@@ -243,6 +243,32 @@ STEP_TOKENS = Table(
     Column("encrypted", Text, nullable=False),
     Column("expires", sorted_text(32), nullable=False),
     Column("kept", sorted_text(32), nullable=False),
+)
+
+# what harvests and messages have deployed, and how often each message was begun: a role may have these tables alone
+HARVEST_RECORDS = Table(
+    "harvest_records",
+    METADATA,
+    Column("key", sorted_text(64), primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("changed", sorted_text(32), nullable=False),
+)
+
+HARVEST_ATTEMPTS = Table(
+    "harvest_attempts",
+    METADATA,
+    Column("message", sorted_text(1024), primary_key=True),
+    Column("attempts", Integer, nullable=False),
+    # seconds since the epoch
+    Column("begun", Double, nullable=False),
+)
+
+# who had the lock last: one that has lost it writes no more
+HARVEST_HOLDERS = Table(
+    "harvest_holders",
+    METADATA,
+    Column("part", String(16), primary_key=True),
+    Column("holder", String(64), nullable=False),
 )
 
 # rows are added and never changed: a trigger refuses it

@@ -12,15 +12,21 @@ from sqlalchemy import Connection, MetaData, Table, func, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from zoo_runner.store.sql.database import Database, upgrade
-from zoo_runner.store.sql.schema import JOBS, METADATA, NEWEST, VERSIONS, now_seconds
+from zoo_runner.store.sql.schema import HARVEST_RECORDS, JOBS, METADATA, NEWEST, VERSIONS, now_seconds
 
 Row = Mapping[str, Any]
 
-_NOT_REPLACED = ("audit", "sessions", "tokens", "memberships", "step_tokens")
+_NOT_REPLACED = ("audit", "sessions", "tokens", "memberships", "step_tokens", "harvest_holders")
 TABLES = tuple(table.name for table in METADATA.sorted_tables if table.name not in _NOT_REPLACED)
-"""The tables, each behind those that it refers to; the audit log, sessions, all tokens and memberships stay with
-their database."""
+"""The tables, each behind those that it refers to; the audit log, sessions, all tokens, memberships and the holders of
+locks stay with their database."""
 _AT_ONCE = 1000
+# the owner has its rights by itself (PostgreSQL, section 5.8)
+_GRANTS = text(
+    "SELECT c.relname, r.rolname, a.privilege_type FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a"
+    " LEFT JOIN pg_roles r ON r.oid = a.grantee WHERE c.relnamespace = current_schema()::regnamespace"
+    " AND c.relname = ANY(:tables) AND a.grantee <> c.relowner"
+)
 
 
 class Snapshot:
@@ -46,9 +52,11 @@ def open_snapshot(database: Database) -> Iterator[Snapshot]:
 
 
 def is_empty(database: Database) -> bool:
-    """Whether a database has no job and no process."""
+    """Whether a database has no job, no process and no record of a harvest."""
     with database.reading() as connection:
-        return not any(connection.execute(select(table).limit(1)).first() for table in (JOBS, VERSIONS))
+        return not any(
+            connection.execute(select(table).limit(1)).first() for table in (JOBS, VERSIONS, HARVEST_RECORDS)
+        )
 
 
 def count_leases(database: Database) -> int:
@@ -66,6 +74,7 @@ def replace_rows(database: Database, schema: str, tables: Iterable[tuple[str, It
     """
     with database.writing() as connection:
         database.take_turn(connection, "migrate")
+        grants = _list_grants(connection)
         METADATA.drop_all(connection, [METADATA.tables[name] for name in TABLES])
         connection.execute(text("DROP TABLE alembic_version"))
         upgrade(connection, schema)
@@ -73,6 +82,19 @@ def replace_rows(database: Database, schema: str, tables: Iterable[tuple[str, It
             _insert(connection, name, rows)
         upgrade(connection, "head")
         connection.execute(update(JOBS).values(lease_owner=None, lease_expires=None))
+        for grant in grants:
+            connection.execute(text(grant))
+
+
+def _list_grants(connection: Connection) -> list[str]:
+    """List what the operator has granted to other roles, as statements: rights go with the tables that are dropped."""
+    if connection.dialect.name != "postgresql":
+        return []
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    return [
+        f"GRANT {right} ON {quote(table)} TO {quote(role) if role else 'PUBLIC'}"
+        for table, role, right in connection.execute(_GRANTS, {"tables": [*TABLES, "alembic_version"]})
+    ]
 
 
 def _insert(connection: Connection, name: str, rows: Iterable[Row]) -> None:

@@ -11,9 +11,26 @@ envFrom:
   {{- range .values.environmentSecrets }}
   - secretRef: {name: {{ . }}}
   {{- end }}
+{{- with .values.database.existingSecret }}
+env:
+  - name: ZOO_RUNNER_RECORDS
+    valueFrom: {secretKeyRef: {name: {{ . }}, key: url}}
+{{- end }}
 {{- end }}
 
-{{/* Where a part notes what it has deployed: below ZOO_RUNNER_STATE, so that backups have it. */}}
+{{/* Where a part keeps what it has deployed: a database of its own, or the volume. */}}
+{{- define "zoo-runner.recordsArguments" -}}
+{{- if not .values.database.existingSecret }}
+- --records={{ include "zoo-runner.records" . }}
+{{- else if .values.database.takeOver }}
+- --take-over={{ include "zoo-runner.records" . }}
+{{- end }}
+{{- end }}
+{{- define "zoo-runner.hasVolume" -}}
+{{- if or (not .values.database.existingSecret) .values.database.takeOver }}yes{{ end }}
+{{- end }}
+
+{{/* On the volume they are below ZOO_RUNNER_STATE, so that backups have them. */}}
 {{- define "zoo-runner.records" -}}
 /var/lib/zoo-runner/{{ include "zoo-runner.recordsPath" . }}
 {{- end }}
@@ -22,7 +39,9 @@ jobs/.harvest/{{ .part }}
 {{- end }}
 
 {{- define "zoo-runner.harvestMounts" -}}
+{{- if include "zoo-runner.hasVolume" . }}
 - {name: data, mountPath: {{ include "zoo-runner.records" . }}, subPath: {{ include "zoo-runner.recordsPath" . }}}
+{{- end }}
 - {name: cache, mountPath: /var/cache/zoo-runner}
 - {name: tmp, mountPath: /tmp}
 {{- if .values.existingSecret }}
@@ -34,8 +53,10 @@ jobs/.harvest/{{ .part }}
 {{- end }}
 
 {{- define "zoo-runner.harvestVolumes" -}}
+{{- if include "zoo-runner.hasVolume" . }}
 - name: data
   persistentVolumeClaim: {claimName: {{ include "zoo-runner.claim" (dict "root" .root "part" "data" "values" .root.Values.persistence) }}}
+{{- end }}
 - {name: cache, emptyDir: {}}
 - {name: tmp, emptyDir: {}}
 {{ include "zoo-runner.secretFiles" . }}
