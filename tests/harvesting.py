@@ -27,7 +27,7 @@ stdout: said.txt
 """
 
 
-def harvest_once(
+def harvest_once(  # noqa: PLR0913 what it needs, and four choices
     site: Site,
     sources: Path,
     resolver: WarmResolver,

@@ -1,7 +1,7 @@
 """A file that is sent from a bucket, to a client that goes away meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -39,7 +39,7 @@ def test_nothing_more_is_read_for_a_client_that_has_gone_and_its_place_is_free()
 
     async def try_it() -> None:
         has_some = asyncio.Event()
-        messages = iter([{"type": "http.request", "body": b""}, {"type": "http.disconnect"}])
+        messages: Iterator[dict[str, Any]] = iter([{"type": "http.request", "body": b""}, {"type": "http.disconnect"}])
 
         async def receive() -> dict[str, Any]:
             await has_some.wait()

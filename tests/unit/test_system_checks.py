@@ -120,8 +120,8 @@ def build(status: int, document: dict[str, Any], headers: dict[str, str] | None 
 
 
 def ask(kernel: Kernel, other: Kernel | None = None, **more: Any) -> dict[str, Finding]:
-    named = {"other": cast(ApiClient, other), "intruder": cast(ApiClient, other)} if other else {}
-    subject = Subject(cast(ApiClient, kernel), HUB, "1", 0.0, **named, **more)
+    named = cast("ApiClient | None", other)
+    subject = Subject(cast(ApiClient, kernel), HUB, "1", 0.0, other=named, intruder=named, **more)
     return {finding.name: finding for finding in run_checks(subject)}
 
 

@@ -39,7 +39,9 @@ def read_logs(folder: Path, lines: Sequence[str]) -> list[tuple[str, str]]:
 
 @given(LINES)
 @settings(max_examples=60, deadline=None)
-def test_logs_of_a_text_are_those_of_its_lines(tmp_path_factory: pytest.TempPathFactory, lines: tuple[str, ...]) -> None:
+def test_logs_of_a_text_are_those_of_its_lines(
+    tmp_path_factory: pytest.TempPathFactory, lines: tuple[str, ...]
+) -> None:
     one_by_one = read_logs(tmp_path_factory.mktemp("lines"), lines)
     assert read_logs(tmp_path_factory.mktemp("text"), TextLines("\n".join(lines))) == one_by_one
     assert len(one_by_one) >= 2
