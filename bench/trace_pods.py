@@ -178,12 +178,20 @@ def _watching_pods(namespace: str, notice: Callable[[Mapping[str, Any]], None]) 
             reader.join()
 
 
+def _is_simulated(process: psutil.Process) -> bool:
+    """Whether a server is of a cluster that `bench.simulated_cluster` has started in a folder of its own."""
+    try:
+        return any("/zoo-runner-scale-" in word for word in process.cmdline())
+    except psutil.Error:  # it has ended
+        return True
+
+
 def read_servers() -> Mapping[str, float]:
     """Read the processor seconds of the programs of Kubernetes, with those of their children that have ended."""
     found = dict.fromkeys(_SERVERS, 0.0)
     for process in psutil.process_iter(["name", "cpu_times"]):
         # the kernel cuts names to 15 characters
         name = next((each for each in _SERVERS if each.startswith(process.info["name"] or "?")), None)
-        if name and (times := process.info["cpu_times"]):
+        if name and (times := process.info["cpu_times"]) and not _is_simulated(process):
             found[name] += times.user + times.system + times.children_user + times.children_system
     return found

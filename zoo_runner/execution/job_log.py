@@ -71,6 +71,8 @@ class JobLog:
         self._most_bytes, self._left_bytes = most_bytes, _FULL_STEPS * most_bytes
         self._late_bytes = late_bytes
         self._printed: dict[str, Printed] = {}
+        # built once: a tool that prints without end comes here a thousand times
+        self._job_log, self._kept_log = paths.job_log, paths.kept_log
         self._lock = threading.Lock()
         self._sources: dict[str, str] = {}
         self._usage: list[StepEnded] = []
@@ -292,12 +294,12 @@ class JobLog:
             self._sources[source] = self._clean(source)
         start = f"{_iso(datetime.now(timezone.utc).timestamp())} [{self._sources[source]}] "
         stamped = TextLines(start + join_lines(lines).replace("\n", f"\n{start}"))
-        linked = link_names(self.paths.job_log, self.paths.kept_log)
+        linked = link_names(self._job_log, self._kept_log)
         with contextlib.suppress(OSError):
-            self._notes.keep_colours(self.paths.job_log, self.paths.log_folder, lines, len(start))
-        self._append(self.paths.job_log, stamped)
+            self._notes.keep_colours(self._job_log, self.paths.log_folder, lines, len(start))
+        self._append(self._job_log, stamped)
         if not linked:
-            self._append(self.paths.kept_log, stamped)
+            self._append(self._kept_log, stamped)
 
     def _clean(self, text: str) -> str:
         """Return text as a log may have it: without secrets, in one line."""
