@@ -1,5 +1,6 @@
 """Lines that come as one text are handled as a whole, with the same result as one by one."""
 
+import doctest
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.kubernetes.pod_log import decode_lines, encode_line
 from zoo_runner.execution.job_log import JobLog
-from zoo_runner.lines import LineCutter, TextLines, join_lines, measure_lines
+from zoo_runner.lines import LineCutter
+from zoo_runner.model import text_lines
 from zoo_runner.model.codec import event_from_plain, event_to_plain
 from zoo_runner.model.events import StepLines, StepStarted, decode_event, encode_event, mask_event
 from zoo_runner.model.masking import MASK, Masker
+from zoo_runner.model.text_lines import TextLines, join_lines, measure_lines
 
 SECRETS = ("canary-Qx/1", "two words")
 WORDS = st.sampled_from(
@@ -83,6 +86,10 @@ def test_a_stream_is_cut_into_the_same_lines_whatever_is_looked_at(
     if b"\r" not in content and "ü" not in "".join(lines):
         assert found == [line[at : at + longest] for line in lines for at in range(0, len(line) or 1, longest)]
     assert max(map(len, found)) <= longest
+
+
+def test_the_example_of_the_module_is_right() -> None:
+    assert doctest.testmod(text_lines).failed == 0
 
 
 def test_the_last_lines_are_found_without_a_look_at_the_others() -> None:

@@ -18,7 +18,6 @@ from zoo_runner.execution.log_files import LOG_FILES, link_names
 from zoo_runner.execution.log_notes import LogNotes
 from zoo_runner.execution.written_lines import WrittenLines, read_written
 from zoo_runner.files import write_anew
-from zoo_runner.lines import TextLines, join_lines, measure_lines
 from zoo_runner.model.colours import make_coloured_line
 from zoo_runner.model.diagnosis import Diagnosis, Stage
 from zoo_runner.model.errors import SettingsError
@@ -35,6 +34,7 @@ from zoo_runner.model.events import (
 )
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.printable import has_odd_characters, make_one_line
+from zoo_runner.model.text_lines import TextLines, join_lines, measure_lines
 from zoo_runner.model.workspace import MOST_LOG_BYTES
 from zoo_staging.progress import Transferred
 

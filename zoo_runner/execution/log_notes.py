@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from zoo_runner.execution.log_files import LOG_FILES, open_regular
-from zoo_runner.lines import TextLines
 from zoo_runner.model.colours import ColouredLine, Run, Style
+from zoo_runner.model.text_lines import TextLines
 
 MOST_BYTES, MOST_BYTES_OF_ALL = 4 << 20, 32 << 20
 """Of the colours of one log, and of all logs of a job: what comes later has none."""

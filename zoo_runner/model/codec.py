@@ -11,9 +11,9 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from zoo_runner.lines import TextLines
 from zoo_runner.model.events import Event
 from zoo_runner.model.scalars import are_scalars
+from zoo_runner.model.text_lines import TextLines
 from zoo_runner.model.written import WrittenNumber
 
 Value = TypeVar("Value")

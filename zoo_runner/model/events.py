@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
-from zoo_runner.lines import TextLines, join_lines
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.masking import Masker
+from zoo_runner.model.text_lines import TextLines, join_lines
 from zoo_staging.progress import Transferred
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from zoo_runner.lines import TextLines, join_lines
 from zoo_runner.model.scalars import are_numbers
+from zoo_runner.model.text_lines import TextLines, join_lines
 from zoo_staging.secrets import mask_addresses
 from zoo_staging.variables import FILE_VARIABLES, is_secret_variable
 

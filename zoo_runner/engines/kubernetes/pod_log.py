@@ -16,11 +16,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from zoo_runner.lines import TextLines, join_lines, measure_lines
 from zoo_runner.model.codec import event_from_plain, from_plain, to_plain
 from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.events import EngineLine, Event, StepLines, is_sound
 from zoo_runner.model.job import Outcome
+from zoo_runner.model.text_lines import TextLines, join_lines, measure_lines
 
 # no step may begin a line of its own
 _PLAIN_STEP = re.compile(r"[^\]\x00-\x1f]+")
