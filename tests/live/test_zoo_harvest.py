@@ -12,6 +12,7 @@ from tests.gitserver import Repository, create_repository, serving_git
 from tests.harvesting import TOOL, harvest_once, list_changes
 from tests.live.zoo_kernel import MARKS
 from tests.site import Site
+from tests.values import EXAMPLES
 from tests.zoo_client import CWL, User, ask
 from zoo_runner.harvest.records import FolderRecords
 from zoo_runner.package.resolver import WarmResolver
@@ -106,21 +107,11 @@ def test_workflows_are_deployed_replaced_and_undeployed_as_their_repository_chan
 
 
 def test_what_somebody_else_has_deployed_and_what_the_kernel_refuses_stay_undone(zoo: Zoo) -> None:
-    theirs = SINGLE.format(id="harvested-theirs", label="Theirs")
-    packed = {
-        "cwlVersion": "v1.2",
-        "class": "Workflow",
-        "id": "harvested-theirs",
-        "label": "Theirs",
-        "doc": "of somebody else",
-        "inputs": {},
-        "outputs": {},
-        "steps": {},
-    }
-    assert ask("POST", f"{zoo.user.api}/processes", json.dumps(packed).encode(), CWL).code == 201
+    theirs = (EXAMPLES / "echo" / "echo.cwl").read_text().replace("id: echo", "id: harvested-theirs")
+    assert ask("POST", f"{zoo.user.api}/processes", theirs.encode(), CWL).code == 201
     zoo.repository.push(
         {
-            "a.cwl": theirs.replace("label: Theirs", "label: Ours"),
+            "a.cwl": SINGLE.format(id="harvested-theirs", label="Ours"),
             # a module of Python has this name, and the template refuses it
             "b.cwl": SINGLE.format(id="requests", label="Refused"),
             "lib/tool.cwl": TOOL.format(id="tool", doc="hello"),
@@ -131,4 +122,4 @@ def test_what_somebody_else_has_deployed_and_what_the_kernel_refuses_stay_undone
         "harvested-theirs": "harvest.refused",
         "requests": "harvest.refused",
     }
-    assert zoo.describe("harvested-theirs")["title"] == "Theirs"
+    assert zoo.describe("harvested-theirs")["title"] == "Echo"

@@ -64,7 +64,7 @@ class Kernel:
     message: str = BY_STEP
     powered_by: str = "ZOO-Project-DRU"
     processes: tuple[str, ...] = ("echo", "fails", "waits")
-    dismissed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
     results: dict[str, Any] = field(default_factory=lambda: COLLECTION)
 
     def mask(self, text: str) -> str:
@@ -88,10 +88,12 @@ class Kernel:
         return self.answer_job(method, path)
 
     def answer_process(self, method: str, path: str, kind: str) -> Answer:
-        if kind not in self.processes:
+        if kind not in self.processes or path in self.removed:
             return build(404, {"title": "NoSuchProcess", "detail": "Unable to parse the ZCFG file: x.zcfg"})
         if path.endswith("/execution"):
             return build(201, {"jobID": kind})
+        if method == "DELETE":
+            self.removed.append(path)
         return build({"POST": 201, "DELETE": 204}.get(method, 200), {"inputs": {"word": {}}})
 
     def answer_job(self, method: str, path: str) -> Answer:
@@ -106,9 +108,9 @@ class Kernel:
             },
         }
         if method == "DELETE":
-            self.dismissed.append(path)
+            self.removed.append(path)
             return build(200, {})
-        if path in self.dismissed:
+        if path in self.removed:
             return build(404, {})
         if path in files:
             return build(200, files[path])
