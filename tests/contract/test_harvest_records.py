@@ -5,6 +5,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -58,8 +59,14 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 @contextmanager
+def open_with(place: str, part: str, old: Path | None = None) -> Iterator[tuple[Records, int]]:
+    with tempfile.TemporaryDirectory() as cache, open_records(place, part, Path(cache), old) as opened:
+        yield opened
+
+
+@contextmanager
 def opened(place: str, part: str = "harvest") -> Iterator[Records]:
-    with open_records(place, part) as (records, _):
+    with open_with(place, part) as (records, _):
         yield records
 
 
@@ -116,16 +123,17 @@ def test_in_a_database_harvests_and_messages_have_a_lock_each(database: str) -> 
 
 HOLD = """
 import sys
+from pathlib import Path
 from zoo_runner.harvest.record_places import open_records
-with open_records(sys.argv[1], "harvest") as (records, _), records.locked():
+with open_records(sys.argv[1], "harvest", Path(sys.argv[2])) as (records, _), records.locked():
     print("held", flush=True)
     sys.stdin.read()
 """
 
 
-def test_a_process_that_is_killed_has_the_lock_no_more(place: str) -> None:
+def test_a_process_that_is_killed_has_the_lock_no_more(place: str, tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD, place], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, place, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout and process.stdout.readline() == "held\n"
         with opened(place) as records:
@@ -176,18 +184,18 @@ def test_records_of_a_folder_are_taken_over_once_and_nothing_of_the_database_is_
     database: str, tmp_path: Path
 ) -> None:
     folder = FolderRecords(tmp_path / "old")
-    assert refuse(lambda: open_records(database, "harvest", folder.folder).__enter__()) == "harvest.records"
+    assert refuse(lambda: open_with(database, "harvest", folder.folder).__enter__()) == "harvest.records"
     with folder.locked():
         folder.write("a", RECORD)
         folder.write("b", RECORD)
         folder.write_attempts({"m": 4, "n": 1})
         # somebody still goes on with the folder
-        assert refuse(lambda: open_records(database, "harvest", folder.folder).__enter__()) == "harvest.busy"
+        assert refuse(lambda: open_with(database, "harvest", folder.folder).__enter__()) == "harvest.busy"
     with opened(database, "ingest") as records, records.locked():
         records.write("b", OTHER)
         records.write_attempts({"n": 2})
     for expected in (1, 0):
-        with open_records(database, "harvest", folder.folder) as (records, taken):
+        with open_with(database, "harvest", folder.folder) as (records, taken):
             assert taken == expected
             assert records.list_all() == {"a": RECORD, "b": OTHER}
             assert records.read_attempts() == {"n": 2, "m": 4}
@@ -201,10 +209,10 @@ def test_a_record_that_is_damaged_changes_nothing_when_it_is_taken_over(database
     with folder.locked():
         folder.write("a", RECORD)
     (folder.folder / "b.json").write_text("{")
-    assert refuse(lambda: open_records(database, "harvest", folder.folder).__enter__()) == "harvest.records"
+    assert refuse(lambda: open_with(database, "harvest", folder.folder).__enter__()) == "harvest.records"
     with opened(database) as records:
         assert records.list_all() == {}
-    assert refuse(lambda: open_records(str(tmp_path), "harvest", folder.folder).__enter__()) == "harvest.records"
+    assert refuse(lambda: open_with(str(tmp_path), "harvest", folder.folder).__enter__()) == "harvest.records"
 
 
 def test_a_damaged_record_of_a_database_is_named(database: str) -> None:

@@ -59,6 +59,7 @@ READS_AN_ENVIRONMENT = {
     "hera/lent/hera_utils/parser.py": "lent to that process: defaults of the script's options",
     "cli/access.py": "entry point: the commands of what a server keeps for its workspaces",
     "cli/credentials.py": "entry point: the commands of tokens and secrets that a server keeps",
+    "cli/records_options.py": "entry point: the commands that read where records are kept",
     "cli/recover.py": "entry point: the command that reads the settings of a server",
     "cli/serve.py": "entry point: the commands of the server, whose workers inherit it",
     "zoo/ahead.py": "entry point: the first moment of a service of a ZOO kernel",

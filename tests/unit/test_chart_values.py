@@ -20,6 +20,7 @@ from zoo_staging.variables import CREDENTIAL_VARIABLES
 CHART = ROOT / "deploy" / "helm" / "zoo-runner"
 SECRET = {
     "ZOO_RUNNER_DATABASE",
+    "ZOO_RUNNER_RECORDS",
     "ZOO_RUNNER_CALLBACK_SECRET",
     "ZOO_RUNNER_LINK_SECRET",
     "ZOO_RUNNER_ENCRYPTION_KEYS",

@@ -38,12 +38,15 @@ def opening_records(
     configuration: "Configuration", part: str, given: str | None, old: Path | None
 ) -> "Iterator[Records]":
     """Open the records of a part where the options, or else the settings, say."""
+    from zoo_runner.config.extras import extra
     from zoo_runner.config.server import load_server_settings
-    from zoo_runner.harvest.record_places import open_records
+
+    with extra("dulwich"):
+        from zoo_runner.harvest.record_places import open_records
 
     settings = load_server_settings(dict(os.environ))  # noqa: TID251
     place = given or settings.records or str(configuration.workspace.folders.harvests)
-    with open_records(place, part, old) as (records, taken):
+    with open_records(place, part, configuration.settings.cache, old) as (records, taken):
         if old is not None:
             print_message(f"{taken} records of {old} were taken over; the folder is needed no more")
         yield records

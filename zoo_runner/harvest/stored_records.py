@@ -1,11 +1,7 @@
 """Records in a database, SQLite or PostgreSQL, which may be that of the server; those of a folder are taken over."""
 
-import os
-import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from hashlib import sha256
 from pathlib import Path
 
 from zoo_runner.harvest.records import (
@@ -24,8 +20,8 @@ from zoo_runner.store.sql.harvests import SqlHarvests
 class StoredRecords:
     """The records of one part in a database."""
 
-    def __init__(self, database: Database, place: str, part: str) -> None:
-        self._harvests, self.scratch = SqlHarvests(database, part), _name_scratch(place, part)
+    def __init__(self, database: Database, part: str, scratch: Path) -> None:
+        self._harvests, self.scratch = SqlHarvests(database, part), scratch
 
     def locked(self) -> AbstractContextManager[None]:
         """Hold the lock, which ends with the connection; raises `HeldError`."""
@@ -34,7 +30,8 @@ class StoredRecords:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         with self._harvests.locked():
-            _make_private(self.scratch)
+            # what a killed process has left there is found again: who has the lock has this folder
+            self.scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
             yield
 
     def read(self, key: str, source: str) -> Record:
@@ -72,24 +69,6 @@ class StoredRecords:
         with folder.locked(), self._harvests.locked():
             found = {key: encode_record(record) for key, record in folder.list_all().items()}
             return self._harvests.take_over(found, folder.read_attempts())
-
-
-def _name_scratch(place: str, part: str) -> Path:
-    # who has the lock of this database has this folder, too: what a killed process has left there is found again
-    digest = sha256(f"{place}\n{os.getuid()}".encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"zoo-runner-{part}-{digest}"
-
-
-def _make_private(folder: Path) -> None:
-    """Make a folder in one that all users may write to; raises `SettingsError` where somebody else has one there."""
-    folder.mkdir(exist_ok=True, mode=0o700)
-    status = folder.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise SettingsError(
-            f"{folder} is not a private folder of this user",
-            "Remove it, or set TMPDIR to another folder.",
-            code="harvest.records",
-        )
 
 
 def _decode(key: str, body: str, source: str) -> Record:
