@@ -110,9 +110,9 @@ The time of every way through the log of a pod is that of the runtime, which wri
 nobody reads it*). *Bare pod, `kubectl logs -f`* shows what is lost besides: every ten seconds a kubelet begins a new
 log where one has 10 MiB, and who reads slower than a tool prints never gets all of it. So what a step prints goes to
 the volume of the job, and once through the log of the job pod, compressed ([kubernetes.md](kubernetes.md)). 1.5 x
-cwltool is not reached: two pods have to start (*echo, one job* above). Lines are read, masked, compressed and written as
-one text for each block, in the job pod and here again, for about 0.4 µs of processor time for each line on each side.
-Through the log of a pod it is 7 to 10 µs.
+cwltool is not reached: two pods have to start (*echo, one job* above). Lines are read, masked, compressed and written
+as one text for each block, in the job pod and here again, for about 0.4 µs of processor time for each line on each
+side. Through the log of a pod it is 7 to 10 µs.
 """
 
 

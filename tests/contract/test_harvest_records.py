@@ -226,7 +226,7 @@ def test_a_damaged_record_of_a_database_is_named(database: str) -> None:
 
 @contextmanager
 def a_role(url: str, *statements: str) -> Iterator[str]:
-    """Make a role of the server with rights in the schema of a URL, and give the URL for it."""
+    """Make a role of the server with permissions in the schema of a URL, and give the URL for it."""
     name = f"harvester_{secrets.token_hex(6)}"
     schema = url.rsplit("search_path%3D", 1)[1]
     with psycopg.connect(url, autocommit=True) as owner:
@@ -257,7 +257,7 @@ def read_rows(url: str, table: str) -> str:
     return ""
 
 
-def test_a_role_of_its_own_has_rights_on_the_records_alone_and_keeps_them_after_a_restore() -> None:
+def test_a_role_of_its_own_reaches_the_records_alone_and_keeps_them_after_a_restore() -> None:
     with use_schema(find_postgres()) as url, closing(open_sql_store(url)) as store, a_role(url, *GRANTS) as own:
         with opened(own) as records, records.locked():
             records.write("a", RECORD)
@@ -274,7 +274,7 @@ def test_a_role_of_its_own_has_rights_on_the_records_alone_and_keeps_them_after_
         assert read_rows(own, "jobs") == "42501"
 
 
-def test_a_role_that_may_not_bring_the_schema_up_to_date_is_told_to_start_the_server() -> None:
+def test_a_role_that_may_not_bring_the_schema_up_to_date_is_refused() -> None:
     with use_schema(find_postgres()) as url:
         with a_role(url) as own:
             assert refuse(lambda: opened(own).__enter__()) == "store.denied"

@@ -51,8 +51,8 @@ def format_summary(server: str, findings: Sequence[Finding]) -> str:
     """Format how many checks ended how, which have failed, and how long all took, on one line."""
     count = Counter(finding.verdict for finding in findings)
     # of most servers all checks can be asked
-    told = [verdict for verdict in Verdict if count[verdict] or verdict is not Verdict.NOT_APPLICABLE]
-    counted = ", ".join(f"{count[verdict]} {verdict.value}" for verdict in told)
+    shown = [verdict for verdict in Verdict if count[verdict] or verdict is not Verdict.NOT_APPLICABLE]
+    counted = ", ".join(f"{count[verdict]} {verdict.value}" for verdict in shown)
     failed = [finding.name for finding in findings if finding.verdict is Verdict.FAILED]
     names = f" ({', '.join(failed)})" if failed else ""
     return f"{server}: {counted}{names} in {sum(finding.seconds for finding in findings):.1f} s"

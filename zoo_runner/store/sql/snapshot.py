@@ -21,7 +21,7 @@ TABLES = tuple(table.name for table in METADATA.sorted_tables if table.name not 
 """The tables, each behind those that it refers to; the audit log, sessions, all tokens, memberships and the holders of
 locks stay with their database."""
 _AT_ONCE = 1000
-# the owner has its rights by itself (PostgreSQL, section 5.8)
+# the owner has its permissions by itself (PostgreSQL, section 5.8)
 _GRANTS = text(
     "SELECT c.relname, r.rolname, a.privilege_type FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a"
     " LEFT JOIN pg_roles r ON r.oid = a.grantee WHERE c.relnamespace = current_schema()::regnamespace"
@@ -87,7 +87,7 @@ def replace_rows(database: Database, schema: str, tables: Iterable[tuple[str, It
 
 
 def _list_grants(connection: Connection) -> list[str]:
-    """List what the operator has granted to other roles, as statements: rights go with the tables that are dropped."""
+    """List what the operator has granted to other roles, as statements; a table that is dropped takes them along."""
     if connection.dialect.name != "postgresql":
         return []
     quote = connection.dialect.identifier_preparer.quote_identifier
