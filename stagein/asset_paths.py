@@ -3,7 +3,8 @@
 A `manifest.safe` refers to `measurement/...`, a zarr store has folders: plain names would break them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from functools import lru_cache
 from itertools import takewhile
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -13,6 +14,9 @@ from zoo_staging.names import fix_part, safe_name
 
 Folder = tuple[str, ...]
 """Host, then folders of an address."""
+_BEFORE_HOST = 2
+"""Slashes."""
+_MARKS = frozenset("?#")
 
 
 def build_asset_paths(document: str, hrefs: Mapping[str, str], taken: Iterable[str]) -> dict[str, PurePosixPath]:
@@ -23,15 +27,27 @@ def build_asset_paths(document: str, hrefs: Mapping[str, str], taken: Iterable[s
     """
     home, _ = _split_address(document)
     addresses = {key: _split_address(href) for key, href in hrefs.items()}
-    shared = _find_shared_by_host(folder for folder, _ in addresses.values() if folder[: len(home)] != home)
+    # thousands of assets lie in few folders
+    prefixes = _build_prefixes({folder for folder, _ in addresses.values()}, home)
     used = {name.casefold() for name in taken}
     paths = {}
     for key, (folder, last) in addresses.items():
-        above = home if folder[: len(home)] == home else shared[folder[0]]
-        wanted = "/".join((*map(fix_part, folder[len(above) :]), fix_part(last) if last else safe_name(key, "asset")))
+        wanted = prefixes[folder] + (fix_part(last) if last else safe_name(key, "asset"))
+        if (folded := wanted.casefold()) not in used:
+            paths[key] = PurePosixPath(wanted)
+            used.add(folded)
+            continue
         paths[key] = next(path for path in _vary(wanted, key) if str(path).casefold() not in used)
         used.add(str(paths[key]).casefold())
     return paths
+
+
+def _build_prefixes(folders: Set[Folder], home: Folder) -> dict[Folder, str]:
+    """Return, for each folder of an address, how paths of what is in it begin."""
+    outside = {folder for folder in folders if folder[: len(home)] != home}
+    shared = _find_shared_by_host(outside)
+    above = {folder: shared[folder[0]] if folder in outside else home for folder in folders}
+    return {folder: "".join(f"{fix_part(part)}/" for part in folder[len(above[folder]) :]) for folder in folders}
 
 
 def _find_shared_by_host(folders: Iterable[Folder]) -> dict[str, Folder]:
@@ -64,6 +80,16 @@ def _split_address(href: str) -> tuple[Folder, str]:
         return (LOCAL, *filter(None, folders)), last
     if scheme == "data":
         return (scheme,), ""
+    place, _, last = href.rpartition("/")
+    # an address whose last part is what it seems to be
+    if last and place.count("/") >= _BEFORE_HOST and href.isprintable() and not _MARKS & set(href):
+        return _split_folder(place, scheme), unquote(last)
     parts = urlsplit(href)
     *folders, last = map(unquote, parts.path.rstrip("/").split("/"))
     return (f"{scheme}://{parts.netloc}", *filter(None, folders)), last
+
+
+@lru_cache(1024)
+def _split_folder(place: str, scheme: str) -> Folder:
+    parts = urlsplit(place)
+    return (f"{scheme}://{parts.netloc}", *filter(None, map(unquote, parts.path.split("/"))))

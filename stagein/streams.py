@@ -3,8 +3,6 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 SLOW_ANSWER_SECONDS = 0.02
 """A quicker answer comes from nearby: more requests would only take memory."""
@@ -28,18 +26,21 @@ class Streams:
         self._open = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[float]:
+    def open(self) -> "_Place":
         """Wait, in the order of the calls, until one more may be open; hold its place; give the moment of that."""
+        return _Place(self)
+
+    async def enter(self) -> None:
+        """Take a place, when there is one."""
         if self._open >= self.limit:
             await self._wait()
         else:
             self._open += 1
-        try:
-            yield time.monotonic()
-        finally:
-            self._open -= 1
-            self._admit()
+
+    def leave(self) -> None:
+        """Give it back."""
+        self._open -= 1
+        self._admit()
 
     def note_small(self, waited_seconds: float, size_bytes: int) -> None:
         """Note that a small file has arrived, how long its server took to answer, and how large it is."""
@@ -74,3 +75,17 @@ class Streams:
             if not place.done():
                 self._open += 1
                 place.set_result(None)
+
+
+class _Place:
+    """One stream, as an async context manager: a class, as a generator costs more for each of thousands of files."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
+    async def __aenter__(self) -> float:
+        await self._streams.enter()
+        return time.monotonic()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._streams.leave()

@@ -7,6 +7,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from zoo_staging.addresses import Refuse
 from zoo_staging.libcurl import find_authorities, pycurl
@@ -70,6 +71,32 @@ class Request:
     slowest_bytes_per_second: int = 0
     patience_seconds: float = 60.0
     multiplexed: bool = False
+
+    def at(self, url: str) -> "Request":
+        """Return this request for another address of the same host; a new one costs ten times as much."""
+        other = object.__new__(Request)
+        other.__dict__.update(self.__dict__, url=url)
+        return other
+
+    @cached_property
+    def setup(self) -> tuple[object, ...]:
+        """All that a handle of libcurl is set up for, without the address and the transfer."""
+        return (
+            self.headers,
+            self.addresses,
+            self.host,
+            self.port,
+            self.body,
+            self.proxy,
+            self.refuse is None,
+            self.connect_timeout_seconds,
+            self.method,
+            self.tls,
+            self.no_proxy,
+            self.slowest_bytes_per_second,
+            self.patience_seconds,
+            self.multiplexed,
+        )
 
 
 class CurlError(Exception):
@@ -194,7 +221,7 @@ class Transfer:
         self._drop = drop
         self._refusal: str | None = None
         self._sockets: list[socket.socket] = []
-        self._lines: list[bytes] = []
+        self.lines: list[bytes] = []
         self._chunks: list[bytes] = []
         self._waiting_bytes = 0
         self._came_bytes = 0
@@ -208,7 +235,7 @@ class Transfer:
         await self._wait(timeout_seconds)
         if not self._chunks:
             self._check()
-        return _parse_head(self._lines)
+        return _parse_head(self.lines)
 
     async def read(self, timeout_seconds: float) -> AsyncIterator[bytes]:
         """Yield the bytes of the body; raises `CurlError`, and `TimeoutError` if none arrive in time."""
@@ -267,12 +294,6 @@ class Transfer:
         opened = socket.socket(family, kind, protocol)
         self._sockets.append(opened)
         return opened
-
-    def take_line(self, line: bytes) -> None:
-        """Keep a line of the head; a new status line begins anew, as after an interim answer (RFC 9110, 15.2)."""
-        if line.startswith(b"HTTP/"):
-            self._lines.clear()
-        self._lines.append(line)
 
     def take_chunk(self, chunk: bytes) -> int:
         """Store bytes of the body, or pause the stream."""
@@ -333,26 +354,7 @@ class Transfer:
 
 def differs_by_url_only(before: Request, request: Request) -> bool:
     """Whether what is set up for one request is right for another, once it has its address and its transfer."""
-    return _list_setup(before) == _list_setup(request)
-
-
-def _list_setup(request: Request) -> tuple[object, ...]:
-    return (
-        request.headers,
-        request.addresses,
-        request.host,
-        request.port,
-        request.body,
-        request.proxy,
-        request.refuse is None,
-        request.connect_timeout_seconds,
-        request.method,
-        request.tls,
-        request.no_proxy,
-        request.slowest_bytes_per_second,
-        request.patience_seconds,
-        request.multiplexed,
-    )
+    return before.setup == request.setup
 
 
 def _point(handle: pycurl.Curl, request: Request, transfer: Transfer) -> None:
@@ -360,7 +362,8 @@ def _point(handle: pycurl.Curl, request: Request, transfer: Transfer) -> None:
     handle.setopt(pycurl.URL, request.url)
     if request.refuse is not None:
         handle.setopt(pycurl.OPENSOCKETFUNCTION, transfer.open_socket)
-    handle.setopt(pycurl.HEADERFUNCTION, transfer.take_line)
+    # without a frame of Python for each line
+    handle.setopt(pycurl.HEADERFUNCTION, transfer.lines.append)
     handle.setopt(pycurl.WRITEFUNCTION, transfer.take_chunk)
 
 
@@ -411,7 +414,9 @@ def _configure_tls(handle: pycurl.Curl, tls: Tls) -> None:
 
 
 def _parse_head(lines: list[bytes]) -> tuple[int, str, dict[str, str]]:
-    status, *fields = b"".join(lines).decode("latin-1").split("\n")
+    # the last head counts: before it there may be interim answers (RFC 9110, 15.2)
+    begin = next((number for number in range(len(lines) - 1, -1, -1) if lines[number].startswith(b"HTTP/")), 0)
+    status, *fields = b"".join(lines[begin:]).decode("latin-1").split("\n")
     _, code, phrase = f"{status.strip()}  ".split(" ", 2)
     named = [each.partition(":") for each in fields]
     return int(code), phrase.strip(), {name.strip().lower(): value.strip() for name, _, value in named}

@@ -34,6 +34,10 @@ class Hosts:
             self._known[origin] = await self._workers.run(lambda: self._find(origin[1], origin[2]))
         return self._known[origin]
 
+    def get_known(self, origin: Origin) -> tuple[str, ...] | None:
+        """Return the addresses that `find` would return without looking; None where it has to look."""
+        return self._known.get(origin)
+
     def forget(self, origin: Origin) -> None:
         """Resolve the name again next time: its addresses did not answer."""
         self._known.pop(origin, None)

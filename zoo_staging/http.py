@@ -34,6 +34,8 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # after these the method stays the same (RFC 9110, section 15.4)
 KEEPING_REDIRECTS = frozenset({307, 308})
 HEADERS = ("User-Agent: zoo-runner-stagein", "Accept: */*", "Accept-Encoding: identity")
+# an address that is sent as it is written: without user, fragment, capitals in the host or an empty query
+_PLAIN = re.compile(r"(https?://[a-z0-9.-]+(?::[0-9]+)?)/[!\"$->@-~]*(?:\?[!\"$-~]+)?")
 _CONTENT_RANGE = re.compile(r"bytes +([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)", re.I)
 T = TypeVar("T")
 FAILURES = (CurlError, OSError, ValueError)
@@ -88,6 +90,8 @@ class HttpClient:
         self._hosts = Hosts(options.reach, options.resolve)
         # the answer depends on the name alone, and thousands of requests go to few hosts
         self._refuse_host = lru_cache(maxsize=256)(options.reach.refuse_host)
+        # the last plain request to each scheme and host: the next one differs by its address only
+        self._plain: dict[str, tuple[Origin, Request]] = {}
 
     async def __aenter__(self) -> "HttpClient":
         self._curl = Curl()
@@ -116,7 +120,7 @@ class HttpClient:
         """
         transfer: Transfer | None = None
         try:
-            url = _parse_or_fail(href)
+            url = _normalize(href)
             for _ in range(MOST_REDIRECTS):
                 wanted = (*_build_fields(part, None if body is None else media_type), *headers)
                 transfer, (status, phrase, fields) = await self._ask(url, href, wanted, body)
@@ -129,7 +133,7 @@ class HttpClient:
                     raise refused(href, f"it answers with a redirect ({status}), which is not followed here")
                 await self._skip(transfer, href)
                 body = body if status in KEEPING_REDIRECTS else None
-                url = _redirect(url, location, href, keeps_host=body is not None)
+                url = _redirect(_parse_or_fail(url), location, href, keeps_host=body is not None).geturl()
             raise StagingError(
                 Kind.REFUSED,
                 href,
@@ -141,9 +145,33 @@ class HttpClient:
                 transfer.close()
 
     async def _ask(
-        self, url: SplitResult, href: str, fields: tuple[str, ...], body: bytes | None
+        self, url: str, href: str, fields: tuple[str, ...], body: bytes | None
     ) -> tuple[Transfer, tuple[int, str, dict[str, str]]]:
         options = self._options
+        origin, request = await self._build_request(url, href, fields, body)
+        try:
+            transfer = self._curl.start(request)
+        except FAILURES as error:
+            raise translate(error, href) from error
+        try:
+            return transfer, await transfer.read_head(options.connect_timeout_seconds + options.read_timeout_seconds)
+        except BaseException as error:
+            transfer.close()
+            if isinstance(error, FAILURES):
+                self._hosts.forget(origin)
+                raise translate(error, href) from error
+            raise
+
+    async def _build_request(
+        self, address: str, href: str, fields: tuple[str, ...], body: bytes | None
+    ) -> tuple[Origin, Request]:
+        """Build a request; of one that differs from an earlier one by its path only, all was checked before."""
+        plain = None if fields or body is not None else _PLAIN.fullmatch(address)
+        if plain and (before := self._plain.get(plain[1])):
+            origin, request = before
+            if not request.addresses or self._hosts.get_known(origin) is request.addresses:
+                return origin, request.at(address)
+        options, url = self._options, _parse_or_fail(address)
         origin, proxy = self._check(url, href)
         try:
             direct = proxy is None and parse_address(origin[1]) is None
@@ -152,31 +180,23 @@ class HttpClient:
             fields = (*HEADERS, *fields, *_authorize(origin, url, options.authorization))
             if "@" in url.netloc or url.fragment:
                 url = url._replace(netloc=url.netloc.rpartition("@")[2], fragment="")
-            target = url.geturl()
-            timeout = options.connect_timeout_seconds
             request = Request(
-                target,
+                url.geturl(),
                 *origin[1:],
                 fields,
                 body,
                 proxy,
                 addresses,
                 refuse,
-                timeout,
+                options.connect_timeout_seconds,
                 slowest_bytes_per_second=SLOWEST_BYTES_PER_SECOND,
                 patience_seconds=options.read_timeout_seconds,
             )
-            transfer = self._curl.start(request)
         except FAILURES as error:
             raise translate(error, href) from error
-        try:
-            return transfer, await transfer.read_head(timeout + options.read_timeout_seconds)
-        except BaseException as error:
-            transfer.close()
-            if isinstance(error, FAILURES):
-                self._hosts.forget(origin)
-                raise translate(error, href) from error
-            raise
+        if plain:
+            self._plain[plain[1]] = origin, request
+        return origin, request
 
     def _check(self, url: SplitResult, href: str) -> tuple[Origin, str | None]:
         """Check the address, and choose the proxy."""
@@ -190,7 +210,7 @@ class HttpClient:
     def _build_answer(
         self,
         transfer: Transfer,
-        url: SplitResult,
+        url: str,
         status: int,
         headers: Mapping[str, str],
         asked: tuple[str, ByteRange | None],
@@ -215,7 +235,7 @@ class HttpClient:
         file_name = read_disposition(headers.get("content-disposition", ""))
         body = decode(chunks, href) if coding else chunks
         whole = None if coding or size is None else partial(_read_all, transfer, patience, href)
-        return Answer(url.geturl(), size, body, validator, media_type, file_name, pieces, whole)
+        return Answer(url, size, body, validator, media_type, file_name, pieces, whole)
 
     async def _skip(self, transfer: Transfer, href: str) -> None:
         """Read an unwanted answer, if it is short, so that its connection can be reused."""
@@ -298,6 +318,10 @@ def _authorize(origin: Origin, url: SplitResult, known: Mapping[str, str]) -> tu
     scheme, host, port = origin
     value = known.get(f"{scheme}://{host}:{port}") or (known.get(f"{scheme}://{host}") if port == PORTS[scheme] else "")
     return (f"Authorization: {value}",) if value else ()
+
+
+def _normalize(href: str) -> str:
+    return href if _PLAIN.fullmatch(href) else _parse_or_fail(href).geturl()
 
 
 def _parse_or_fail(href: str) -> SplitResult:

@@ -19,6 +19,8 @@ class Proxies:
 
     def find(self, scheme: str, host: str) -> str | None:
         """Return the proxy for an address; None where it is reached directly."""
+        if not self.by_scheme:
+            return None
         # with its client of HTTP it is most of what a job would import without need
         from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed lacks it
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from types import TracebackType
 
 from stagein.content_check import CHECKED_BYTES, find_foreign, is_page
 from stagein.paging import Query
@@ -13,7 +14,7 @@ from stagein.sources.zarr import list_zarr
 from zoo_staging.addresses import Reach
 from zoo_staging.errors import Kind, StagingError
 from zoo_staging.hrefs import name_of
-from zoo_staging.http import HttpClient, HttpOptions
+from zoo_staging.http import Answer, HttpClient, HttpOptions
 from zoo_staging.media import JSON
 from zoo_staging.ranges import ByteRange
 
@@ -42,11 +43,12 @@ class HttpSource:
 
     def open(self, href: str, part: ByteRange | None = None) -> AbstractAsyncContextManager[Content]:
         """Start reading the answer from `href`."""
-        return self._open(Query(href), part)
+        return _Opened(self._client.get(href, part))
 
     def ask(self, query: Query) -> AbstractAsyncContextManager[Content]:
         """Start reading the answer to a query."""
-        return self._open(query, None)
+        body = None if query.body is None else query.body.encode()
+        return _Opened(self._client.get(query.href, body=body, headers=query.headers))
 
     async def list_folder(self, href: str) -> list[Entry] | None:
         """Return the files of a zarr store with consolidated metadata; HTTP cannot list any other folder."""
@@ -70,10 +72,20 @@ class HttpSource:
             raise foreign
         return None if foreign else bytes(data)
 
-    @asynccontextmanager
-    async def _open(self, query: Query, part: ByteRange | None) -> AsyncIterator[Content]:
-        body = None if query.body is None else query.body.encode()
-        async with self._client.get(query.href, part, body=body, headers=query.headers) as answer:
-            size, chunks, validator = answer.size_bytes, answer.chunks, answer.validator
-            media_type, name, pieces = answer.media_type, answer.file_name, answer.pieces
-            yield Content(answer.href, size, chunks, validator, media_type, name, pieces, answer.read_all)
+
+class _Opened:
+    """An answer as the content of a source: a class, as a generator costs more for each of thousands of files."""
+
+    def __init__(self, answers: AbstractAsyncContextManager[Answer]) -> None:
+        self._answers = answers
+
+    async def __aenter__(self) -> Content:
+        answer = await self._answers.__aenter__()
+        size, chunks, validator = answer.size_bytes, answer.chunks, answer.validator
+        media_type, name, pieces = answer.media_type, answer.file_name, answer.pieces
+        return Content(answer.href, size, chunks, validator, media_type, name, pieces, answer.read_all)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._answers.__aexit__(kind, error, trace)
