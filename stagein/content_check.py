@@ -67,6 +67,7 @@ _PAGE_SUFFIX = re.compile(
     r"|j2|jinja2?|tmpl|tpl|ejs|vue)"
 )
 _MESSAGES = frozenset({"application/json", "application/problem+json", "application/xml", "text/xml", "text/plain"})
+_PAGES_AND_MESSAGES = _PAGES | _MESSAGES
 _BINARY = re.compile(
     r"(image|audio|video)/(?!svg)|application/(zip|gzip|pdf|.*(hdf|netcdf|parquet|zarr|laz|flatgeobuf|sqlite))"
 )
@@ -115,7 +116,7 @@ def is_suspicious(content: Served, transfer: Transfer) -> bool:
     """
     if get_scheme(content.href) not in _WEB:
         return False
-    if (content.media_type or "text/html") in _PAGES | _MESSAGES:
+    if (content.media_type or "text/html") in _PAGES_AND_MESSAGES:
         return True
     expected = _find_expected(content, transfer)
     if expected is None:

@@ -324,15 +324,26 @@ class PartialFile:
 
     def write(self, pieces: Sequence[Chunk | bytearray], offset: int) -> None:
         """Write bytes, in pieces that follow each other, at their offset."""
-        views = deque(memoryview(piece) for piece in pieces)
         with self._use() as descriptor:
+            # nearly always one call is enough
+            written = os.pwritev(descriptor, pieces[:_MOST_AT_ONCE], offset)
+            if written == sum(map(len, pieces)):
+                return
+            views = deque(memoryview(piece) for piece in pieces)
+            self._skip(views, written)
+            offset += written
             while views:
                 written = os.pwritev(descriptor, list(islice(views, _MOST_AT_ONCE)), offset)
                 offset += written
-                while views and written >= len(views[0]):
-                    written -= len(views.popleft())
-                if written:
-                    views[0] = views[0][written:]
+                self._skip(views, written)
+
+    @staticmethod
+    def _skip(views: deque[memoryview], written: int) -> None:
+        """Take away as many bytes as were written."""
+        while views and written >= len(views[0]):
+            written -= len(views.popleft())
+        if written:
+            views[0] = views[0][written:]
 
     def digest(self, algorithm: str) -> str:
         """Compute the hex digest of the bytes written."""

@@ -224,7 +224,6 @@ class Transfer:
         self.lines: list[bytes] = []
         self._chunks: list[bytes] = []
         self._waiting_bytes = 0
-        self._came_bytes = 0
         self._paused = False
         self._ended = False
         self._failure: CurlError | None = None
@@ -235,7 +234,7 @@ class Transfer:
         await self._wait(timeout_seconds)
         if not self._chunks:
             self._check()
-        return _parse_head(self.lines)
+        return parse_head(self.lines)
 
     async def read(self, timeout_seconds: float) -> AsyncIterator[bytes]:
         """Yield the bytes of the body; raises `CurlError`, and `TimeoutError` if none arrive in time."""
@@ -295,17 +294,16 @@ class Transfer:
         self._sockets.append(opened)
         return opened
 
-    def take_chunk(self, chunk: bytes) -> int:
-        """Store bytes of the body, or pause the stream."""
+    def take_chunk(self, chunk: bytes) -> int | None:
+        """Store bytes of the body (None: all of them), or pause the stream; called for each 16 KiB."""
         if self._waiting_bytes >= _MOST_WAITING_BYTES:
             self._paused = True
             return pycurl.WRITEFUNC_PAUSE
         self._chunks.append(chunk)
         self._waiting_bytes += len(chunk)
-        self._came_bytes += len(chunk)
         if self._waiting_bytes >= self.request.wake_bytes:
             self._wake()
-        return len(chunk)
+        return None
 
     def end(self, failure: tuple[int, str] | None) -> None:
         """Note that the transfer is complete or failed."""
@@ -334,7 +332,8 @@ class Transfer:
         """Wait for enough bytes to wake the reader, for the end, or for any bytes after the time-out."""
         if self._ended or self._waiting_bytes >= self.request.wake_bytes:
             return
-        before, loop = self._came_bytes, asyncio.get_running_loop()
+        # who waits does not read: these only grow meanwhile
+        before, loop = self._waiting_bytes, asyncio.get_running_loop()
         self._waiter = loop.create_future()
         timer = loop.call_later(timeout_seconds, self._give_up, before)
         try:
@@ -346,7 +345,7 @@ class Transfer:
     def _give_up(self, before: int) -> None:
         """End the wait: return the bytes that arrived; none is a time-out."""
         if self._waiter is not None and not self._waiter.done():
-            if self._came_bytes == before:
+            if self._waiting_bytes == before:
                 self._waiter.set_exception(TimeoutError())
             else:
                 self._waiter.set_result(None)
@@ -413,7 +412,8 @@ def _configure_tls(handle: pycurl.Curl, tls: Tls) -> None:
         handle.setopt(pycurl.SSL_VERIFYHOST, 0)
 
 
-def _parse_head(lines: list[bytes]) -> tuple[int, str, dict[str, str]]:
+def parse_head(lines: list[bytes]) -> tuple[int, str, dict[str, str]]:
+    """Return status, phrase and headers, names in lower case, from the lines of a head; raises `ValueError`."""
     # the last head counts: before it there may be interim answers (RFC 9110, 15.2)
     begin = next((number for number in range(len(lines) - 1, -1, -1) if lines[number].startswith(b"HTTP/")), 0)
     status, *fields = b"".join(lines[begin:]).decode("latin-1").split("\n")

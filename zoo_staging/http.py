@@ -120,7 +120,7 @@ class HttpClient:
         """
         transfer: Transfer | None = None
         try:
-            url = _normalize(href)
+            url = normalize(href)
             for _ in range(MOST_REDIRECTS):
                 wanted = (*_build_fields(part, None if body is None else media_type), *headers)
                 transfer, (status, phrase, fields) = await self._ask(url, href, wanted, body)
@@ -320,7 +320,8 @@ def _authorize(origin: Origin, url: SplitResult, known: Mapping[str, str]) -> tu
     return (f"Authorization: {value}",) if value else ()
 
 
-def _normalize(href: str) -> str:
+def normalize(href: str) -> str:
+    """Return an address as it is requested, encoded; raises `StagingError` where it is none."""
     return href if _PLAIN.fullmatch(href) else _parse_or_fail(href).geturl()
 
 

@@ -1181,6 +1181,43 @@ def test_of_several_addresses_of_a_name_only_allowed_ones_are_asked(web: Web) ->
     assert asyncio.run(fetch(options, f"{href}/a.tif")) == PIXELS
 
 
+def test_hosts_that_are_asked_in_turn_get_their_own_credentials_only(web: Web) -> None:
+    web.put("a.tif", PIXELS)
+    port = web.server.url.rpartition(":")[2]
+    one, two = f"http://one.example:{port}", f"http://two.example:{port}"
+    options = HttpOptions(authorization={one: "Bearer of-one"}, resolve=resolve_to("127.0.0.1"))
+
+    async def ask_in_turn() -> None:
+        async with HttpClient(options) as client:
+            for number in range(3):
+                for host in (one, two):
+                    async with client.get(f"{host}/a.tif?number={number}") as answer:
+                        assert b"".join([bytes(chunk) async for chunk in answer.chunks]) == PIXELS
+                        assert answer.href == f"{host}/a.tif?number={number}"
+
+    asyncio.run(ask_in_turn())
+    sent = [headers.get("Authorization") for _, headers in web.server.headers]
+    assert sent == ["Bearer of-one", None] * 3
+
+
+def test_a_host_whose_address_does_not_answer_is_looked_for_again(web: Web) -> None:
+    web.put("a.tif", PIXELS)
+    port = int(web.server.url.rpartition(":")[2])
+    # nothing listens at the first one
+    found = iter(["127.0.0.3", "127.0.0.1"])
+    options = HttpOptions(resolve=lambda *_, **__: [(None, None, None, None, (next(found), port))])
+
+    async def ask_twice() -> tuple[Kind, bytes]:
+        async with HttpClient(options) as client:
+            with pytest.raises(StagingError) as caught:
+                async with client.get(f"http://name.example:{port}/a.tif"):
+                    pass
+            async with client.get(f"http://name.example:{port}/a.tif") as answer:
+                return caught.value.kind, b"".join([bytes(chunk) async for chunk in answer.chunks])
+
+    assert asyncio.run(ask_twice()) == (Kind.UNREACHABLE, PIXELS)
+
+
 def test_a_name_that_takes_long_to_resolve_does_not_hold_up_a_cancellation() -> None:
     stuck, ended, over = threading.Event(), threading.Event(), threading.Event()
 

@@ -4,7 +4,8 @@ from email.utils import format_datetime
 import pytest
 
 from zoo_staging.errors import Kind, RetryableError, StagingError
-from zoo_staging.http import check_part, check_whole
+from zoo_staging.curl import Request, parse_head
+from zoo_staging.http import check_part, check_whole, normalize
 from zoo_staging.http_errors import read_retry_after
 from zoo_staging.ranges import ByteRange, ChangedError, NoRangesError
 
@@ -25,6 +26,35 @@ def test_a_retry_after_that_says_nothing_is_ignored(value: str | None) -> None:
 
 def test_a_date_in_the_past_means_now() -> None:
     assert read_retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+
+
+@pytest.mark.parametrize(
+    ("href", "sent"),
+    [
+        ("http://host/", "http://host/"),
+        ("https://host.example:8443/a%20b/c;d=e,f?sign=x%2Fy&b='c'", "https://host.example:8443/a%20b/c;d=e,f?sign=x%2Fy&b='c'"),
+        ("http://127.0.0.1:8080//a/../b?x?y", "http://127.0.0.1:8080//a/../b?x?y"),
+        ("HTTP://host/a", "http://host/a"),
+        ("http://host/a?", "http://host/a"),
+        ("http://host/a b/\u00e4", "http://host/a%20b/%C3%A4"),
+        ("http://b\u00fccher.example/a", "http://xn--bcher-kva.example/a"),
+    ],
+)
+def test_an_address_is_sent_as_it_is_written_or_encoded(href: str, sent: str) -> None:
+    assert normalize(href) == sent
+    assert normalize(sent) == sent
+
+
+def test_the_last_head_counts_after_interim_answers() -> None:
+    lines = [b"HTTP/1.1 103 Early Hints\r\n", b"Link: </a>\r\n", b"\r\n", b"HTTP/1.1 200 OK\r\n", b"ETag: \"a:b\"\r\n", b"\r\n"]
+    assert parse_head(lines) == (200, "OK", {"etag": '"a:b"', "": ""})
+
+
+def test_a_request_for_another_address_differs_in_nothing_else() -> None:
+    first = Request("http://host/a", "host", 80, ("Accept: */*",), None, None, ("192.0.2.1",), None, 10.0)
+    second = first.at("http://host/b")
+    assert second == Request("http://host/b", "host", 80, ("Accept: */*",), None, None, ("192.0.2.1",), None, 10.0)
+    assert (first.url, second.setup) == ("http://host/a", first.setup)
 
 
 PART = ByteRange(100, 150, '"v1"')
