@@ -3,8 +3,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from zoo_staging.errors import Kind, RetryableError, StagingError
 from zoo_staging.curl import Request, parse_head
+from zoo_staging.errors import Kind, RetryableError, StagingError
 from zoo_staging.http import check_part, check_whole, normalize
 from zoo_staging.http_errors import read_retry_after
 from zoo_staging.ranges import ByteRange, ChangedError, NoRangesError
@@ -32,7 +32,10 @@ def test_a_date_in_the_past_means_now() -> None:
     ("href", "sent"),
     [
         ("http://host/", "http://host/"),
-        ("https://host.example:8443/a%20b/c;d=e,f?sign=x%2Fy&b='c'", "https://host.example:8443/a%20b/c;d=e,f?sign=x%2Fy&b='c'"),
+        (
+            "https://host.example:8443/a%20b/c;d=e,f?sign=x%2Fy&b='c'",
+            "https://host.example:8443/a%20b/c;d=e,f?sign=x%2Fy&b='c'",
+        ),
         ("http://127.0.0.1:8080//a/../b?x?y", "http://127.0.0.1:8080//a/../b?x?y"),
         ("HTTP://host/a", "http://host/a"),
         ("http://host/a?", "http://host/a"),
@@ -46,7 +49,14 @@ def test_an_address_is_sent_as_it_is_written_or_encoded(href: str, sent: str) ->
 
 
 def test_the_last_head_counts_after_interim_answers() -> None:
-    lines = [b"HTTP/1.1 103 Early Hints\r\n", b"Link: </a>\r\n", b"\r\n", b"HTTP/1.1 200 OK\r\n", b"ETag: \"a:b\"\r\n", b"\r\n"]
+    lines = [
+        b"HTTP/1.1 103 Early Hints\r\n",
+        b"Link: </a>\r\n",
+        b"\r\n",
+        b"HTTP/1.1 200 OK\r\n",
+        b'ETag: "a:b"\r\n',
+        b"\r\n",
+    ]
     assert parse_head(lines) == (200, "OK", {"etag": '"a:b"', "": ""})
 
 
