@@ -90,7 +90,7 @@ class ProgressTracker:
         return first + (last - first) * self._ended // max(self._steps, self._started)
 
     def _note_known(self, event: StepReused | EngineLine) -> JobProgress | None:
-        """Count a step that does not run, as it had ended in an earlier job, or in the earlier pod of this one."""
+        """Count a step that does not run, as its outputs are there: of another job, or of a pod that was lost."""
         if isinstance(event, EngineLine) and not is_not_again(event):
             return None
         self._started += 1
