@@ -13,6 +13,7 @@ from tests.unit.messages import Check
 from zoo_runner.access_documents import Kind as Use
 from zoo_runner.harvest.access import FILE, Access, list_strange, plan_access, plan_closing, read_access
 from zoo_runner.harvest.addresses import find_place, is_over_ssh
+from zoo_runner.harvest.branches import order_branches
 from zoo_runner.harvest.commit_status import build_status
 from zoo_runner.harvest.git import Tree, build_ssh_command
 from zoo_runner.harvest.hooks import find_pushed, is_genuine
@@ -130,6 +131,34 @@ def test_each_server_has_a_record_of_its_own() -> None:
     assert here.build_key(here.sources[0]) != there.build_key(there.sources[0])
 
 
+def test_records_of_earlier_releases_are_found_whichever_branches_are_chosen() -> None:
+    def key(**source: Any) -> str:
+        harvest = read(server=SERVER, sources=[{"url": "https://git.example.org/a", "folder": "cwl", **source}])
+        return harvest.build_key(harvest.sources[0])
+
+    # what the first release has written
+    assert key(branch="main") == "e00f46df4f181b3aad0f696e"
+    assert key(branches=["main"]) == key(branches=["release/*"])
+    assert key(branches=["main"]) not in (key(), key(branch="main"))
+    several = read(server=SERVER, sources=[{"url": "https://git.example.org/a", "folder": "cwl", "branches": ["*"]}])
+    assert several.build_key(replace(several.sources[0], branch="main")) == key(branch="main")
+
+
+@pytest.mark.parametrize(
+    ("patterns", "expected"),
+    [
+        (["main", "release/*"], ["main", "release/1", "release/2"]),
+        (["release/*", "main"], ["release/1", "release/2", "main"]),
+        (["release/**"], ["release/1", "release/1/fix", "release/2"]),
+        (["r?lease/[1]", "m.in", "x"], []),
+        (["*"], ["main", "other"]),
+    ],
+)
+def test_branches_are_chosen_by_name_and_pattern(patterns: list[str], expected: list[str]) -> None:
+    branches = {"main", "other", "release/1", "release/1/fix", "release/2"}
+    assert order_branches(patterns, branches) == expected
+
+
 def test_what_is_gone_is_removed_before_others_are_deployed() -> None:
     kinds = [one.kind for one in plan_changes(build_found(b="1"), {"a": Deployed("a.cwl", "1", "a")})]
     assert kinds == [Kind.UNDEPLOY, Kind.DEPLOY]
@@ -225,6 +254,11 @@ def test_each_workspace_has_its_own_api() -> None:
         {"server": SERVER, "sources": [{"url": "git@x:y", "password-file": "z"}]},
         {"server": SERVER, "sources": [{"url": "https://x", "key-file": "z"}]},
         {"server": SERVER, "sources": [{"url": "https://x", "known-hosts-file": "z"}]},
+        {"server": SERVER, "sources": [{"url": "x", "branches": ["*"]}, {"url": "x", "branches": ["main"]}]},
+        {"server": SERVER, "sources": [{"url": "x", "branches": ["m*"]}, {"url": "x", "branch": "main"}]},
+        {"server": SERVER, "sources": [{"url": "x", "branches": ["m*"], "branch": "main"}]},
+        {"server": SERVER, "sources": [{"url": "x", "branches": []}]},
+        {"server": SERVER, "sources": [{"url": "x", "branches": [""]}]},
     ],
 )
 def test_a_file_of_sources_that_is_wrong_is_refused_with_the_place(document: dict[str, Any], check: Check) -> None:
@@ -295,6 +329,10 @@ def test_a_push_concerns_the_sources_of_its_repository_and_branch(holder: str, m
     sources = (Source(url), Source(url, branch="main"), Source(url, branch="old"), Source(f"{url}-other"))
     message = {"ref": "refs/heads/main", holder: {member: f"{url}.git"}}
     assert find_pushed(json.dumps(message).encode(), sources) == sources[:2]
+    several = tuple(Source(url, branches=(pattern,)) for pattern in ("m*", "release/*"))
+    assert find_pushed(json.dumps(message).encode(), several) == several[:1]
+    deleted = {**message, "ref": "refs/heads/release/1", "after": "0" * 40}
+    assert find_pushed(json.dumps(deleted).encode(), several) == several[1:]
     assert find_pushed(json.dumps(message | {"ref": "refs/tags/v1"}).encode(), sources) == ()
     for body in (b"payload=%7B%7D", b"[]", b"[" * 100_000):
         with pytest.raises(ValueError, match=r"."):
@@ -320,6 +358,8 @@ def test_a_status_is_sent_as_each_git_server_takes_it(url: str, kind: str, addre
     # a second source of the commit does not hide what the first one has found
     names = {tuple(build_status(replace(other, folder=one), "c0", True, "")[2].items()) for one in ("a", "b")}
     assert len(names) == 2
+    branches = [replace(other, branches=("*",), branch=one) for one in ("main", "release/1")]
+    assert len({tuple(build_status(one, "c0", True, "")[2].items()) for one in branches}) == 2
 
 
 def test_what_waits_for_pushes_shows_all_the_while_that_it_goes_on() -> None:

@@ -26,6 +26,7 @@ def build_status(source: Source, commit: str, good: bool, said: str) -> tuple[st
     host = f"{parts.scheme if is_web else 'https'}://{hostname}" + (f":{parts.port}" if is_web and parts.port else "")
     # several sources of one commit have a status each
     place = "/".join(filter(None, (source.workspace, source.folder)))
+    place += f"#{source.branch}" if source.branches else ""
     label = f"{NAME}: {place}" if place else NAME
     if source.commit_status == "gitlab":
         path = f"/projects/{quote(name, safe='')}/statuses/{commit}"

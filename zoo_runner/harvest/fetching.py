@@ -43,6 +43,11 @@ def find_commit(source: Source, settings: Settings) -> str:
     return str(_run(source, settings, None, None, LIMITS)["commit"])
 
 
+def find_branches(source: Source, settings: Settings) -> dict[str, str]:
+    """Find the commits of the branches that a source names, in the order of its patterns; raises `EngineError`."""
+    return dict(_run(source, settings, None, None, LIMITS)["branches"])
+
+
 def read_commit(source: Source, settings: Settings, commit: str, scratch: Path, limits: Limits = LIMITS) -> Tree:
     """Read the documents of a commit, with what is fetched in a folder in `scratch` meanwhile; raises `EngineError`."""
     # removed here: a child that reached a limit removes nothing
@@ -94,9 +99,17 @@ def serve(order: dict[str, Any]) -> None:
     ):
         resource.setrlimit(kind, (most, most))
     try:
-        remote = Remote(from_plain(Source, order["source"]))
-        commit = order["commit"]
-        answer = to_plain(remote.read(commit, Path(order["scratch"]))) if commit else {"commit": remote.find_commit()}
+        source = from_plain(Source, order["source"])
+        remote = Remote(source)
+        answer = _answer(remote, source, order["commit"], order["scratch"])
     except RunnerError as error:
         answer = {"problem": to_plain(error.diagnosis)}
     sys.stdout.write(json.dumps(answer))
+
+
+def _answer(remote: Remote, source: Source, commit: str | None, scratch: str) -> dict[str, Any]:
+    if commit:
+        answer: dict[str, Any] = to_plain(remote.read(commit, Path(scratch)))
+        return answer
+    # members of an object have no order that all keep
+    return {"branches": list(remote.list_branches().items())} if source.is_of_many else {"commit": remote.find_commit()}

@@ -18,6 +18,7 @@ from dulwich.objects import Commit, ObjectID
 from dulwich.repo import Repo
 
 from zoo_runner.harvest.addresses import is_over_ssh
+from zoo_runner.harvest.branches import MOST_BRANCHES, order_branches
 from zoo_runner.harvest.patterns import build_matcher
 from zoo_runner.harvest.sources import Source
 from zoo_runner.model.errors import EngineError, SettingsError
@@ -32,6 +33,7 @@ HOST_KEY = "harvest.host-key"
 _SSH, _UNKNOWN_HOST = "ssh", "Host key verification failed"
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"
 _SUBMODULE = 0o160000
+_HEADS = "refs/heads/"
 _ITSELF = "."
 
 
@@ -64,10 +66,34 @@ class Remote:
                 ssh_command=build_ssh_command(source) if is_over_ssh(source.url) else None,
             )
 
+    def list_branches(self) -> dict[str, str]:
+        """Return the commits of the branches that the source names, in the order of its patterns."""
+        refs = self._read_refs()
+        commits = {name: sha.decode() for ref, sha in refs.items() if sha and (name := _name_branch(ref))}
+        if not commits:
+            # of a server that has lost its data, or answers for another: that is no reason to undeploy anything
+            raise EngineError(
+                f"{self._source.url} shows no branch at all",
+                "Check the git server. What was deployed stays until it shows branches.",
+                code="harvest.repository",
+            )
+        chosen = order_branches(self._source.branches, commits)
+        if len(chosen) > MOST_BRANCHES:
+            raise EngineError(
+                f"{self._source.url} has {len(chosen)} branches that match {', '.join(self._source.branches)};"
+                f" a source has at most {MOST_BRANCHES}",
+                "Narrow the branches of the source.",
+                code="harvest.repository",
+            )
+        return {name: commits[name] for name in chosen}
+
+    def _read_refs(self) -> Mapping[bytes, bytes | None]:
+        with self._translating():
+            return cast(Mapping[bytes, bytes | None], self._client.get_refs(self._path.encode()).refs)
+
     def find_commit(self) -> str:
         """Find the commit of the branch."""
-        with self._translating():
-            refs = self._client.get_refs(self._path.encode()).refs
+        refs = self._read_refs()
         name = f"refs/heads/{self._source.branch}" if self._source.branch else "HEAD"
         commit = next((sha for ref, sha in refs.items() if ref == name.encode()), None)
         if commit is None:
@@ -104,6 +130,11 @@ class Remote:
                 _choose_remedy(said, over_ssh=is_over_ssh(self._source.url)),
                 code=HOST_KEY if _UNKNOWN_HOST in said else "harvest.repository",
             ) from error
+
+
+def _name_branch(ref: bytes) -> str:
+    """Return the name of the branch of a ref; empty for another one, and for a name that is not UTF-8."""
+    return _decode(ref).removeprefix(_HEADS) if ref.startswith(_HEADS.encode()) else ""
 
 
 def _choose_remedy(said: str, *, over_ssh: bool) -> str:

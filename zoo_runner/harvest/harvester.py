@@ -15,10 +15,20 @@ from zoo_runner.harvest.addresses import find_web_address
 from zoo_runner.harvest.announcing import Announcer, Publish
 from zoo_runner.harvest.applying import Done, Outlet, apply_changes
 from zoo_runner.harvest.commit_status import post_status
-from zoo_runner.harvest.fetching import find_commit, read_commit
+from zoo_runner.harvest.fetching import find_branches, find_commit, read_commit
 from zoo_runner.harvest.git import Tree
 from zoo_runner.harvest.patterns import build_matcher
-from zoo_runner.harvest.planning import Change, Deployed, Kind, follow_renames, list_given_up, list_left, plan_changes
+from zoo_runner.harvest.planning import (
+    Change,
+    Deployed,
+    Kind,
+    follow_renames,
+    leave_taken,
+    list_given_up,
+    list_left,
+    list_owned,
+    plan_changes,
+)
 from zoo_runner.harvest.records import Record, Records, remove_left
 from zoo_runner.harvest.server import ProcessServer
 from zoo_runner.harvest.sources import Harvest, Source
@@ -33,6 +43,7 @@ from zoo_runner.package.prepare import prepare_upload
 from zoo_runner.package.resolver import Resolve
 
 NO_STORAGE = StorageProfile()
+NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -95,8 +106,66 @@ class Harvester:
             remove_left(self._records.scratch)
             for source in self._harvest.sources:
                 self._beat()
-                if not only or source.place in only:
+                if only and source.place not in only:
+                    continue
+                if source.is_of_many:
+                    yield from self._run_branches(source)
+                else:
                     yield self._post(source, self._run_source(source))
+
+    def _run_branches(self, source: Source) -> Iterator[Report]:
+        """Harvest each branch of a source as one of its own; undeploy what those had that are gone."""
+        report, key = Report(str(source), source.workspace, unchanged=True), self._harvest.build_key(source)
+        try:
+            record, commits = self._records.read(key, str(source)), find_branches(source, self._settings)
+            gone = [name for name in record.branches if name not in commits]
+            if gone:
+                # one server of several may not know all of them yet
+                again = find_branches(source, self._settings)
+                gone = [name for name in gone if name not in again]
+            known = (*record.branches, *(name for name in commits if name not in record.branches))
+            if known != record.branches and not self._dry:
+                # before anything of it is deployed: whatever ends this, no branch is forgotten
+                self._records.write(key, replace(record, branches=known))
+            owned = {name: self._list_owned(source, name) for name in known}
+        except RunnerError as error:
+            yield replace(report, unchanged=False, problem=error.diagnosis)
+            return
+        if not commits and not gone:
+            yield report
+        for name in gone:
+            self._beat()
+            yield self._forget_branch(source, name)
+            owned[name] = self._list_owned(source, name)
+        for name, commit in commits.items():
+            self._beat()
+            one, others = replace(source, branch=name), [other for other in known if other != name]
+            # of several that have an id, the first
+            taken = {process: other for other in reversed(others) for process in owned[other] - owned[name]}
+            report = self._run_source(one, commit, taken)
+            yield self._post(one, report)
+            owned[name] = self._list_owned(source, name) | (set(report.workflows) if self._dry else set())
+
+    def _forget_branch(self, source: Source, name: str) -> Report:
+        """Undeploy what a branch had that is gone."""
+        one, key = replace(source, branch=name), self._harvest.build_key(source)
+        report, own = Report(str(one), one.workspace), self._harvest.build_key(one)
+        try:
+            # should it come again, it is harvested like a new one
+            record = replace(self._records.read(own, str(one)), commit="", unposted={})
+            report = self._change(one, record, Found({}, (), frozenset()), Access(), report)
+            if not self._dry and report.problem is None and not self._records.read(own, str(one)).deployed:
+                all_of = self._records.read(key, str(source))
+                left = tuple(other for other in all_of.branches if other != name)
+                self._records.write(key, replace(all_of, branches=left))
+        except RunnerError as error:
+            return replace(report, problem=error.diagnosis)
+        return report
+
+    def _list_owned(self, source: Source, branch: str) -> set[str]:
+        """Return the ids of the workflows of a branch."""
+        one = replace(source, branch=branch)
+        return list_owned(self._records.read(self._harvest.build_key(one), str(one)).deployed)
 
     def _post(self, source: Source, report: Report) -> Report:
         """Have the git server show the outcome at the commit, unless it does from the last run."""
@@ -116,16 +185,30 @@ class Harvester:
         self._records.write(key, replace(self._records.read(key, str(source)), unposted={}))
         return report
 
-    def _run_source(self, source: Source) -> Report:
+    def _run_source(self, source: Source, commit: str = "", taken: Mapping[str, str] = NOTHING) -> Report:
+        """Harvest a branch; `taken` are ids of workflows that others have, with their branches."""
         report, key = Report(str(source), source.workspace), self._harvest.build_key(source)
         try:
-            record, commit = self._records.read(key, str(source)), find_commit(source, self._settings)
+            record, commit = self._records.read(key, str(source)), commit or find_commit(source, self._settings)
             report = replace(report, commit=commit, given_up=tuple(list_given_up(record.deployed)))
             handled = f"{commit} {_digest_patterns(source, self._harvest.access)}"
-            if record.commit == handled and not (self._again or self._adopt):
+            is_same = record.commit == handled and taken.keys() >= set(record.taken)
+            if is_same and not (self._again or self._adopt):
                 return replace(report, unchanged=True)
             tree = read_commit(source, self._settings, commit, self._records.scratch)
             found, access = self._find(source, tree), self._find_access(tree)
+            record = replace(record, taken=tuple(sorted(found.workflows.keys() & taken.keys())))
+            found = leave_taken(found, taken, source.branch)
+        except RunnerError as error:
+            return replace(report, problem=error.diagnosis)
+        return self._change(source, record, found, access, report, handled)
+
+    def _change(
+        self, source: Source, record: Record, found: Found, access: Access, report: Report, handled: str = ""
+    ) -> Report:
+        """Bring the server to what was found; `handled` is kept as the commit once all of it is done."""
+        key = self._harvest.build_key(source)
+        try:
             record = replace(record, deployed=self._look_after(source, follow_renames(found, record.deployed)))
             changes = plan_changes(found, record.deployed, again=self._again, adopt=self._adopt)
             findings = (*found.findings, *list_strange(access, found, record.deployed))
@@ -135,7 +218,7 @@ class Harvester:
             gone = {change.name for change in changes if change.kind is Kind.UNDEPLOY}
             closed = self._publish(source, plan_closing(access.document, record.deployed, gone))
             report = replace(report, access=closed)
-            for one in self._apply(source, record, found, changes, commit):
+            for one in self._apply(source, record, found, changes, report.commit):
                 # what was done before the server went away is reported as well
                 report = replace(report, done=(*report.done, one))
             after = self._records.read(key, str(source))
@@ -143,7 +226,7 @@ class Harvester:
             kinds = plan_access(access.document, after.deployed) if access.document else {}
             report = replace(report, access={**closed, **self._publish(source, kinds)})
             # only now: what is left is done by the next run, whatever ended this one
-            if not list_left(after.deployed):
+            if handled and not list_left(after.deployed):
                 unposted = _build_outcome(report) if source.commit_status else {}
                 self._records.write(key, replace(after, commit=handled, unposted=unposted))
         except RunnerError as error:

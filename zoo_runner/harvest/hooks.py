@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zoo_runner.harvest.addresses import find_place
+from zoo_runner.harvest.branches import matches_branch
 from zoo_runner.harvest.sources import Source
 
 _BRANCH = "refs/heads/"
@@ -37,7 +38,11 @@ def find_pushed(body: bytes, sources: tuple[Source, ...]) -> tuple[Source, ...]:
         return ()
     branch, places = ref.removeprefix(_BRANCH), set(_list_places(message))
     # the default branch of a repository may have been changed since: any branch may be the one of an empty name
-    return tuple(one for one in sources if find_place(one.url) in places and one.branch in ("", branch))
+    return tuple(one for one in sources if find_place(one.url) in places and _is_of(branch, one))
+
+
+def _is_of(branch: str, source: Source) -> bool:
+    return matches_branch(source.branches, branch) if source.is_of_many else source.branch in ("", branch)
 
 
 def _list_places(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

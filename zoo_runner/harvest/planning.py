@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from zoo_runner.harvest.workflows import Found
+from zoo_runner.harvest.workflows import Finding, Found
+from zoo_runner.package.findings import Severity
 
 MOST_ATTEMPTS = 10
 """After so many runs a change that fails is tried no more, until the workflow changes."""
@@ -87,6 +88,33 @@ def follow_renames(found: Found, known: Mapping[str, Deployed]) -> dict[str, Dep
     """Return what is known with the documents that the workflows have in a commit."""
     paths = {name: workflow.path for name, workflow in found.workflows.items()}
     return {name: replace(one, path=paths.get(name, one.path)) for name, one in known.items()}
+
+
+def leave_taken(found: Found, taken: Mapping[str, str], branch: str) -> Found:
+    """Leave out the workflows whose ids other branches have, which `taken` says, with a finding for each.
+
+    Their documents are held: what such an id was before stays as it is.
+    """
+    same = {name: one for name, one in found.workflows.items() if name in taken}
+    findings = tuple(
+        Finding(
+            one.path,
+            Severity.ERROR,
+            "harvest.same-id",
+            f"the workflow of the branch {branch} has the id {name!r}, which that of the branch {taken[name]} has too;"
+            " the latter keeps it",
+            "Give each workflow an id of its own, or harvest the branches into several workspaces.",
+        )
+        for name, one in same.items()
+    )
+    left = {name: one for name, one in found.workflows.items() if name not in same}
+    held = found.held | {one.path for one in same.values()}
+    return replace(found, workflows=left, findings=(*found.findings, *findings), held=held)
+
+
+def list_owned(known: Mapping[str, Deployed]) -> set[str]:
+    """List the ids that the harvester has for the workflows of a source; not those that belong to somebody else."""
+    return {name for name, one in known.items() if one.ours}
 
 
 def list_left(known: Mapping[str, Deployed]) -> list[str]:

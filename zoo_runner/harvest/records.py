@@ -28,7 +28,8 @@ class Record:
 
     `commit` is followed by a digest of the patterns with which it was handled. `seen`: of files that messages spoke of,
     when the newest of these was sent, in milliseconds. `unposted` (`good`, `said`) is the outcome that the git server
-    is still to show at the commit.
+    is still to show at the commit. `taken` are workflows of the commit whose ids other branches had. Of a source of
+    several branches, `branches` are those that were harvested and are not undeployed.
     """
 
     source: str
@@ -36,6 +37,8 @@ class Record:
     deployed: Mapping[str, Deployed] = field(default_factory=dict)
     seen: Mapping[str, int] = field(default_factory=dict)
     unposted: Mapping[str, Any] = field(default_factory=dict)
+    taken: tuple[str, ...] = ()
+    branches: tuple[str, ...] = ()
 
     def change(self, name: str, one: Deployed | None) -> "Record":
         """Return the record with another state of a workflow; without it for None."""
@@ -158,7 +161,8 @@ def decode_record(document: bytes | str, source: str) -> Record:
     given = json.loads(document)
     known = {name: from_plain(Deployed, one) for name, one in given["deployed"].items()}
     seen, unposted = (dict(given.get(name, {})) for name in ("seen", "unposted"))
-    return Record(source or str(given.get("source", "")), str(given["commit"]), known, seen, unposted)
+    taken, branches = (tuple(map(str, given.get(name, ()))) for name in ("taken", "branches"))
+    return Record(source or str(given.get("source", "")), str(given["commit"]), known, seen, unposted, taken, branches)
 
 
 def encode_record(record: Record) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from zoo_runner.api_client import read_token
 from zoo_runner.harvest.addresses import is_over_ssh, read_address
+from zoo_runner.harvest.branches import matches_branch
 from zoo_runner.harvest.bus_settings import Announcement, parse_announcement
 from zoo_runner.harvest.operator_file import build_invalid, check_names, find_file, parse_fields, read_document
 from zoo_runner.model.errors import SettingsError
@@ -22,9 +23,10 @@ HOSTS = ("github", "gitlab", "gitea")
 
 @dataclass(frozen=True)
 class Source:
-    """A branch of a repository whose workflows belong to a workspace.
+    """A branch of a repository, or several, whose workflows belong to a workspace.
 
-    `branch`, empty: the default branch of the repository. `folder`: only what is below it. `include` and `exclude` are
+    `branch`, empty: the default branch of the repository. `branches` are names and patterns: each branch that matches
+    is a source like this one with both of them set. `folder`: only what is below it. `include` and `exclude` are
     patterns as in .gitignore, relative to the folder; the documents that match are workflows if they are CWL and no
     other workflow is made of them. The password (or token) is in a file. Over ssh, `key_file` is the private key, and
     `known_hosts_file` has the keys of hosts; empty: those of the user that runs this. `commit_status`: the kind of git
@@ -35,6 +37,7 @@ class Source:
     url: str
     workspace: str = ""
     branch: str = ""
+    branches: tuple[str, ...] = ()
     folder: str = ""
     include: tuple[str, ...] = ("*.cwl",)
     exclude: tuple[str, ...] = ()
@@ -48,11 +51,18 @@ class Source:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """Which part of which repository it is, and whose."""
-        return (self.url, self.workspace, self.branch, self.folder)
+        """Which part of which repository it is, and whose: the same, whichever branches are chosen."""
+        place = (self.url, self.workspace, self.branch, self.folder)
+        return (*place, "branches") if self.is_of_many else place
+
+    @property
+    def is_of_many(self) -> bool:
+        """Whether it stands for all branches that match."""
+        return bool(self.branches) and not self.branch
 
     def __str__(self) -> str:
-        place = f"{self.url}{f'#{self.branch}' if self.branch else ''}{f' {self.folder}' if self.folder else ''}"
+        branch = self.branch or ",".join(self.branches)
+        place = f"{self.url}{f'#{branch}' if branch else ''}{f' {self.folder}' if self.folder else ''}"
         return Masker().mask(place)
 
 
@@ -130,8 +140,16 @@ def _check_workspaces(path: Path, harvest: Harvest) -> None:
         raise build_invalid(path, f"a source has no workspace, which {need}")
     if len({source.workspace for source in sources}) > 1 and server and _WORKSPACE not in server:
         raise build_invalid(path, f"the sources have several workspaces, and server has no {_WORKSPACE}")
-    if len({source.place for source in sources}) < len(sources):
+    if len({source.place for source in sources}) < len(sources) or any(
+        _includes(one, other) for one in sources for other in sources
+    ):
         raise build_invalid(path, "two sources are the same branch and folder for the same workspace")
+
+
+def _includes(one: Source, other: Source) -> bool:
+    """Whether a branch is one of those of another source."""
+    is_same = (one.url, one.workspace, one.folder) == (other.url, other.workspace, other.folder)
+    return one.is_of_many and not other.is_of_many and is_same and matches_branch(one.branches, other.branch)
 
 
 def _parse_source(path: Path, given: Any, place: str) -> Source:
@@ -140,6 +158,8 @@ def _parse_source(path: Path, given: Any, place: str) -> Source:
     values = parse_fields(path, Source, given, f"{place}.")
     if urlsplit(values["url"]).password:
         raise build_invalid(path, f"{place}.url holds a password; write it into a file, and name that in password-file")
+    if "branches" in values and (not all(values["branches"]) or not values["branches"] or values.get("branch")):
+        raise build_invalid(path, f"{place}.branches is to be a list of names and patterns, and branch not to be there")
     values["folder"] = values.get("folder", "").strip("/")
     if values.get("commit_status", "") not in ("", *HOSTS):
         raise build_invalid(path, f"{place}.commit-status is {values['commit_status']!r}; known are {', '.join(HOSTS)}")
