@@ -90,9 +90,13 @@ class Hub:
         return body
 
     def ingest(self, *, exit_code: int = 0) -> list[dict[str, Any]]:
-        done = self.site.command("ingest", self.file, "--once", "--format", "json")
+        report = self.file.with_name("report.json")
+        done = self.site.command("ingest", self.file, "--once", "--format", "json", "--report", report)
         assert done.returncode == exit_code, done.stderr
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        attempts = [json.loads(line) for line in done.stdout.splitlines()]
+        newest = {one["message"]: one for one in attempts}
+        assert {one["message"]: one for one in json.loads(report.read_text())} == newest
+        return attempts
 
     def list_processes(self) -> dict[str, str]:
         listed = self.server.request("GET", "/processes").json["processes"]

@@ -14,6 +14,7 @@ import pytest
 from tests.site import Site
 from tests.unit.messages import Check
 from zoo_runner.api_client import UnansweredError
+from zoo_runner.cli.ingest import DeliveryReport
 from zoo_runner.harvest.announcing import Announcer
 from zoo_runner.harvest.bus import Subscription
 from zoo_runner.harvest.bus_settings import Announcement, BusSettings, Ingest, name_bucket, parse_ingest
@@ -27,9 +28,10 @@ from zoo_runner.harvest.sources import Source, parse_harvest
 from zoo_runner.harvest.workflow_files import LARGEST_BYTES, AbsentFileError, UnreadFileError, WorkflowFiles
 from zoo_runner.harvest.workflows import Workflow
 from zoo_runner.model.diagnosis import Diagnosis
-from zoo_runner.model.errors import EngineError, SettingsError
+from zoo_runner.model.errors import EngineError, NotReachedError, SettingsError
 from zoo_runner.model.package import NO_PACKAGE
 from zoo_runner.model.workspace import StorageProfile
+from zoo_runner.store.errors import HeldError
 
 FILE = Path("/etc/hub/messages.yml")
 BUS = {"url": "pulsar+ssl://bus.example.org:6651", "topic": "transformed"}
@@ -303,6 +305,44 @@ def test_no_more_messages_wait_here_than_fit(tmp_path: Path) -> None:
     for _ in range(MOST_WAITING):
         next(tried)
     assert (next(tried).attempt, len(inbox.messages)) == (2, 10)
+
+
+def test_a_report_has_the_newest_attempt_of_the_last_messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zoo_runner.cli.ingest.MOST_REPORTED", 2)
+    file = tmp_path / "report.json"
+    report = DeliveryReport(file)
+    assert json.loads(file.read_text()) == []
+    for message, outcome in (("a", Outcome.WAITS), ("b", Outcome.WAITS), ("a", Outcome.DEAD), ("c", Outcome.DONE)):
+        report.add(Delivered(message, outcome, 1, problem=FAULT if outcome is Outcome.DEAD else None))
+    written = json.loads(file.read_text())
+    assert [(one["message"], one["outcome"]) for one in written] == [("a", "dead letter"), ("c", "done")]
+    assert written[0]["problem"]["code"] == "bus.absent"
+    # without a file nothing is kept
+    DeliveryReport(None).add(Delivered("a", Outcome.DONE, 1))
+
+
+def test_an_outage_of_the_records_counts_no_attempt_and_a_lost_lock_ends_it(tmp_path: Path) -> None:
+    class Kept(FolderRecords):
+        away = False
+
+        def write_attempts(self, changes: Mapping[str, int | None]) -> None:
+            if self.away:
+                raise NotReachedError("the database is away", "Wait.", code="store.unreachable")
+            super().write_attempts(changes)
+
+    kept, inbox = Kept(tmp_path), FakeInbox(make("a"), make("b"))
+    scene = Scene(tmp_path, inbox, Handled(), HeldError("another one has it", "Wait."))
+    scene.delivery = Delivery(inbox, scene.handle, scene.bury, Attempts(kept), 3, lambda: inbox.now)
+    kept.away = True
+    (waits,) = scene.run()
+    assert (waits.outcome, waits.problem and waits.problem.code) == (Outcome.WAITS, "store.unreachable")
+    kept.away = False
+    deliveries = scene.delivery.run(5.0)
+    done = next(deliveries)
+    assert (done.message, done.outcome, done.attempt, inbox.acknowledged) == ("a", Outcome.DONE, 1, ["a"])
+    with pytest.raises(HeldError):
+        next(deliveries)
+    assert (inbox.acknowledged, scene.buried) == (["a"], [])
 
 
 def test_a_dead_letter_says_why_without_secrets() -> None:

@@ -1,5 +1,6 @@
 """The command `ingest`: follows the messages of a bus, and deploys the workflows that they name."""
 
+import json
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from zoo_runner.model.diagnosis import Diagnosis
 
 _NOT_ALL = 7
+MOST_REPORTED = 1000
+"""Of so many messages, the last ones, a report has the newest attempt."""
 
 
 def add_ingest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
@@ -34,6 +37,11 @@ def add_ingest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
     )
     @add_records_options
     @click.option(
+        "--report",
+        type=click.Path(path_type=Path),
+        help="Write what became of the last 1,000 messages to this file after each attempt, JSON.",
+    )
+    @click.option(
         "--probes",
         type=click.Path(path_type=Path, file_okay=False),
         help="Folder for the files `alive` and `ready`, by which a platform sees how this does.",
@@ -48,6 +56,7 @@ def add_ingest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         dead_letters: str | None,
         records: str | None,
         take_over: Path | None,
+        report: Path | None,
         probes: Path | None,
         form: str,
     ) -> None:
@@ -68,16 +77,17 @@ def add_ingest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
             return
         configuration = read(for_service=True)
         with opening_records(configuration, "ingest", records, take_over) as kept:
-            good = _ingest(configuration, messages, bus, once, kept, probes, form)
+            good = _ingest(configuration, messages, bus, once, kept, report, probes, form)
         sys.exit(0 if good else _NOT_ALL)
 
 
-def _ingest(
+def _ingest(  # noqa: PLR0913, PLR0917 the options of the command
     configuration: "Configuration",
     path: Path,
     bus: str,
     once: bool,
     kept: "Records",
+    file: Path | None,
     folder: Path | None,
     form: str,
 ) -> bool:
@@ -97,12 +107,39 @@ def _ingest(
     ingest, stop, probes = load_ingest(path, bus), Cancellation(), Probes(folder)
     files = WorkflowFiles(ingest.files, configuration.workspace.storage)
     unfinished: set[str] = set()
+    report = DeliveryReport(file)
     with closing(WarmResolver()) as resolver, cancelling_on_signals(stop), kept.locked():
         ingester = Ingester(ingest, configuration.settings, kept, resolver, files, probes.beat)
         for delivered in follow_messages(ingest, ingester, kept, stop, _notify, probes=probes, once=once):
             show(delivered)
+            report.add(delivered)
             (unfinished.discard if delivered.outcome is Outcome.DONE else unfinished.add)(delivered.message)
     return not (once and unfinished)
+
+
+class DeliveryReport:
+    """The newest attempt of each of the last messages, in a file."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._attempts: dict[str, dict[str, Any]] = {}
+        self._write()
+
+    def add(self, delivered: "Delivered") -> None:
+        """Add an attempt in the place of the former one of its message."""
+        if self._file is None:
+            return
+        self._attempts.pop(delivered.message, None)
+        self._attempts[delivered.message] = describe_delivery(delivered)
+        while len(self._attempts) > MOST_REPORTED:
+            del self._attempts[next(iter(self._attempts))]
+        self._write()
+
+    def _write(self) -> None:
+        from zoo_runner.files import write_atomically
+
+        if self._file:
+            write_atomically(self._file, json.dumps(list(self._attempts.values()), indent=2).encode())
 
 
 def _handle_dead_letters(path: Path, bus: str, action: str, form: str) -> None:
