@@ -78,6 +78,10 @@ EVERYTHING: Mapping[str, Any] = {
         "podAnnotations": {"example.org/team": "processing"},
     },
     "networkPolicy": {"ingressFrom": [{"namespaceSelector": {"matchLabels": {"name": "ingress"}}}]},
+    "metrics": {
+        "enabled": True,
+        "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
+    },
     "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
 }
 """Values that switch on all that the chart has."""

@@ -18,6 +18,7 @@ from zoo_runner.config.server import load_server_settings
 from zoo_runner.harvest.bus_settings import parse_ingest
 from zoo_runner.harvest.sources import parse_harvest
 
+MEASURED = ["harvester", "ingester", "worker"]
 PARTS = {"api", "worker", "harvester", "ingester", "postgresql", "backup", "system-test"}
 
 
@@ -223,10 +224,40 @@ def test_each_network_policy_selects_pods_that_there_are(objects: list[dict[str,
         peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in peers if "podSelector" in peer
     }
     assert named == {"api", "worker", "backup", "harvester", "ingester", "system-test"}
-    # nobody connects to a worker, and the database connects to nobody
-    spec = find(objects, "NetworkPolicy", "hub-zoo-runner-worker")["spec"]
+    # nobody connects to a worker that has no figures, and the database connects to nobody
+    silent = render({**EVERYTHING, "metrics": {"enabled": False}})
+    spec = find(silent, "NetworkPolicy", "hub-zoo-runner-worker")["spec"]
     assert (spec["policyTypes"], "ingress" in spec) == (["Ingress"], False)
     assert find(objects, "NetworkPolicy", "hub-zoo-runner-postgresql")["spec"]["policyTypes"] == ["Ingress", "Egress"]
+
+
+@pytest.mark.parametrize("part", MEASURED)
+def test_figures_are_at_a_port_that_only_who_is_named_reaches(objects: list[dict[str, Any]], part: str) -> None:
+    (container,) = dict(find_pods(objects))[part]["containers"]
+    assert "--metrics=0.0.0.0:9464" in container["args"]
+    assert {"name": "metrics", "containerPort": 9464} in container["ports"]
+    rules = find(objects, "NetworkPolicy", f"hub-zoo-runner-{part}")["spec"]["ingress"]
+    (rule,) = [one for one in rules if {"protocol": "TCP", "port": "metrics"} in one["ports"]]
+    assert rule["ports"] == [{"protocol": "TCP", "port": "metrics"}]
+    assert rule["from"] == EVERYTHING["metrics"]["from"]
+    monitor = find(objects, "PodMonitor", f"hub-zoo-runner-{part}")
+    assert monitor["spec"]["podMetricsEndpoints"] == [{"port": "metrics", "path": "/metrics", "interval": "30s"}]
+    labels = find(objects, "Deployment", f"hub-zoo-runner-{part}")["spec"]["template"]["metadata"]["labels"]
+    selected = monitor["spec"]["selector"]["matchLabels"]
+    assert selected.items() <= labels.items()
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+
+
+def test_without_being_asked_no_part_has_such_a_port() -> None:
+    made = render({**EVERYTHING, "metrics": {"enabled": False}})
+    assert [one["metadata"]["name"] for one in made if one["kind"] == "PodMonitor"] == []
+    pods = dict(find_pods(made))
+    for part in MEASURED:
+        (container,) = pods[part]["containers"]
+        assert not [word for word in container["args"] if word.startswith("--metrics")]
+        assert "metrics" not in [one["name"] for one in container.get("ports", [])]
+    # those of the api are at its own port, whoever reads the others
+    assert [one["metadata"]["name"] for one in made if one["kind"] == "ServiceMonitor"] == ["hub-zoo-runner-api"]
 
 
 def test_a_changed_setting_starts_the_pods_that_read_it_anew() -> None:
@@ -255,18 +286,14 @@ def test_a_changed_setting_starts_the_pods_that_read_it_anew() -> None:
         ({"ingester": {"replicas": 2}}, "replicas"),
         ({"ingester": {"existingSecret": {"token": "abc"}}}, "existingSecret"),
         ({"ingester": {"egress": [{"host": "bus.example.org"}]}}, "host"),
+        ({"metrics": {"enabled": True}}, "metrics.from"),
+        ({"metrics": {"from": [{"namespace": "monitoring"}]}}, "namespace"),
+        ({"metrics": {"port": 80}}, "port"),
     ],
     ids=[
-        "unknown",
-        "type",
-        "secret",
-        "number",
-        "engine",
-        "database",
-        "records",
-        "two-ingesters",
-        "secret-itself",
-        "egress",
+        *("unknown", "type", "secret", "number", "engine", "database", "records", "two-ingesters"),
+        *("secret-itself", "egress"),
+        *("figures-for-everyone", "peer", "low-port"),
     ],
 )
 def test_values_that_cannot_work_are_refused_with_their_place(values: Mapping[str, Any], place: str) -> None:

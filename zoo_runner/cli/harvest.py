@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo_runner.cli.metrics_option import METRICS
 from zoo_runner.cli.records_options import add_records_options, opening_records
 from zoo_runner.cli.show import print_json_line, print_message
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
     from zoo_runner.harvest.announcing import Publish
     from zoo_runner.harvest.harvester import Report
+    from zoo_runner.harvest.metrics import HarvestMetrics
     from zoo_runner.harvest.pushes import Pushes
     from zoo_runner.harvest.records import Records
     from zoo_runner.harvest.sources import Harvest
@@ -53,6 +55,7 @@ def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         type=click.Path(path_type=Path, file_okay=False),
         help="Folder for the file `alive`, by which a platform sees that this goes on.",
     )
+    @METRICS
     @click.option(
         "--format", "form", type=click.Choice(["text", "json"]), default="text", help="json: a line a source."
     )
@@ -67,6 +70,7 @@ def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         take_over: Path | None,
         report: Path | None,
         probes: Path | None,
+        metrics: tuple[str, int] | None,
         form: str,
     ) -> None:
         """Deploy the workflows of git repositories at an OGC API - Processes server, and keep them up to date.
@@ -85,10 +89,12 @@ def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         """
         if adopt and (every or listen):
             raise click.BadParameter("adopt once, then go on without it", param_hint="--adopt")
+        if metrics and not (every or listen):
+            raise click.BadParameter("it needs --every or --listen", param_hint="--metrics")
         choices = {"again": again, "adopt": adopt, "dry": dry_run}
         configuration = read(for_service=True)
         with opening_records(configuration, "harvest", records, take_over) as kept:
-            good = _harvest(configuration, sources, kept, report, probes, form, every, listen, choices)
+            good = _harvest(configuration, sources, kept, report, probes, form, every, listen, metrics, choices)
         sys.exit(0 if good else _NOT_ALL)
 
 
@@ -101,6 +107,7 @@ def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
     form: str,
     every: float | None,
     listen: str | None,
+    address: tuple[str, int] | None,
     choices: Mapping[str, bool],
 ) -> bool:
     from zoo_runner.config.extras import extra
@@ -124,22 +131,34 @@ def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
         harvest = load_harvest(path)
         reports: list[Report] = []
         pushes.set_harvest(harvest)
+        if metrics:
+            metrics.set_sources(harvest.sources)
         with _announcing(harvest) as publish:
             harvester = Harvester(harvest, settings, kept, resolver, storage, publish=publish, beat=beat, **choices)
+            begun = monotonic()
             for report in harvester.run(places):
                 reports.append(report)
+                if metrics:
+                    metrics.count_run(report, monotonic() - begun)
                 show(report)
                 # the next run does what is left
                 if stop.reason is not None:
                     break
+                begun = monotonic()
         if file:
             _write(file, reports)
         return all(report.succeeded for report in reports)
 
-    with closing(WarmResolver()) as resolver, cancelling_on_signals(stop), _listening(pushes, listen):
+    with (
+        closing(WarmResolver()) as resolver,
+        cancelling_on_signals(stop),
+        _listening(pushes, listen),
+        _measuring(address) as metrics,
+    ):
         good = run(frozenset())
         if every or listen:
-            good = _repeat(run, lambda seconds: pushes.wait(seconds, beat), every, good)
+            broken_off = metrics.count_broken_off if metrics else lambda: None
+            good = _repeat(run, lambda seconds: pushes.wait(seconds, beat), every, good, broken_off)
     return good
 
 
@@ -148,8 +167,12 @@ def _repeat(
     wait: "Callable[[float | None], frozenset[tuple[str, ...]] | None]",
     every: float | None,
     good: bool,
+    broken_off: Callable[[], None] = lambda: None,
 ) -> bool:
-    """Run in an interval and for pushes until it is stopped; return whether the last run succeeded, or the first."""
+    """Run in an interval and for pushes until it is stopped; return whether the last run succeeded, or the first.
+
+    `broken_off` is called for a run that raises `RunnerError`.
+    """
     from zoo_runner.model.errors import RunnerError
 
     failed, next_whole = False, monotonic() + (every or inf)
@@ -167,7 +190,24 @@ def _repeat(
         except RunnerError as error:
             # the file is being edited, or another process harvests: that ends nothing
             good, failed = False, True
+            broken_off()
             print_message(f"{error.diagnosis.cause} ({error.diagnosis.code})\n  {error.diagnosis.remedy}")
+
+
+@contextmanager
+def _measuring(address: tuple[str, int] | None) -> "Iterator[HarvestMetrics | None]":
+    """Serve figures at an address, and give what counts them; None without an address."""
+    if address is None:
+        yield None
+        return
+    from zoo_runner.config.extras import extra
+
+    with extra("prometheus_client"):
+        from zoo_runner.harvest.metrics import HarvestMetrics
+        from zoo_runner.metrics import serving_metrics
+    metrics = HarvestMetrics()
+    with serving_metrics(metrics.registry, address):
+        yield metrics
 
 
 @contextmanager

@@ -2,19 +2,20 @@
 
 import json
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo_runner.cli.metrics_option import METRICS
 from zoo_runner.cli.records_options import add_records_options, opening_records
 from zoo_runner.cli.show import print_json_line, print_message
 
 if TYPE_CHECKING:
     from zoo_runner.config.configuration import Configuration
-    from zoo_runner.harvest.delivery import Delivered
+    from zoo_runner.harvest.delivery import Delivered, Delivery
     from zoo_runner.harvest.records import Records
     from zoo_runner.model.diagnosis import Diagnosis
 
@@ -46,6 +47,7 @@ def add_ingest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         type=click.Path(path_type=Path, file_okay=False),
         help="Folder for the files `alive` and `ready`, by which a platform sees how this does.",
     )
+    @METRICS
     @click.option(
         "--format", "form", type=click.Choice(["text", "json"]), default="text", help="json: a line an attempt."
     )
@@ -58,6 +60,7 @@ def add_ingest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         take_over: Path | None,
         report: Path | None,
         probes: Path | None,
+        metrics: tuple[str, int] | None,
         form: str,
     ) -> None:
         """Deploy the workflows that messages of a data hub's bus (Apache Pulsar) name, until SIGTERM or Ctrl-C.
@@ -72,12 +75,14 @@ def add_ingest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         files: s3://catalogue-population
         keys: "git-harvester/{workspace}/"
         """
+        if metrics and (once or dead_letters):
+            raise click.BadParameter("it goes with neither --once nor --dead-letters", param_hint="--metrics")
         if dead_letters:
             _handle_dead_letters(messages, bus, dead_letters, form)
             return
         configuration = read(for_service=True)
         with opening_records(configuration, "ingest", records, take_over) as kept:
-            good = _ingest(configuration, messages, bus, once, kept, report, probes, form)
+            good = _ingest(configuration, messages, bus, once, kept, report, probes, metrics, form)
         sys.exit(0 if good else _NOT_ALL)
 
 
@@ -89,6 +94,7 @@ def _ingest(  # noqa: PLR0913, PLR0917 the options of the command
     kept: "Records",
     file: Path | None,
     folder: Path | None,
+    address: tuple[str, int] | None,
     form: str,
 ) -> bool:
     from zoo_runner.config.extras import extra
@@ -108,9 +114,15 @@ def _ingest(  # noqa: PLR0913, PLR0917 the options of the command
     files = WorkflowFiles(ingest.files, configuration.workspace.storage)
     unfinished: set[str] = set()
     report = DeliveryReport(file)
-    with closing(WarmResolver()) as resolver, cancelling_on_signals(stop), kept.locked():
+    with (
+        closing(WarmResolver()) as resolver,
+        cancelling_on_signals(stop),
+        kept.locked(),
+        _measuring(address, lambda: probes.is_connected) as (watch, count),
+    ):
         ingester = Ingester(ingest, configuration.settings, kept, resolver, files, probes.beat)
-        for delivered in follow_messages(ingest, ingester, kept, stop, _notify, probes=probes, once=once):
+        for delivered in follow_messages(ingest, ingester, kept, stop, _notify, probes=probes, once=once, watch=watch):
+            count(delivered)
             show(delivered)
             report.add(delivered)
             (unfinished.discard if delivered.outcome is Outcome.DONE else unfinished.add)(delivered.message)
@@ -140,6 +152,24 @@ class DeliveryReport:
 
         if self._file:
             write_atomically(self._file, json.dumps(list(self._attempts.values()), indent=2).encode())
+
+
+@contextmanager
+def _measuring(
+    address: tuple[str, int] | None, is_connected: Callable[[], bool]
+) -> "Iterator[tuple[Callable[[Delivery], None], Callable[[Delivered], None]]]":
+    """Serve figures at an address; give what is to be called for each subscription, and for each attempt."""
+    if address is None:
+        yield lambda _: None, lambda _: None
+        return
+    from zoo_runner.config.extras import extra
+
+    with extra("prometheus_client"):
+        from zoo_runner.harvest.metrics import IngestMetrics
+        from zoo_runner.metrics import serving_metrics
+    metrics = IngestMetrics(is_connected)
+    with serving_metrics(metrics.registry, address):
+        yield metrics.watch, metrics.count
 
 
 def _handle_dead_letters(path: Path, bus: str, action: str, form: str) -> None:

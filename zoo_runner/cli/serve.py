@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoo_runner.cli.metrics_option import METRICS, write_metrics_option
 from zoo_runner.cli.show import print_message, read_version
 from zoo_runner.engines.hidden import hide_process
 
@@ -61,8 +62,9 @@ def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
 
     @cli.command()
     @click.option("--stdin", "listens", is_flag=True, help="Stop when standard input ends, as under `serve`.")
+    @METRICS
     @_LOG_FORMAT
-    def worker(listens: bool, log_format: str | None) -> None:
+    def worker(listens: bool, metrics: tuple[str, int] | None, log_format: str | None) -> None:
         """Run the jobs of a server's database, until SIGTERM or Ctrl-C.
 
         A local job that runs then is finished first; jobs on a cluster go on, and another worker follows them.
@@ -75,11 +77,12 @@ def add_server(cli: click.Group, read_configuration: ReadConfiguration) -> None:
 
         environ = _read_environ(log_format)
         hide_process()
-        end = work(load_server_settings(environ), _check(read()), sys.stdin if listens else None, sys.stdout)
+        source = sys.stdin if listens else None
+        end = work(load_server_settings(environ), _check(read()), source, sys.stdout, metrics)
         if end is End.WORN:
             # the same process with a new program: whoever watches or feeds it notices nothing
-            program = [sys.executable, "-m", "zoo_runner", "worker", *(["--stdin"] if listens else [])]
-            os.execve(sys.executable, program, environ)
+            words = [*(["--stdin"] if listens else []), *write_metrics_option(metrics)]
+            os.execve(sys.executable, [sys.executable, "-m", "zoo_runner", "worker", *words], environ)
         if end is End.LEFT:
             # threads that still follow a job must not act for it any more: it may be another worker's by now
             os._exit(0)

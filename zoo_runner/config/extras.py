@@ -19,6 +19,7 @@ EXTRAS = {
     "hera": "argo",
     "kubernetes": "kubernetes",
     "opentelemetry": "otel",
+    "prometheus_client": "server",
     "psycopg": "server",
     "pulsar": "bus",
     "sqlalchemy": "server",

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from zoo_runner.model.cancellation import Cancellation, Reason
 from zoo_runner.store.protocol import Held, JobStore, Lease
@@ -19,6 +20,16 @@ BEAT_SECONDS = 5.0
 _PARTS_OF_A_BEAT = 4
 _PARTS_OF_A_LEASE = 3
 _LOGGER = logging.getLogger(__name__)
+
+
+class Look(str, Enum):
+    """What a look at a lease has found."""
+
+    __str__ = str.__str__
+
+    RENEWED = "renewed"
+    LOST = "lost"
+    UNANSWERED = "unanswered"
 
 
 @dataclass
@@ -33,6 +44,7 @@ class _Kept:
     renew_at: float = 0.0
     # of its record as it was last looked at
     version: int | None = None
+    is_lost: bool = False
 
     @property
     def next_look(self) -> float:
@@ -46,6 +58,8 @@ class Keeper:
         self, store: JobStore, beat_seconds: float = BEAT_SECONDS, lease_seconds: float = LEASE_SECONDS
     ) -> None:
         self._store, self.beat_seconds, self.lease_seconds = store, beat_seconds, lease_seconds
+        self.count: Callable[[Look, int], None] = lambda _, __: None
+        """Called with what looks at leases have found, and for how many; a lease is lost once."""
         self._changed = threading.Condition()
         self._kept: dict[str, _Kept] = {}
         self._thread: threading.Thread | None = None
@@ -126,6 +140,8 @@ class Keeper:
         for kept, held in self._find(old, lambda leases: self._store.renew_all(leases, self.lease_seconds)):
             kept.renew_at = now + self.lease_seconds / _PARTS_OF_A_LEASE
             self._look_at(kept, held)
+            if held is not None:
+                self.count(Look.RENEWED, 1)
 
     def _find(
         self, some: Sequence[_Kept], find: Callable[[Sequence[Lease]], Mapping[str, Held | None]]
@@ -140,6 +156,7 @@ class Keeper:
             except Exception:
                 # a store that does not answer now is asked again at the next beat; the lease lasts for several
                 _LOGGER.debug("leases could not be looked at", exc_info=True)
+                self.count(Look.UNANSWERED, len(of_owner))
                 continue
             yield from ((kept, found[kept.lease.job_id]) for kept in of_owner if kept.lease.job_id in found)
 
@@ -147,6 +164,9 @@ class Keeper:
         """Notice what became of a job; one that fails here does not take the others with it."""
         try:
             if held is None:
+                if not kept.is_lost:
+                    kept.is_lost = True
+                    self.count(Look.LOST, 1)
                 # `_Work.conclude` finds out for itself, whenever the job ends
                 kept.on_loss()
             elif held.version == kept.version:

@@ -144,6 +144,13 @@ class Delivery:
         self._waiting: list[tuple[float, int, str]] = []
         self._held: dict[str, Message] = {}
         self._outages, self._number = 0, 0
+        self._current: Message | None = None
+
+    @property
+    def unhandled(self) -> tuple[Message, ...]:
+        """The messages that it has received and that are not done; another thread may ask."""
+        current = self._current
+        return tuple({one.identity: one for one in (*self._held.values(), *([current] if current else []))}.values())
 
     def run(self, idle_seconds: float | None = None) -> Iterator[Delivered]:
         """Yield each attempt until the inbox is stopped; or, where no message comes so long, until none waits."""
@@ -151,7 +158,10 @@ class Delivery:
             message = self._take(idle_seconds)
             if message is None:
                 return
-            yield self._deliver(message)
+            self._current = message
+            delivered = self._deliver(message)
+            self._current = None
+            yield delivered
             if idle_seconds is not None and self._outages:
                 return
 

@@ -27,7 +27,7 @@ IDLE_SECONDS = 5.0
 """Where no message comes for so long, none waits at the bus."""
 
 
-def follow_messages(
+def follow_messages(  # noqa: PLR0913 what it needs, and what it tells
     ingest: Ingest,
     ingester: Ingester,
     kept: Counts,
@@ -36,12 +36,14 @@ def follow_messages(
     *,
     probes: Probes,
     once: bool = False,
+    watch: Callable[[Delivery], None] = lambda _: None,
 ) -> Iterator[Delivered]:
     """Yield each attempt of a message until it is stopped or, `once`, none is left.
 
     `kept` has how often messages were begun.
 
-    `notify` is called when the bus is away; `once` raises `BusUnreachableError` then. Raises `BusRefusedError`.
+    `notify` is called when the bus is away; `once` raises `BusUnreachableError` then. `watch` is called with what holds
+    the messages, after each time that it subscribes. Raises `BusRefusedError`.
     """
     attempts, failures = Attempts(kept), 0
     with closing(Bus(ingest.bus, probes)) as bus:
@@ -61,6 +63,7 @@ def follow_messages(
             try:
                 with bus.subscribed() as inbox, stop.calling(inbox.stop):
                     delivery = Delivery(inbox, handle, bury, attempts, ingest.bus.attempts)
+                    watch(delivery)
                     yield from delivery.run(IDLE_SECONDS if once else None)
                     return
             except BusUnreachableError as error:

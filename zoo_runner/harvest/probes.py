@@ -27,6 +27,11 @@ class Probes:
         self._is_connected = is_connected
         self.beat()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether messages are received."""
+        return self._is_connected()
+
     def leave(self) -> None:
         """Show that no messages are received until something else is watched."""
         self.watch(bool)

@@ -35,6 +35,7 @@ from zoo_runner.server.hidden_settings import hide_settings
 from zoo_runner.server.installation import build_quotas
 from zoo_runner.server.log_lines import about
 from zoo_runner.server.tracing import StageTimes, Tracing
+from zoo_runner.server.worker_metrics import LEFT, WorkerMetrics
 from zoo_runner.store.protocol import JobQueue, Share
 
 # before a job is tried again that could not be followed
@@ -98,9 +99,10 @@ class Worker:
         most_jobs: int,
         tracing: Tracing | None = None,
         away_seconds: float = _AWAY_SECONDS,
+        metrics: WorkerMetrics | None = None,
     ) -> None:
         self._context, self._jobs, self._settings = context, jobs, settings
-        self._tracing = tracing
+        self._tracing, self._metrics = tracing, metrics
         self._share = Share(most_per_workspace=settings.jobs_per_workspace, quota_of=build_quotas(settings))
         self._most_jobs = most_jobs
         self._running: dict[str, Cancellation] = {}
@@ -135,6 +137,22 @@ class Worker:
             return bool(self._running)
 
     @property
+    def jobs(self) -> int:
+        """How many jobs it works on."""
+        with self._changed:
+            return len(self._running)
+
+    @property
+    def most_jobs(self) -> int:
+        """How many it works on at most."""
+        return self._most_jobs
+
+    @property
+    def jobs_away(self) -> int:
+        """How many could not be followed, and are tried again later."""
+        return len(self._away.list_waiting())
+
+    @property
     def worn(self) -> bool:
         """Whether it has run so many jobs, or takes so much memory, that it is to be started anew.
 
@@ -147,12 +165,17 @@ class Worker:
     def _claim(self) -> Job | None:
         try:
             share = replace(self._share, without=self._away.list_waiting())
-            return self._jobs.claim(self._context.owner, self._settings.lease_seconds, share)
+            job = self._jobs.claim(self._context.owner, self._settings.lease_seconds, share)
         except EngineError as error:
+            if self._metrics:
+                self._metrics.count_failed_look()
             # the jobs that run go on without the database, and must not end with this process
             logger.warning("no job could be taken: %s", error)
             self._wait_for_database()
             return None
+        if self._metrics:
+            self._metrics.count_look(job)
+        return job
 
     def _wait_for_database(self) -> None:
         """Wait until the database answers again, and then until those who work had time to renew their leases."""
@@ -221,7 +244,11 @@ class Worker:
         def end(done: Future[Outcome]) -> None:
             try:
                 self._settle(job, done.exception())
-                _log_end(job, done, monotonic() - taken)
+                seconds = monotonic() - taken
+                _log_end(job, done, seconds)
+                if self._metrics:
+                    status = LEFT if done.exception() else done.result().status.value
+                    self._metrics.count_end(job, status, seconds)
                 self._trace(job, times)
                 # a server that was killed hears nothing any more
                 with contextlib.suppress(OSError, ValueError):

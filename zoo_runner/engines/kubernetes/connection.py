@@ -9,6 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from zoo_runner.engines.kubernetes.access import Access
 from zoo_runner.engines.kubernetes.background import Background
+from zoo_runner.engines.kubernetes.counts import NO_ANSWER, REQUESTS, find_verb
 from zoo_runner.engines.kubernetes.errors import ApiError, read_refusal
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_staging.curl import Curl, CurlError, Request, Transfer
@@ -48,7 +49,7 @@ class Connection:
         """Make a request and return the answer; `what` describes the request in an `ApiError`."""
         async with self._open(method, path, what, query or {}, body) as transfer:
             with _translating(what, self._access.url), self._leaving_silent():
-                status, _, _ = await transfer.read_head(self._read_seconds)
+                status, _ = await _read_head(transfer, find_verb(method, path, query or {}), self._read_seconds)
                 content = b"".join([chunk async for chunk in transfer.read(self._read_seconds)])
         if status >= 400:
             raise read_refusal(what, status, content)
@@ -64,7 +65,7 @@ class Connection:
         """
         async with self._open("GET", path, what, query, None) as transfer:
             with _translating(what, self._access.url):
-                status, _, _ = await transfer.read_head(silence_seconds)
+                status, _ = await _read_head(transfer, find_verb("GET", path, query), silence_seconds)
                 chunks = transfer.read(silence_seconds)
                 if status < 400:
                     async for lines in split_lines(chunks):
@@ -82,7 +83,7 @@ class Connection:
         """
         async with self._open("GET", path, what, {}, None, more) as transfer:
             with _translating(what, self._access.url):
-                status, _, headers = await transfer.read_head(silence_seconds)
+                status, headers = await _read_head(transfer, find_verb("GET", path, {}), silence_seconds)
                 chunks = transfer.read(silence_seconds)
                 if 300 <= status < 400:
                     return Head(status, headers)
@@ -157,6 +158,17 @@ class Connection:
             kind = "application/merge-patch+json"
         fields = {"Accept": "application/json", "Content-Type": kind, "Expect": "", **more, **login}
         return tuple(f"{name}: {value}" if value else f"{name}:" for name, value in fields.items())
+
+
+async def _read_head(transfer: Transfer, verb: str, seconds: float) -> tuple[int, Mapping[str, str]]:
+    """Return status and headers of an answer; the request is counted."""
+    try:
+        status, _, headers = await transfer.read_head(seconds)
+    except (CurlError, TimeoutError):
+        REQUESTS.add(verb, NO_ANSWER)
+        raise
+    REQUESTS.add(verb, status)
+    return status, headers
 
 
 @contextmanager

@@ -70,13 +70,25 @@ spec:
   podSelector:
     matchLabels: {{- include "zoo-runner.selector" . | nindent 6 }}
   policyTypes: {{ ternary "[Ingress, Egress]" "[Ingress]" (or .silent (not (empty .to))) }}
-  {{- if .port }}
+  {{- $metrics := and .metrics .root.Values.metrics.enabled }}
+  {{- if or .port $metrics }}
   ingress:
+    {{- if .port }}
     - ports:
         - {protocol: TCP, port: {{ .port }}}
       {{- with .from }}
       from: {{- toYaml . | nindent 8 }}
       {{- end }}
+    {{- end }}
+    {{- if $metrics }}
+    {{- /* an empty list would let everyone in */}}
+    {{- if not .root.Values.metrics.from }}
+    {{- fail "metrics.from is empty: name who may read the figures, as peers of a NetworkPolicy" }}
+    {{- end }}
+    - ports:
+        - {protocol: TCP, port: metrics}
+      from: {{- .root.Values.metrics.from | toYaml | nindent 8 }}
+    {{- end }}
   {{- end }}
   {{- with .to }}
   egress:
@@ -97,4 +109,23 @@ spec:
 - podSelector:
     matchLabels: {{- include "zoo-runner.selector" (dict "root" $root "part" .) | nindent 6 }}
 {{- end }}
+{{- end }}
+
+{{/* The parts that have figures at a port of their own. */}}
+{{- define "zoo-runner.measured" -}}
+- worker
+{{- if .Values.harvester.enabled }}
+- harvester
+{{- end }}
+{{- if .Values.ingester.enabled }}
+- ingester
+{{- end }}
+{{- end }}
+
+{{/* The word by which a command serves its figures, and the port of its container. */}}
+{{- define "zoo-runner.metricsWord" -}}
+--metrics=0.0.0.0:{{ .Values.metrics.port }}
+{{- end }}
+{{- define "zoo-runner.metricsPort" -}}
+{name: metrics, containerPort: {{ .Values.metrics.port }}}
 {{- end }}
