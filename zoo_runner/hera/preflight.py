@@ -58,7 +58,7 @@ class Preflight:
 
     def assert_nodes(self) -> str:
         """Check that a node is ready, if the account may see nodes."""
-        nodes = _read(lambda: self._cluster.find("Node"))
+        nodes = _read(lambda: self._cluster.find_nodes())
         if nodes is None:
             return UNKNOWN
         ready = [node for node in nodes if _find_condition(node, "Ready") == "True"]
@@ -185,7 +185,7 @@ class Preflight:
 
     def assert_sizes(self, workflow: Workflow) -> str:
         """Check that each pod of a workflow fits a node, if the account may see nodes."""
-        nodes = _read(lambda: self._cluster.find("Node"))
+        nodes = _read(lambda: self._cluster.find_nodes())
         if nodes is None:
             return UNKNOWN
         for pod in list_needs(workflow).pods:

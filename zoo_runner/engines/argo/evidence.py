@@ -71,7 +71,7 @@ def read_evidence(cluster: Cluster, argo: ArgoSettings, subject: Subject) -> Evi
     none: list[Manifest] = []
     around = Surroundings(
         reading.look("events", lambda: cluster.find("Event", subject.namespace), none),
-        reading.look("nodes", lambda: cluster.find("Node"), none),
+        reading.look("nodes", cluster.find_nodes, none),
         reading.look("volume claims", lambda: reading.read_claims(pods), {}),
         time.time(),
     )

@@ -67,7 +67,7 @@ def check_sizes(
     `beside_job`: the job's own pod keeps its place while steps run, as that of a job that runs does.
     """
     try:
-        nodes = cluster.find("Node")
+        nodes = cluster.find_nodes()
     except ApiError:
         return "this account may not list nodes"
     own = _build_sized(site, {"cpu": site.job_cpu, "memory": site.job_ram})
