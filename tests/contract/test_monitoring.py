@@ -132,6 +132,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory, package_cache: Path) -> Iter
         (folder / "sources.yml").write_text(json.dumps({"server": server.url, "sources": sources}))
         bus = {"url": f"pulsar://127.0.0.1:{find_free_port()}", "topic": "changes"}
         messages = {"server": server.url, "bus": bus, "files": str(folder), "keys": "{workspace}/"}
+        messages["workspaces"] = ["forest"]
         (folder / "messages.yml").write_text(json.dumps(messages))
         yield Parts(
             site,

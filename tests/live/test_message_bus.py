@@ -4,17 +4,20 @@ import json
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.gitserver import create_repository, serving_git
 from tests.harvesting import TOOL
 from tests.pulsar_bus import Broker, find_broker
 from tests.serving import Server, find_free_port, serving
 from tests.site import LONGEST_SECONDS, Site
+from tests.waiting import wait_for
 
 PREFIX = "git-harvester/forest"
 KILLED = -signal.SIGKILL
@@ -268,6 +271,37 @@ def test_a_message_waits_for_its_file_and_for_a_server_that_is_away(hub: Hub) ->
         process.send_signal(signal.SIGTERM)
         assert process.wait(LONGEST_SECONDS) == 0
     assert hub.broker.count_left() == 0
+
+
+def test_an_operator_sees_what_became_of_messages_and_how_old_the_oldest_is(hub: Hub) -> None:
+    hub.write(attempts=50)
+    hub.send(added=[hub.put("ndvi.cwl", TOOL.format(id="ndvi", doc="one"))])
+    hub.broker.send(b"no message")
+    port = find_free_port()
+
+    def read(name: str, **labels: str) -> float | None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=LONGEST_SECONDS) as answer:
+                families = list(text_string_to_metric_families(answer.read().decode()))
+        except OSError:
+            return None
+        samples = (one for family in families for one in family.samples if one.name == name)
+        return next((float(one.value) for one in samples if labels.items() <= one.labels.items()), None)
+
+    with hub.site.started("ingest", hub.file, "--metrics", str(port)) as process:
+        wait_for(lambda: read("zoo_runner_ingest_messages_total", outcome="dead") == 1.0)
+        wait_for(lambda: read("zoo_runner_ingest_messages_total", outcome="done") == 1.0)
+        assert read("zoo_runner_ingest_changes_total", kind="deploy", outcome="done") == 1.0
+        assert read("zoo_runner_ingest_connected") == 1.0
+        assert read("zoo_runner_ingest_oldest_seconds") == 0.0
+        hub.send(added=[f"{PREFIX}/late.cwl"])
+        wait_for(lambda: read("zoo_runner_ingest_unhandled") == 1.0)
+        assert (read("zoo_runner_ingest_oldest_seconds") or 0.0) > 0.0
+        hub.put("late.cwl", TOOL.format(id="late", doc="one"))
+        wait_for(lambda: read("zoo_runner_ingest_messages_total", outcome="done") == 2.0)
+        wait_for(lambda: read("zoo_runner_ingest_unhandled") == 0.0)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(LONGEST_SECONDS) == 0
 
 
 def test_a_broker_that_is_killed_and_comes_back_has_lost_nothing(hub: Hub) -> None:
