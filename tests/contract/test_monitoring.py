@@ -243,20 +243,22 @@ def test_a_worker_that_starts_anew_serves_its_figures_again(site: Site, tmp_path
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["worker", "--metrics=metrics.example.org"], "is not PORT or HOST:PORT"),
-        (["worker", "--metrics=70000"], "is not PORT or HOST:PORT"),
-        (["harvest", "sources.yml", "--metrics=9464"], "it needs --every or --listen"),
-        (["ingest", "messages.yml", "--once", "--metrics=9464"], "it goes with neither --once nor --dead-letters"),
+        (["worker", "--metrics=metrics.example.org"], ["'metrics.example.org'", "HOST:PORT"]),
+        (["worker", "--metrics=70000"], ["'70000'", "HOST:PORT"]),
+        (["harvest", "sources.yml", "--metrics=9464"], ["--metrics", "--every", "--listen"]),
+        (["ingest", "messages.yml", "--once", "--metrics=9464"], ["--metrics", "--once", "--dead-letters"]),
     ],
     ids=["host", "port", "harvest-once", "ingest-once"],
 )
-def test_an_address_that_makes_no_sense_is_refused(site: Site, words: list[str], said: str) -> None:
+def test_an_address_that_makes_no_sense_is_refused(site: Site, words: list[str], said: list[str]) -> None:
     done = site.command(*words)
-    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    assert done.returncode == 2
+    assert [one for one in said if one not in done.stderr] == [], done.stderr
 
 
 def test_a_port_that_is_taken_is_said_with_what_to_do(site: Site, parts: Parts) -> None:
     done = site.command("worker", f"--metrics={parts.worker.port}")
     assert done.returncode == 2
-    assert f"metrics cannot be served at 127.0.0.1:{parts.worker.port}: Address already in use" in done.stderr
+    assert f"127.0.0.1:{parts.worker.port}: Address already in use" in done.stderr
+    assert "settings.invalid" in done.stderr
     assert "--metrics" in done.stderr
