@@ -19,7 +19,13 @@ PROJECT = (ROOT / "pyproject.toml").read_text()
 PACKAGES = ("zoo_runner", "zoo_staging", "stagein", "stageout")
 OPTIONAL = {*EXTRAS, "rasterio"}
 # folders that an extra makes usable: within them its modules are imported freely, into them only where that is handled
-OF_AN_EXTRA = ("zoo_runner.store.sql", "zoo_runner.server", "zoo_runner.hera.lent", "zoo_runner.harvest")
+OF_AN_EXTRA = (
+    "zoo_runner.store.sql",
+    "zoo_runner.server",
+    "zoo_runner.hera.lent",
+    "zoo_runner.harvest",
+    "zoo_runner.metrics",
+)
 
 
 @pytest.fixture
