@@ -98,7 +98,7 @@ def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
         sys.exit(0 if good else _NOT_ALL)
 
 
-def _harvest(  # noqa: PLR0913, PLR0917 the options of the command
+def _harvest(  # noqa: PLR0913, PLR0915, PLR0917 the options of the command
     configuration: "Configuration",
     path: Path,
     kept: "Records",
