@@ -180,9 +180,12 @@ def run_one_of_each(parts: Parts) -> None:
     parts.server.deploy(ECHO)
     assert parts.server.wait(parts.server.execute("echo", {"message": "x"}))["status"] == "successful"
     wait_for(lambda: bool(parts.worker.read("zoo_runner_worker_job_seconds_count", status="successful")))
-    for repository, outcome in (("none", "failed"), ("repository", "done")):
+
+    def has_run(repository: str, outcome: str) -> bool:
         labels = {**parts.select(repository), "outcome": outcome}
-        wait_for(lambda labels=labels: bool(parts.harvester.read("zoo_runner_harvest_runs_total", **labels)))
+        return bool(parts.harvester.read("zoo_runner_harvest_runs_total", **labels))
+
+    wait_for(lambda: has_run("none", "failed") and has_run("repository", "done"))
 
 
 def test_a_worker_counts_its_jobs_by_engine_and_end(parts: Parts) -> None:

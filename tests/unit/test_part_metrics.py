@@ -33,7 +33,7 @@ from zoo_runner.model.errors import NotReachedError, SettingsError
 from zoo_runner.package.findings import Severity
 from zoo_runner.server.worker_metrics import WorkerMetrics
 from zoo_runner.store.memory import MemoryStore
-from zoo_runner.store.protocol import Held, Lease
+from zoo_runner.store.protocol import Held
 from zoo_staging.curl import CurlError
 
 PROBLEM = Diagnosis(Stage.EXECUTE, Level.PLATFORM, "away", "Wait.", code="harvest.refused")
@@ -173,7 +173,7 @@ def test_a_lease_is_counted_as_lost_once_and_without_an_answer_each_time() -> No
 
     store.find_held, store.renew_all = find_held, renew  # type: ignore[method-assign]
     keeper.count = lambda look, count: seen.append((look, count))
-    with keeper.keeping(cast(Lease, lease), Cancellation(), None):
+    with keeper.keeping(lease, Cancellation(), None):
         assert enough.wait(30)
     assert seen == [(Look.RENEWED, 1), (Look.UNANSWERED, 1), (Look.LOST, 1)]
 
