@@ -34,6 +34,8 @@ SMALL_BYTES = 1 << 20
 LARGE_BYTES = 64 << 20
 PART_BYTES = 32 << 20
 PARTS_AT_ONCE = 4
+# of so many files it is remembered which version they are
+MOST_VERSIONS = 10_000
 # what one call of pwritev(2) takes (IOV_MAX)
 _MOST_AT_ONCE = 1024
 # hidden names are unique to this process
@@ -54,6 +56,8 @@ class Downloader:
         self._folders: set[str] = set()
         self.renamed: dict[Path, Path] = {}
         """Where files are that got the name that a web server gave them, by their planned target."""
+        self.versions: dict[Path, str] = {}
+        """What their sources call the version of files, by where they are; of `MOST_VERSIONS` at most."""
 
     def close(self) -> None:
         """Stop the threads."""
@@ -106,6 +110,7 @@ class Downloader:
             suspicious = is_suspicious(content, transfer)
             if size is not None and size <= SMALL_BYTES:
                 await self._bring_small(content, partial, size, suspicious=suspicious)
+                self._note_version(transfer, content)
                 self._streams.note_small(waited_seconds, size)
                 return
             self._streams.note_large()
@@ -121,6 +126,11 @@ class Downloader:
         _verify(transfer, size, partial.size_bytes, digest_hex)
         self._progress.expect(transfer, partial.size_bytes)
         await self._workers.run(partial.finish)
+        self._note_version(transfer, content)
+
+    def _note_version(self, transfer: Transfer, content: Content) -> None:
+        if content.version and len(self.versions) < MOST_VERSIONS:
+            self.versions[self.renamed.get(transfer.target, transfer.target)] = content.version
 
     def _rename(self, partial: "PartialFile", content: Content) -> None:
         transfer = partial.transfer

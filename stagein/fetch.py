@@ -52,9 +52,16 @@ class Staged:
 
 
 async def fetch_references(
-    references: Sequence[Reference], folder: Path, options: StageInOptions, report: Report
+    references: Sequence[Reference],
+    folder: Path,
+    options: StageInOptions,
+    report: Report,
+    versions: dict[Path, str] | None = None,
 ) -> dict[Where, Path]:
-    """Download `references` into `folder`; return the local path of each. Raises `StagingError`."""
+    """Download `references` into `folder`; return the local path of each. Raises `StagingError`.
+
+    What sources call the version of files is added to `versions`.
+    """
     async with open_sources(options) as sources:
         fetcher = Fetcher(sources, folder, options)
         staged, errors = await run_pool(
@@ -65,6 +72,8 @@ async def fetch_references(
             raise merge_errors(errors)
         transfers = [transfer for one in staged for transfer in one.transfers]
         done = await transfer_all(transfers, sources, options, report)
+    if versions is not None:
+        versions |= done.versions
     for one in staged:
         below = frozenset(
             PurePosixPath(path.relative_to(one.path)) for path in done.missing if path.is_relative_to(one.path)

@@ -45,10 +45,14 @@ SIDE_FAILURES = frozenset(
 
 @dataclass(frozen=True)
 class Transferral:
-    """What is not as planned: the targets of side assets that are missing, and where files with another name are."""
+    """What is not as planned: the targets of side assets that are missing, and where files with another name are.
+
+    `versions` are what the sources call those of files, by where they are.
+    """
 
     missing: list[Path]
     renamed: dict[Path, Path]
+    versions: dict[Path, str] = field(default_factory=dict)
 
 
 async def transfer_all(
@@ -69,7 +73,7 @@ async def transfer_all(
         run = _Run(downloader, sources, progress, options)
         await run.download_all(groups)
     _warn_of_arrays(groups, run.absent)
-    return Transferral(run.missing, downloader.renamed)
+    return Transferral(run.missing, downloader.renamed, downloader.versions)
 
 
 def _warn_of_arrays(groups: Iterable[list[Transfer]], absent: set[Transfer]) -> None:
@@ -202,6 +206,8 @@ class _Run:
             await asyncio.to_thread(_duplicate, place, replace(other, target=target))
             if target != other.target:
                 self.downloader.renamed[other.target] = target
+            if version := self.downloader.versions.get(place):
+                self.downloader.versions[target] = version
 
     async def _recover(self, group: list[Transfer], error: StagingError) -> bool:
         """Whether the job can continue: the file may be missing, or is a folder, which is then downloaded."""

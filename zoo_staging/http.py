@@ -66,7 +66,8 @@ class Answer:
     the name that it gives the file (`Content-Disposition`). `validator`
     names this version of the file (RFC 9110, section 8.8) where the server can give parts of it. `pieces` are the
     bytes of a part as they arrived, for who can do without the copy that makes one chunk of them. `read_all` returns
-    all bytes at once, where their number is known: for small bodies. Use one of the three.
+    all bytes at once, where their number is known: for small bodies. Use one of the three. `version` is the entity tag
+    or the time of the last change, empty where the server sends neither: another one may be another file.
     """
 
     href: str
@@ -77,6 +78,7 @@ class Answer:
     file_name: str = ""
     pieces: AsyncIterator[list[bytes]] | None = None
     read_all: Callable[[], Awaitable[bytes]] | None = None
+    version: str = ""
 
 
 class HttpClient:
@@ -235,7 +237,8 @@ class HttpClient:
         file_name = read_disposition(headers.get("content-disposition", ""))
         body = decode(chunks, href) if coding else chunks
         whole = None if coding or size is None else partial(_read_all, transfer, patience, href)
-        return Answer(url, size, body, validator, media_type, file_name, pieces, whole)
+        version = headers.get("etag") or headers.get("last-modified", "")
+        return Answer(url, size, body, validator, media_type, file_name, pieces, whole, version)
 
     async def _skip(self, transfer: Transfer, href: str) -> None:
         """Read an unwanted answer, if it is short, so that its connection can be reused."""

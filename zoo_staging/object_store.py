@@ -190,11 +190,12 @@ class Signer:
 
 @dataclass(frozen=True)
 class S3Object:
-    """An object that is being read, in chunks of about 4 MiB."""
+    """An object that is being read, in chunks of about 4 MiB; `version` names what it is now, as well as is known."""
 
     size_bytes: int
     chunks: AsyncIterator[bytes]
     validator: str | None
+    version: str = ""
 
 
 async def read_object(
@@ -212,7 +213,9 @@ async def read_object(
         raise ChangedError(href)
     start, end = result.range
     chunks = _stream(result.stream(CHUNK_BYTES), href, read_timeout_seconds)
-    return S3Object(end - start, chunks, result.meta["e_tag"])
+    meta = result.meta
+    version = meta["version"] or meta["e_tag"] or str(meta["last_modified"])
+    return S3Object(end - start, chunks, meta["e_tag"], version)
 
 
 async def measure_object(bucket: Store, key: str, href: str, *, read_timeout_seconds: float) -> tuple[int, str | None]:

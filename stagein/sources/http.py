@@ -83,7 +83,8 @@ class _Opened:
         answer = await self._answers.__aenter__()
         size, chunks, validator = answer.size_bytes, answer.chunks, answer.validator
         media_type, name, pieces = answer.media_type, answer.file_name, answer.pieces
-        return Content(answer.href, size, chunks, validator, media_type, name, pieces, answer.read_all)
+        whole, version = answer.read_all, answer.version
+        return Content(answer.href, size, chunks, validator, media_type, name, pieces, whole, version)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

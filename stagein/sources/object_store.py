@@ -69,7 +69,7 @@ class S3Source:
                     read_timeout_seconds=self._options.read_timeout_seconds,
                     part=part,
                 )
-            yield Content(href, found.size_bytes, found.chunks, found.validator)
+            yield Content(href, found.size_bytes, found.chunks, found.validator, version=found.version)
 
     def _find_settings(self, bucket: str) -> S3Options:
         return self._options.buckets.get(bucket, self._options.s3)

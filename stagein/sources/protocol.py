@@ -17,7 +17,8 @@ class Content:
     """An open stream of bytes: their final address, and their size if known.
 
     `media_type` and `file_name` are what a web server says, the latter safe. `validator` names this version, if ranges
-    are served. A chunk is valid until the next one is requested. `pieces` are those of its chunks, where a source has
+    are served. `version` names it also where they are not, and may be as coarse as a time; empty where nothing does.
+    A chunk is valid until the next one is requested. `pieces` are those of its chunks, where a source has
     them, and `read_all` returns all bytes, of a small file whose size is known: use one of the three.
     """
 
@@ -29,6 +30,7 @@ class Content:
     file_name: str = ""
     pieces: AsyncIterator[Sequence[Chunk]] | None = None
     read_all: Callable[[], Awaitable[bytes]] | None = None
+    version: str = ""
 
 
 @dataclass(frozen=True)

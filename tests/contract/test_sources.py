@@ -251,6 +251,28 @@ def test_a_file_arrives_byte_for_byte(origin: Origin, tmp_path: Path, name: str,
     assert Path(staged["a"]["path"]).read_bytes() == data
 
 
+@pytest.mark.parametrize("size", [10, 2 << 20], ids=["small", "large"])
+def test_another_version_of_the_same_size_is_seen(origin: Origin, tmp_path: Path, size: int) -> None:
+    seen: list[dict[Path, str]] = []
+    href = ""
+    for number, content in enumerate((b"a", b"b", b"b")):
+        # what is put again as it was is not put at all
+        href = origin.put("a.bin", content * size) if number < 2 else href
+        known: dict[Path, str] = {}
+        # twice in the order: it is fetched once
+        order = {"a": file(href), "again": file(href)}
+        staged = stage_in(order, tmp_path / str(number), origin.options, versions=known)
+        paths = [Path(staged[name]["path"]) for name in order]
+        seen.append({Path(path.relative_to(tmp_path / str(number))): known[path] for path in paths if path in known})
+    if isinstance(origin, Folder):
+        # stays where it is: whoever reads it sees its time
+        assert seen == [{}, {}, {}]
+        return
+    assert [len(one) for one in seen] == [2, 2, 2]
+    first, second, third = (set(one.values()) for one in seen)
+    assert (len(first), first != second, second == third) == (1, True, True)
+
+
 def test_a_real_item_becomes_a_local_catalog_with_its_assets_verified(origin: Origin, tmp_path: Path) -> None:
     staged = stage_in({"scene": directory(put_landsat(origin))}, tmp_path / "in", origin.options)
     folder = Path(staged["scene"]["path"])

@@ -120,6 +120,18 @@ def test_inputs_that_were_staged_anew_are_the_same(place: Place) -> None:
     assert place.finds(place.identify())
 
 
+@pytest.mark.parametrize(("before", "after", "known"), [("v1", "v1", True), ("v1", "v2", False), ("", "v1", False)])
+def test_an_input_whose_source_has_another_version_of_the_same_size_is_another(
+    place: Place, before: str, after: str, known: bool
+) -> None:
+    for version in (before, after):
+        place.write("versions.json", json.dumps({str(place.input): f'"{version}"'} if version else {}))
+        place.begin()
+        if version == before and not (place.run / RECORDS).exists():
+            place.end(place.identify())
+    assert place.finds(place.identify()) == known
+
+
 def test_steps_that_change_their_inputs_or_are_not_to_be_reused_have_no_record(place: Place) -> None:
     changing: Mapping[str, Any] = {"InplaceUpdateRequirement": {"inplaceUpdate": True}}
     for requirement in (changing, {"WorkReuse": {"enableReuse": False}}):

@@ -3,7 +3,8 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo_runner.engines.protocol import Handle, JobSpec
@@ -38,10 +39,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Staged:
-    """What an engine runs: the job order and the packed document, both with local paths for what was fetched."""
+    """What an engine runs: the job order and the packed document, both with local paths for what was fetched.
+
+    `versions` is what the sources call the versions of fetched files, by path.
+    """
 
     order: Mapping[str, Any]
     document: Document
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 Execute = Callable[[Staged], dict[str, Any]]
@@ -130,9 +135,11 @@ def run_stage_in(job: JobSpec, storage: StorageProfile, report: Report, cancella
     with translated(StageInError), switching(cancellation) as switch:
         folder = job.paths.scratch / "inputs"
         sources = list_sources(job)
-        staged = stage_in(sources, folder, load_stage_in_options(storage), pace(report), cancellation=switch)
+        options, known = load_stage_in_options(storage), dict[Path, str]()
+        staged = stage_in(sources, folder, options, pace(report), cancellation=switch, versions=known)
     local = {pointer: staged.pop(pointer) for pointer in files}
-    return Staged(staged, place_files(job.package.document, local) if local else job.package.document)
+    document = place_files(job.package.document, local) if local else job.package.document
+    return Staged(staged, document, {str(path): version for path, version in known.items()})
 
 
 def list_sources(job: JobSpec) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from zoo_runner.engines.cwl_process.parameters import PACKAGE, build_launch_para
 from zoo_runner.engines.kubernetes.bundle import FILES_FOLDER
 from zoo_runner.engines.kubernetes.job_pod.broker import Broker
 from zoo_runner.engines.kubernetes.job_pod.channel import Channel, Offer
+from zoo_runner.engines.kubernetes.job_pod.request import VERSIONS
 from zoo_runner.engines.kubernetes.manifests import CHANNEL_FOLDER
 from zoo_runner.engines.pipeline import Staged
 from zoo_runner.engines.protocol import JobSpec
@@ -108,6 +109,7 @@ class Execution:
         """Run the CWL on what was staged and return its output object; raises why it failed."""
         if self._spec["is_staged"]:  # else it is being read
             write_json(Path(self._spec["package"]), staged.document)
+        write_json(Path(self._spec["scratch"]) / VERSIONS, dict(staged.versions))
         write_json(Path(self._spec["order"]), dict(staged.order))
         with cancellation.calling(self._stop):
             end = self._converse()

@@ -11,13 +11,14 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from zoo_runner.engines.cwl_process.links import list_paths
 from zoo_runner.engines.cwl_process.reuse import compute_key, describe_files
-from zoo_runner.engines.kubernetes.job_pod.request import OUT, OUTPUTS, RECORDS
+from zoo_runner.engines.kubernetes.job_pod.request import OUT, OUTPUTS, RECORDS, VERSIONS
 from zoo_runner.files import encode_json, read_unlinked, write_anew
 from zoo_runner.model.written import read_json, write_json
 from zoo_runner.package.yaml_values import keep_forms, restore_forms
@@ -49,6 +50,7 @@ class FinishedJobs:
     """The records of a run; threads may share it."""
 
     def __init__(self, run: Path) -> None:
+        self._run = run
         self._folder, self._out, self._outputs = run / RECORDS, run / OUT, run / OUTPUTS
         self._lock, self._counts = threading.Lock(), dict[str, int]()
         self._is_synced = True
@@ -89,7 +91,7 @@ class FinishedJobs:
     def find(self, job: StepJob) -> Known | None:
         """Find what is known of a job; None for one that has not ended, or whose inputs or files have changed."""
         record = self._read(self._folder / job.key)
-        if not record or record.get(_INPUTS) != _describe_inputs(job.order):
+        if not record or record.get(_INPUTS) != self._describe_inputs(job.order):
             return None
         if record.get(_FILES) != describe_files(record[_OUTPUTS]):
             return None
@@ -116,13 +118,29 @@ class FinishedJobs:
             record = {
                 _OUTPUTS: keep_forms(dict(outputs)),
                 _FOLDER: folder,
-                _INPUTS: _describe_inputs(job.order),
+                _INPUTS: self._describe_inputs(job.order),
                 _FILES: files,
             }
             partial = self._folder / f".{job.key}"
             # half a record, after a machine has stopped, is not read
             write_anew(partial, encode_json(record))
             partial.rename(self._folder / job.key)
+
+    def _describe_inputs(self, order: Mapping[str, Any]) -> list[list[Any]]:
+        """Describe the files of inputs by size, and those from outside by what their source calls the version.
+
+        They are staged anew by each pod, at another time.
+        """
+        return [[path, state[:2], self._versions.get(path, "")] for path, state in describe_files(order)]
+
+    @cached_property
+    def _versions(self) -> Mapping[str, str]:
+        """The versions of staged files; read when the first job begins, as the order is there by then."""
+        try:
+            known = read_json(read_unlinked(self._run / VERSIONS))
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}
 
     def _list_records(self) -> list[Path]:
         return [path for path in self._folder.glob("*") if not path.name.startswith(".")]
@@ -154,11 +172,6 @@ def _has_few_files(value: Any) -> bool:
             if count > MOST_FILES:
                 return False
     return count <= MOST_FILES
-
-
-def _describe_inputs(order: Mapping[str, Any]) -> list[list[Any]]:
-    """Describe the files of inputs by size: those from outside of the job are staged anew, at another time."""
-    return [[path, state[:2]] for path, state in describe_files(order)]
 
 
 def _sync(path: str) -> None:

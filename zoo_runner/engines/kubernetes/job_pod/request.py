@@ -71,6 +71,8 @@ OUT, OUTPUTS, RECORDS = "out", "outputs", "ended"
 
 The next pod finds them as they are; none has the name of the folder of the native engine (`cwl_process/reuse`).
 """
+VERSIONS = "versions.json"
+"""What the sources of staged files call their versions, by path: a file of a run."""
 
 
 def read_request(data: Mapping[str, Any]) -> StepRequest:
