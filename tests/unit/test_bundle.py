@@ -21,13 +21,14 @@ from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.model.diagnosis import Diagnosis, Level
 from zoo_runner.model.errors import EngineError, InputError, SettingsError, StageInError
 from zoo_runner.model.job import Outcome, Results
+from zoo_runner.model.remedies import Readers
 from zoo_runner.model.workspace import MOST_LOG_BYTES, StorageProfile
 from zoo_runner.model.written import read_number, write_json
 
 
 def build_job(folder: Path, order: dict[str, object]) -> JobSpec:
     paths = JobPaths("water", "1", folder / "temp", folder / "record", folder / "scratch")
-    return JobSpec(paths, build_package(), order, "s3://bucket/1", 60.0, log_bytes=1000)
+    return JobSpec(paths, build_package(), order, "s3://bucket/1", 60.0, log_bytes=1000, readers=Readers.API)
 
 
 def pack(folder: Path, order: dict[str, object], **variables: str) -> bytes:
@@ -58,15 +59,15 @@ def test_the_pod_gets_the_job_as_it_was(tmp_path: Path) -> None:
     assert job.package.document == before.package.document
     assert job.order == {"threshold": 0.5, "source": {"class": "File", "location": "https://example.org/a.tif"}}
     assert steps == {"retries": 2}
-    assert job.log_bytes == 1000
+    assert (job.log_bytes, job.readers) == (1000, Readers.API)
 
 
-def test_a_job_that_was_sent_without_a_limit_of_its_logs_has_the_default(tmp_path: Path) -> None:
+def test_a_job_that_was_sent_without_what_its_logs_are_like_has_the_defaults(tmp_path: Path) -> None:
     with tarfile.open(fileobj=BytesIO(pack(tmp_path, {}))) as archive:
         content = json.load(archive.extractfile("job.json") or BytesIO())
-    del content["log_bytes"]
+    del content["log_bytes"], content["readers"]
     job, _ = read_job(pack_content(content), tmp_path / "pod", tmp_path / "logs")
-    assert job.log_bytes == MOST_LOG_BYTES
+    assert (job.log_bytes, job.readers) == (MOST_LOG_BYTES, Readers.COMMANDS)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +104,7 @@ def test_what_is_sent_and_answered_is_that_of_this_version(tmp_path: Path) -> No
         "time_limit_seconds",
         "steps",
         "log_bytes",
+        "readers",
     ]
     assert list(sent) == job
     assert list(sent["package"]) == ["document", "entry", "types", "digest"]

@@ -258,6 +258,7 @@ def test_which_images_are_private_is_state_that_all_workspaces_share_and_the_cac
 
     def open_puller(name: str, *credentials: dict[str, Any]) -> Puller:
         found = find_configuration(server, configuration, name)
+        assert found.workspace.readers == "api"
         engine: Any = LocalEngine(replace(found, workspace=replace(found.workspace, pull_credentials=credentials)))
         puller: Puller = engine._build_puller(runtime)
         return puller

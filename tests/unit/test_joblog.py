@@ -23,6 +23,7 @@ from zoo_runner.model.events import (
     build_anew,
 )
 from zoo_runner.model.masking import Masker
+from zoo_runner.model.remedies import Readers
 from zoo_staging.progress import Transferred
 
 SECRET = "canary-of-the-log"
@@ -126,6 +127,21 @@ def test_a_failure_ends_the_story_with_cause_evidence_and_remedy(log: JobLog, pa
     wanted = ["FAILED at stage-out (platform level, runner.defect): no bucket", "  | line one", "WHAT TO DO: make it"]
     assert read_texts(paths.job_log) == [f"[job] {line}" for line in wanted]
     assert paths.stage_out_log.read_text().splitlines() == wanted
+
+
+@pytest.mark.parametrize(
+    ("readers", "wanted"),
+    [
+        (Readers.COMMANDS, "`zoo-runner retry j-1`"),
+        (Readers.API, "`POST /jobs/j-1/retry`"),
+        (Readers.ZOO, "the operator's `zoo-runner retry j-1`"),
+    ],
+    ids=str,
+)
+def test_what_to_do_is_written_for_who_reads_the_log(paths: JobPaths, readers: Readers, wanted: str) -> None:
+    remedy = "Start it again: `zoo-runner retry j-1`."
+    JobLog(paths, Masker(), readers=readers).write_failure(Diagnosis(Stage.EXECUTE, Level.PLATFORM, "lost", remedy))
+    assert read_texts(paths.job_log)[-1] == f"[job] WHAT TO DO: Start it again: {wanted}."
 
 
 def test_nothing_gets_into_a_file_unmasked(log: JobLog, paths: JobPaths) -> None:

@@ -93,6 +93,8 @@ def test_cause_and_remedy_come_first_and_the_log_last_also_when_the_cause_is_lon
     assert len(message) <= LONGEST_MESSAGE
     short = Diagnosis(Stage.EXECUTE, Level.USER, "it broke", "Fix it.")
     assert build_failure_message(short, "") == "it broke. What to do: Fix it. Code: runner.defect."
+    named = Diagnosis(Stage.EXECUTE, Level.USER, "it broke", "See `zoo-runner diagnose 7`.")
+    assert "See the operator's `zoo-runner diagnose 7`." in build_failure_message(named, "")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 import zoo_runner
 from zoo_runner.cli.main import cli
 from zoo_runner.model.diagnosis import Diagnosis, Level, Stage
+from zoo_runner.model.remedies import REQUESTS, Readers, fit_remedy
 from zoo_runner.server.problems import describe_problem
-from zoo_runner.server.remedies import REQUESTS, fit_remedy
 
 PACKAGE = Path(str(zoo_runner.__file__)).parent
 COMMANDS = [*cli.commands, "hera logs", "hera package"]
@@ -37,6 +37,12 @@ def test_a_command_becomes_the_request_that_does_the_same(remedy: str, fitting: 
     assert fit_remedy(remedy) == fitting
     diagnosis = Diagnosis(Stage.EXECUTE, Level.USER, "cause", remedy, code="job.lost")
     assert describe_problem(diagnosis, 400)["diagnosis"]["remedy"] == fitting
+
+
+def test_clients_of_zoo_have_the_requests_that_it_has() -> None:
+    remedy = "Read `zoo-runner logs j-1`, see `zoo-runner show j-1`."
+    assert fit_remedy(remedy, Readers.ZOO) == "Read the operator's `zoo-runner logs j-1`, see `GET /jobs/j-1`."
+    assert fit_remedy(remedy, Readers.COMMANDS) == remedy
 
 
 def test_requests_stand_for_commands_that_there_are() -> None:

@@ -15,6 +15,7 @@ from zoo_runner.model.masking import list_texts, split_secrets
 from zoo_runner.model.needs import Needs
 from zoo_runner.model.package import Package
 from zoo_runner.model.problems import ValuePath
+from zoo_runner.model.remedies import Readers
 from zoo_runner.model.workspace import MOST_LOG_BYTES
 from zoo_runner.package.extensions import find_secret_inputs
 
@@ -35,7 +36,7 @@ class JobSpec:
     `destination` is `s3://bucket/prefix` or a folder; `uid` distinguishes jobs of one id in several stores;
     `log_bytes` is how much of what a step prints is kept; `continues` is the handle of the failed job that this one
     continues: what has ended there and is the same is not run again; `place` leads to the inputs in the document that
-    the client sent, where that is known.
+    the client sent, where that is known. `readers` are those of its logs.
     """
 
     paths: JobPaths
@@ -47,6 +48,7 @@ class JobSpec:
     log_bytes: int = MOST_LOG_BYTES
     continues: Handle | None = None
     place: ValuePath = ()
+    readers: Readers = Readers.COMMANDS
 
     @property
     def id(self) -> str:

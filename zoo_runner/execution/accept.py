@@ -73,7 +73,7 @@ def draft_job(
     limits, uid = workspace.limits, new_uid()
     limit, log_bytes = limits.time_seconds, limits.log_bytes
     chosen = find_destination(destination(paths))
-    return JobSpec(paths, package, dict(order), chosen, limit, uid, log_bytes, continues, place)
+    return JobSpec(paths, package, dict(order), chosen, limit, uid, log_bytes, continues, place, workspace.readers)
 
 
 def accept(

@@ -121,7 +121,7 @@ class _Work:
         self._secrets = {**context.find_secrets(job), **self._secrets}
         masker = build_masker(self._workspace, self._secrets, self._find_declared(job))
         paths, most = build_paths(job, self._workspace), self._workspace.limits.log_bytes
-        log = self._stack.enter_context(JobLog(paths, masker, most))
+        log = self._stack.enter_context(JobLog(paths, masker, most, readers=self._workspace.readers))
         self._journal = Journal(context, job, log, report)
         # that of a job submitted here counts also where it cannot be stored
         self._handle = Handle(**job.handle) if job.handle else None
@@ -268,7 +268,17 @@ class _Work:
         order = {**job.inputs, **dict.fromkeys(missing, ""), **self._secrets}
         paths, most = self._journal.log.paths, self._workspace.limits.log_bytes
         continues = Handle(**job.continues) if job.continues else None
-        return JobSpec(paths, package, order, job.destination, job.time_limit_seconds, job.uid, most, continues)
+        return JobSpec(
+            paths,
+            package,
+            order,
+            job.destination,
+            job.time_limit_seconds,
+            job.uid,
+            most,
+            continues,
+            readers=self._workspace.readers,
+        )
 
     def _find_engine(self) -> Engine:
         return self._context.find_engine(self._journal.job.engine, self._workspace)

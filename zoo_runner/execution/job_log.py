@@ -34,6 +34,7 @@ from zoo_runner.model.events import (
 )
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.printable import has_odd_characters, make_one_line
+from zoo_runner.model.remedies import Readers, fit_remedy
 from zoo_runner.model.text_lines import TextLines, join_lines, measure_lines
 from zoo_runner.model.workspace import MOST_LOG_BYTES
 from zoo_staging.progress import Transferred
@@ -60,14 +61,19 @@ class JobLog:
     Nothing gets into a file unmasked. The job log is one file with two names, in `temp` and in the job's private
     folder: where `temp` is emptied by others while the job runs, it gets its name there again, and step logs are
     created anew. Of what a step prints, `most_bytes` are kept, of all steps together eight times as much,
-    and `late_bytes` of each further step; the number of lines that are not kept is logged. Raises `SettingsError`
-    where the logs' folder cannot be created.
+    and `late_bytes` of each further step; the number of lines that are not kept is logged. What to do is written for
+    its `readers`. Raises `SettingsError` where the logs' folder cannot be created.
     """
 
     def __init__(
-        self, paths: JobPaths, masker: Masker, most_bytes: int = MOST_LOG_BYTES, late_bytes: int = _LATE_BYTES
+        self,
+        paths: JobPaths,
+        masker: Masker,
+        most_bytes: int = MOST_LOG_BYTES,
+        late_bytes: int = _LATE_BYTES,
+        readers: Readers = Readers.COMMANDS,
     ) -> None:
-        self.paths, self.masker = paths, masker
+        self.paths, self.masker, self._readers = paths, masker, readers
         self._most_bytes, self._left_bytes = most_bytes, _FULL_STEPS * most_bytes
         self._late_bytes = late_bytes
         self._printed: dict[str, Printed] = {}
@@ -220,7 +226,7 @@ class JobLog:
         """Write why the job failed."""
         lines = [f"FAILED at {diagnosis.stage} ({diagnosis.level} level, {diagnosis.code}): {diagnosis.cause}"]
         lines += [f"  | {line}" for line in diagnosis.evidence]
-        lines += [f"WHAT TO DO: {diagnosis.remedy}"]
+        lines += [f"WHAT TO DO: {fit_remedy(diagnosis.remedy, self._readers)}"]
         with self._lock:
             for line in "\n".join(lines).splitlines():
                 self._write_line("job", line)

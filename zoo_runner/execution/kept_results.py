@@ -42,7 +42,9 @@ def publish_kept(
         job = _take(context.store, job_id, destination)
         workspace = build_workspace(job, context.find_workspace_of(job))
         with ExitStack() as stack:
-            log = stack.enter_context(JobLog(build_paths(job, workspace), build_masker(workspace, {})))
+            log = stack.enter_context(
+                JobLog(build_paths(job, workspace), build_masker(workspace, {}), readers=workspace.readers)
+            )
             stack.enter_context(context.keeper.keeping(lease, cancellation, None))
             return _publish(context, job, workspace, log, _guard(log, report), cancellation)
     finally:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from zoo_runner.model.remedies import Readers
+
 
 @dataclass(frozen=True)
 class Folders:
@@ -85,7 +87,8 @@ class Workspace:
     masked in logs, records and messages of its jobs. `keeps_results`: those that cannot be stored wait on this machine
     for `zoo-runner publish`, which finds jobs in a state folder only. `storage_of` is the workspace whose inputs and
     outputs its jobs have, None: its own (see `lend_storage`), and `lent_secrets` those of that one. `pull_credentials`
-    are Docker configurations for registries, beside those of the installation.
+    are Docker configurations for registries, beside those of the installation. `readers` are those of the logs of its
+    jobs.
     """
 
     name: str
@@ -99,6 +102,7 @@ class Workspace:
     lent_secrets: tuple[str, ...] | None = field(default=None, repr=False)
     quota: Quota = field(default_factory=Quota)
     pull_credentials: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    readers: Readers = Readers.COMMANDS
 
     @property
     def input_secrets(self) -> tuple[str, ...]:

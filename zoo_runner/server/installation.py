@@ -16,6 +16,7 @@ from zoo_runner.execution.context import Context
 from zoo_runner.execution.keeper import Keeper
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.ids import file_name
+from zoo_runner.model.remedies import Readers
 from zoo_runner.model.workspace import Folders, Quota, Workspace, lend_storage
 from zoo_runner.server.step_tokens import StepTokens
 from zoo_runner.server.vault import open_vault
@@ -63,6 +64,7 @@ def find_configuration(
         own, part = workspace.folders, file_name(name)
         folders = Folders(own.temp / part, own.state / f"ws-{part}", own.scratch / f"ws-{part}", own.state)
         workspace = replace(workspace, name=name, namespace=None, folders=folders)
+    workspace = replace(workspace, readers=Readers.API)
     workspace = apply_secrets(apply_profile(workspace, find_profile(settings, name)), read_secrets(name))
     storage, folder = workspace.storage, find_folder(build_destination(settings, workspace, UPLOADS))
     if folder and storage.allowed_roots is not None:

@@ -14,6 +14,7 @@ from zoo_runner.model.errors import InvalidPackageError, NotReachedError, Proces
 from zoo_runner.model.job import Job
 from zoo_runner.model.package import Package
 from zoo_runner.model.problems import format_pointer
+from zoo_runner.model.remedies import fit_remedy
 from zoo_runner.model.workspace import StorageProfile
 from zoo_runner.package.findings import Finding, Severity
 from zoo_runner.package.sent_documents import name_document
@@ -23,7 +24,6 @@ from zoo_runner.server.deploying import Deployment, locate_findings
 from zoo_runner.server.documents import Preflight, PreflightProblem
 from zoo_runner.server.jobs import Placement, place_execution, place_job, prepare_execution
 from zoo_runner.server.processes import ensure_mutable, prepare_process
-from zoo_runner.server.remedies import fit_remedy
 from zoo_runner.store.errors import build_process_exists
 from zoo_staging.errors import StagingError
 

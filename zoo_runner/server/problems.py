@@ -6,9 +6,9 @@ from zoo_runner.model.codes import CODES
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import RunnerError
 from zoo_runner.model.job import Job
+from zoo_runner.model.remedies import fit_remedy
 from zoo_runner.server.access.tokens import REFUSALS
 from zoo_runner.server.documents import DiagnosisInfo, Problem
-from zoo_runner.server.remedies import fit_remedy
 
 PART_1 = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0"
 PART_2 = "http://www.opengis.net/def/exceptions/ogcapi-processes-2/1.0"

@@ -17,6 +17,7 @@ from zoo_runner.config.settings import ResultsForm
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.job import Results
+from zoo_runner.model.remedies import Readers, fit_remedy
 
 Entry = dict[str, Any]
 
@@ -47,7 +48,7 @@ def _decode(encoded: str) -> str:
 def build_failure_message(diagnosis: Diagnosis, log_url: str) -> str:
     """Cause and remedy first, then the code and where the log is."""
     where = f" Code: {diagnosis.code}." + (f" Log: {build_message(log_url)}" if log_url else "")
-    text = build_message(f"{diagnosis.cause.rstrip('.')}. What to do: {diagnosis.remedy}")
+    text = build_message(f"{diagnosis.cause.rstrip('.')}. What to do: {fit_remedy(diagnosis.remedy, Readers.ZOO)}")
     return f"{text[: LONGEST_MESSAGE - len(where)]}{where}"
 
 

@@ -33,6 +33,7 @@ from zoo_runner.model.job import Job, Outcome, Results
 from zoo_runner.model.masking import Masker
 from zoo_runner.model.outcomes import DEFECT, build_defect, catch_outcome
 from zoo_runner.model.package import Package
+from zoo_runner.model.remedies import Readers
 from zoo_runner.model.workspace import Workspace
 from zoo_runner.package.extensions import find_secret_inputs
 from zoo_runner.package.prepare import prepare_package
@@ -151,15 +152,16 @@ class _Call:
         self._job = self._build_fallback()
 
     def _use(self, configuration: Configuration) -> None:
-        self._settings, self._workspace = configuration.settings, configuration.workspace
+        self._settings = configuration.settings
+        self._workspace = replace(configuration.workspace, readers=Readers.ZOO)
         self._masker = Masker(configuration.workspace.secrets)
-        self._log = JobLog(self._paths, self._masker, self._workspace.limits.log_bytes)
+        self._log = JobLog(self._paths, self._masker, self._workspace.limits.log_bytes, readers=self._workspace.readers)
 
     def _hide_inputs(self, package: Package) -> None:
         """Mask the values of secret inputs from here on, before anything reads them."""
         given = {name: self._inputs.get(name, {}).get("value") for name in find_secret_inputs(package)}
         self._masker = build_masker(self._workspace, given, given)
-        self._log = JobLog(self._paths, self._masker, self._workspace.limits.log_bytes)
+        self._log = JobLog(self._paths, self._masker, self._workspace.limits.log_bytes, readers=self._workspace.readers)
 
     def take_line(self, text: str) -> None:
         """Add a line that was printed to the job log."""

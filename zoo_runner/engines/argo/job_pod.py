@@ -145,7 +145,7 @@ def run_node(
     job, steps = read_job(bundle, volume.folder, volume.logs)
     emit.masker = Masker([*settings.secrets, *job.secrets])
     with (
-        JobLog(job.paths, emit.masker, job.log_bytes) as log,
+        JobLog(job.paths, emit.masker, job.log_bytes, readers=job.readers) as log,
         volume.attempts.limited(job.time_limit_seconds, cancellation) as limited,
     ):
 

@@ -45,7 +45,7 @@ def run_pod(settings: PodSettings, emit: PodOutput, cancellation: Cancellation) 
     attempts = Attempts(volume)
     # the inputs that the package declares secret are known now
     emit.masker = Masker([*settings.secrets, *job.secrets])
-    with JobLog(job.paths, emit.masker, job.log_bytes) as log:
+    with JobLog(job.paths, emit.masker, job.log_bytes, readers=job.readers) as log:
 
         def report(event: Event) -> None:
             log(event)

@@ -18,6 +18,7 @@ from zoo_runner.inputs.package_files import place_files
 from zoo_runner.model.errors import InputError, StageInError
 from zoo_runner.model.events import Report
 from zoo_runner.model.package import Document, Package
+from zoo_runner.model.remedies import Readers
 from zoo_runner.model.workspace import MOST_LOG_BYTES, StorageProfile
 from zoo_runner.model.written import read_json, write_json
 from zoo_staging.errors import StagingError
@@ -58,6 +59,7 @@ def pack_bundle(job: JobSpec, steps: Mapping[str, Any], files: Mapping[str, Path
         "time_limit_seconds": job.time_limit_seconds,
         "steps": dict(steps),
         "log_bytes": job.log_bytes,
+        "readers": job.readers.value,
     }
     packed = io.BytesIO()
     # without the time: a second submission builds the same bundle, parts of which may exist already
@@ -109,8 +111,9 @@ def read_job(bundle: bytes, work_folder: Path, log_folder: Path) -> tuple[JobSpe
         content["order"],
         content["destination"],
         content["time_limit_seconds"],
-        # a runner of before this member sends none
+        # a runner of before these members sends none
         log_bytes=content.get("log_bytes", MOST_LOG_BYTES),
+        readers=Readers(content.get("readers", Readers.COMMANDS)),
     )
     return job, content["steps"]
 

@@ -9,6 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from zoo_runner.model.diagnosis import Level
 from zoo_runner.model.errors import InputError
+from zoo_runner.model.remedies import fit_remedy
 from zoo_runner.server import jobs, preflight, processes
 from zoo_runner.server.answers import lead_to_job
 from zoo_runner.server.api import Api, Call
@@ -20,7 +21,6 @@ from zoo_runner.server.pages.form_values import add_item, remove_item
 from zoo_runner.server.pages.job_file_call import add_job_file
 from zoo_runner.server.pages.process_form import read_form
 from zoo_runner.server.pages.process_page import ProcessPage, build_pasted_page, build_refused_page
-from zoo_runner.server.remedies import fit_remedy
 
 Examine = Callable[[Api, Call, str, Mapping[str, Any]], Preflight]
 """Finds what would fail, for a process and an execute request."""
