@@ -56,7 +56,7 @@ def list_errors(report: dict[str, Any]) -> list[dict[str, Any]]:
 def test_each_branch_that_matches_is_harvested_and_one_that_is_gone_is_undeployed(field: Field) -> None:
     push(field, "main", a="one")
     push(field, "release/1", b="one")
-    push(field, "release/1/fix", c="one")
+    push(field, "release/old/1", c="one")
     push(field, "other", d="one")
     planned = {"main": [("deploy", "a")], "release/1": [("deploy", "b")]}
     assert (changes(field, dry=True), field.list_processes()) == (planned, [])
@@ -132,7 +132,7 @@ def test_more_branches_than_a_source_may_have_change_nothing(field: Field) -> No
 
 
 def test_a_branch_of_which_a_run_was_killed_is_not_forgotten(field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
-    push(field, "main", a="one")
+    push(field, "release/9", a="one")
 
     class KilledError(BaseException):
         pass
@@ -147,8 +147,8 @@ def test_a_branch_of_which_a_run_was_killed_is_not_forgotten(field: Field, monke
             harvest(field)
     assert field.list_processes() == ["a"]
     push(field, "release/1", b="one")
-    delete(field, "main")
-    assert changes(field) == {"main": [("undeploy", "a")], "release/1": [("deploy", "b")]}
+    delete(field, "release/9")
+    assert changes(field) == {"release/9": [("undeploy", "a")], "release/1": [("deploy", "b")]}
 
 
 def test_the_command_shows_the_branches(field: Field) -> None:
