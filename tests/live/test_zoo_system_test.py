@@ -17,7 +17,7 @@ def test_a_kernel_passes_what_it_can_do_and_what_it_cannot_is_not_applicable(
     user: User, other: User, tmp_path: Path
 ) -> None:
     url, report = user.api.replace(user.name, "{workspace}"), tmp_path / "report.xml"
-    names = ("--workspace", user.name, "--other-workspace", other.name)
+    names = ("--workspace", user.name, "--other-workspace", other.name, "--longest", "900")
     site = Site(tmp_path, tmp_path / "cache")
     done = site.command("system-test", url, *names, "--junit", report, timeout=SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
