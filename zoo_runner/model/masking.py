@@ -306,7 +306,10 @@ class Masker:
         for begin in range(0, len(lines), _LINES_TOGETHER):
             some = lines[begin : begin + _LINES_TOGETHER]
             text = "\n".join(some)
-            yield from some if self.mask(text) == text else map(self.mask, some)
+            if self.mask(text) == text:
+                yield from some
+            else:
+                yield from map(self.mask, some)
 
     @cached_property
     def _mixed(self) -> "re.Pattern[str] | None":
