@@ -68,7 +68,7 @@ class Field:
     def undeploy(self, process: str, name: str) -> None:
         del self.processes[process]
 
-    def run(self, **choices: bool) -> dict[str, Report]:
+    def run(self, **choices: Any) -> dict[str, Report]:
         def resolve(*_: Any) -> Any:
             raise AssertionError
 
