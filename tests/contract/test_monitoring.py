@@ -120,6 +120,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory, package_cache: Path) -> Iter
     site = Site(folder, package_cache).having(ZOO_RUNNER_WORKERS="0")
     with ExitStack() as stack:
         server = stack.enter_context(serving(site.environ, folder))
+        server.deploy(ECHO)
         repository = create_repository(folder)
         repository.push({"echo.cwl": TOOL.format(id="harvested", doc="said")})
         git = stack.enter_context(serving_git(folder / "served"))
@@ -177,7 +178,6 @@ def test_each_part_has_figures_of_its_process(parts: Parts) -> None:
 
 def run_one_of_each(parts: Parts) -> None:
     """Have a job and a harvest counted."""
-    parts.server.deploy(ECHO)
     assert parts.server.wait(parts.server.execute("echo", {"message": "x"}))["status"] == "successful"
     wait_for(lambda: bool(parts.worker.read("zoo_runner_worker_job_seconds_count", status="successful")))
 
