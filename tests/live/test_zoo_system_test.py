@@ -36,6 +36,6 @@ def test_a_kernel_passes_what_it_can_do_and_what_it_cannot_is_not_applicable(
     # the file itself was read through the catalog of the results
     assert said["results"].endswith("/said.txt")
     assert "Code: step.exit-code" in said["failure"]
-    assert said["landing"].endswith("of a ZOO kernel")
+    assert "ZOO" in said["landing"]
     listed = {one["id"] for one in ask("GET", f"{user.api}/processes").json["processes"]}
     assert not {one for one in listed if one.startswith("system-test-")}

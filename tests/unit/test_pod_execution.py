@@ -39,7 +39,7 @@ class Pod:
 
     def run(self, peer: Peer, cancellation: Cancellation | None = None) -> dict[str, Any]:
         """Evaluate, with the peer in a thread."""
-        spec = {"order": str(self.folder / "order.json"), "is_staged": False}
+        spec = {"order": str(self.folder / "order.json"), "scratch": str(self.folder), "is_staged": False}
         broker = Broker(self._run_step, Room(4, 1024), self.folder / "volume")
         execution = Execution(spec, broker, Observer(self.events.append), lambda _: self.explained, self.folder)
         thread = threading.Thread(target=self._join, args=(peer, spec))

@@ -72,7 +72,7 @@ OUT, OUTPUTS, RECORDS = "out", "outputs", "ended"
 The next pod finds them as they are; none has the name of the folder of the native engine (`cwl_process/reuse`).
 """
 VERSIONS = "versions.json"
-"""What the sources of staged files call their versions, by path: a file of a run."""
+"""A file in the folder of a run: by path, what the sources of staged files call their versions."""
 
 
 def read_request(data: Mapping[str, Any]) -> StepRequest:
