@@ -431,14 +431,17 @@ def test_probes_see_each_step_and_whether_messages_are_received(tmp_path: Path) 
     (folder / "ready").touch()
     probes = Probes(folder)
     assert [one.name for one in folder.iterdir()] == ["alive"]
-    probes.watch(lambda: connected[0])
-    assert (folder / "ready").exists()
-    connected[0] = False
-    os.utime(folder / "alive", (0, 0))
-    probes.beat()
-    assert (not (folder / "ready").exists(), (folder / "alive").stat().st_mtime > 0) == (True, True)
-    connected[0] = True
-    probes.beat()
-    assert (folder / "ready").exists()
-    probes.leave()
+    with probes.watching(lambda: connected[0]):
+        assert (folder / "ready").exists()
+        connected[0] = False
+        os.utime(folder / "alive", (0, 0))
+        probes.beat()
+        assert (not (folder / "ready").exists(), (folder / "alive").stat().st_mtime > 0) == (True, True)
+        connected[0] = True
+        probes.beat()
+        assert (folder / "ready").exists()
+        # a dead letter is sent meanwhile
+        with probes.watching(lambda: False):
+            assert not (folder / "ready").exists()
+        assert (folder / "ready").exists()
     assert not (folder / "ready").exists()

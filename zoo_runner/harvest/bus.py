@@ -83,12 +83,14 @@ class Bus:
                 receiver_queue_size=_WAITING,
             )
         subscription = Subscription(consumer, self._probes.beat)
-        self._probes.watch(consumer.is_connected)
         try:
-            with self._translating(f"the subscription {settings.subscription} of {topic}"):
+            with (
+                # that of the dead letters lies within that of the messages, which goes on
+                self._probes.watching(consumer.is_connected),
+                self._translating(f"the subscription {settings.subscription} of {topic}"),
+            ):
                 yield subscription
         finally:
-            self._probes.leave()
             subscription.close()
 
     def close(self) -> None:

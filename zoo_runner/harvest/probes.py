@@ -1,7 +1,7 @@
 """Files by which a platform sees whether a command that follows messages goes on, and is connected."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 BEAT_SECONDS = 5.0
@@ -22,8 +22,17 @@ class Probes:
             folder.mkdir(parents=True, exist_ok=True)
         self.beat()
 
-    def watch(self, is_connected: Callable[[], bool]) -> None:
-        """Ask this from now on whether messages are received."""
+    @contextmanager
+    def watching(self, is_connected: Callable[[], bool]) -> Iterator[None]:
+        """Ask this while the block runs whether messages are received; then again what was asked before."""
+        former = self._is_connected
+        self._watch(is_connected)
+        try:
+            yield
+        finally:
+            self._watch(former)
+
+    def _watch(self, is_connected: Callable[[], bool]) -> None:
         self._is_connected = is_connected
         self.beat()
 
@@ -31,10 +40,6 @@ class Probes:
     def is_connected(self) -> bool:
         """Whether messages are received."""
         return self._is_connected()
-
-    def leave(self) -> None:
-        """Show that no messages are received until something else is watched."""
-        self.watch(bool)
 
     def beat(self) -> None:
         """Show that there was a step, and what is so now."""
