@@ -101,7 +101,7 @@ def test_workflows_are_deployed_replaced_and_undeployed_as_their_repository_chan
     listed = set(zoo.list_processes())
     assert "harvested-third" in listed
     assert not {"harvested-greet", "harvested-single"} & listed
-    push({"flows/greet.cwl": None})
+    push({"flows/greet.cwl": None, "lib/tool.cwl": None})
     assert list_changes(zoo.harvest()) == [("undeploy", "harvested-third")]
     assert "harvested-third" not in zoo.list_processes()
 

@@ -17,7 +17,7 @@ from zoo_runner.harvest.branches import order_branches
 from zoo_runner.harvest.commit_status import build_status
 from zoo_runner.harvest.git import Tree, build_ssh_command
 from zoo_runner.harvest.hooks import find_pushed, is_genuine
-from zoo_runner.harvest.packed import rename_process
+from zoo_runner.harvest.packed import rename_process, shorten_ids
 from zoo_runner.harvest.patterns import build_matcher
 from zoo_runner.harvest.planning import MOST_ATTEMPTS, Change, Deployed, Kind, list_left, plan_changes
 from zoo_runner.harvest.pushes import Pushes
@@ -218,6 +218,22 @@ def test_a_process_is_renamed_where_it_is_named_and_nowhere_else() -> None:
     assert (step["run"], step["out"], step["scatter"]) == ("#tool", ["#water/s/y"], "#water/s/x")
     assert step["in"][0] == {"id": "#water/s/x", "source": "#water/x", "valueFrom": "#main/x"}
     assert (renamed[1]["arguments"], renamed[2]["id"]) == (["#main"], "#mainly")
+
+
+def test_ids_of_a_packed_document_are_relative_to_what_they_stand_in() -> None:
+    step = {"id": "#main/s", "run": "#tool.cwl", "in": [{"id": "#main/s/x", "source": "#main/x"}], "out": ["#main/s/y"]}
+    flow = {"id": "#main", "inputs": [{"id": "#main/x", "default": {"id": "#main/x"}}], "steps": [step]}
+    # an author's document with an id of its own, and an id that stands elsewhere
+    tool = {"id": "#tool.cwl", "inputs": [{"id": "#tool.cwl/tool/x"}], "hints": [{"id": "https://example.org/#a"}]}
+    shortened = shorten_ids({"$graph": [flow, tool]})["$graph"]
+    assert shortened == [
+        {
+            "id": "main",
+            "inputs": [{"id": "x", "default": {"id": "#main/x"}}],
+            "steps": [{"id": "s", "run": "#tool.cwl", "in": [{"id": "x", "source": "#main/x"}], "out": ["#main/s/y"]}],
+        },
+        {"id": "tool.cwl", "inputs": [{"id": "tool/x"}], "hints": [{"id": "https://example.org/#a"}]},
+    ]
 
 
 @pytest.mark.parametrize(

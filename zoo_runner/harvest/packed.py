@@ -15,7 +15,8 @@ def encode_workflow(workflow: Workflow) -> bytes:
     if workflow.text:
         return workflow.text.encode()
     package = workflow.package
-    return encode_json(rename_process(package.document, package.entry.lstrip("#"), package.workflow_id))
+    named = rename_process(package.document, package.entry.lstrip("#"), package.workflow_id)
+    return encode_json(shorten_ids(named))
 
 
 def rename_process(document: Mapping[str, Any], old: str, new: str) -> dict[str, Any]:
@@ -41,3 +42,19 @@ def rename_process(document: Mapping[str, Any], old: str, new: str) -> dict[str,
 
     changed: dict[str, Any] = change(document, False)
     return changed
+
+
+def shorten_ids(node: Any, scope: str = "") -> Any:
+    """Write ids relative to what they stand in, as authors do: `greet`, and not `#main/greet`.
+
+    They mean the same, and the loader of ZOO takes the address of a step for that of its `run`. References stay whole.
+    """
+    if isinstance(node, list):
+        return [shorten_ids(one, scope) for one in node]
+    if not isinstance(node, Mapping):
+        return node
+    whole = node.get("id")
+    is_named = isinstance(whole, str) and whole.startswith(f"{scope}/" if scope else "#")
+    inner = str(whole) if is_named else scope
+    changed = {name: shorten_ids(value, inner) if name != "default" else value for name, value in node.items()}
+    return {**changed, "id": inner.removeprefix(f"{scope}/" if scope else "#")} if is_named else changed
