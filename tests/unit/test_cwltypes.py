@@ -80,6 +80,17 @@ def test_a_type_that_holds_itself_ends_in_any() -> None:
     assert without_null(tree.fields[1].type) == AnyType()
 
 
+def test_types_that_multiply_the_places_of_others_are_refused() -> None:
+    process = build_package().process
+    doubled = [record(f"#types/t{one}", a=f"#types/t{one - 1}", b=f"#types/t{one - 1}") for one in range(1, 40)]
+    definition = {"class": "SchemaDefRequirement", "types": [record("#types/t0", a="File"), *doubled]}
+    inputs = [{"id": "#main/x", "type": "#types/t39"}]
+    document = {**process, "cwlVersion": "v1.2", "hints": [definition], "inputs": inputs}
+    with pytest.raises(PackageError) as caught:
+        parse_parameters(Package(document, "#main", "water", {}, ""))
+    assert caught.value.diagnosis.code == "package.too-large"
+
+
 def test_a_type_that_is_nowhere_defined_is_a_package_error() -> None:
     with pytest.raises(PackageError, match=r"'#other.yml/T'") as caught:
         parse_type("#other.yml/T")

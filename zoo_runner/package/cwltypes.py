@@ -7,7 +7,7 @@ github.com/eoap/schemas.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zoo_runner.model.errors import PackageError
@@ -18,6 +18,7 @@ from zoo_runner.package.secondary import SecondaryFile, read_secondary_file
 SELECT = "urn:zoo-runner:select"
 """The member of an input that selects what is staged in for its Directories (docs/staging.md)."""
 PRIMITIVES = frozenset({"boolean", "int", "long", "float", "double", "string"})
+_MOST_PLACES = 2000
 _FAMILY_PREFIXES = {"geojson": "GeoJSON ", "stac": "STAC "}
 COMMUNITY_NAME = re.compile(r"\b(string_format|ogc|geojson|stac)\.ya?ml[#/](\w+)$")
 
@@ -295,6 +296,8 @@ class _Reader:
     written_names: Mapping[str, str]
     definitions: Mapping[str, Document]
     open_names: frozenset[str] = frozenset()
+    # of all that is read: a description writes a type out at each of its places, and types of types multiply them
+    places: Iterator[int] = field(default_factory=lambda: iter(range(_MOST_PLACES)))
 
     def read(self, expression: Any) -> CwlType:
         match expression:
@@ -325,7 +328,14 @@ class _Reader:
                 "Import the type under SchemaDefRequirement in the process that uses it.",
                 code="package.type",
             )
-        inner = _Reader(self.written_names, self.definitions, self.open_names | {name})
+        if next(self.places, None) is None:
+            raise PackageError(
+                f"the inputs or outputs of a process have named types at more than {_MOST_PLACES} places, when each is"
+                " written out where it is used",
+                "Use types that refer to others less often, or a File in their place.",
+                code="package.too-large",
+            )
+        inner = replace(self, open_names=self.open_names | {name})
         shape = inner.read(self.definitions[name])
         known = COMMUNITY_NAME.search(self.written_names.get(name, name))
         return Community(known[1], known[2], shape) if known else shape
