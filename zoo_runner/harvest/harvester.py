@@ -195,6 +195,8 @@ class Harvester:
             is_same = record.commit == handled and taken.keys() >= set(record.taken)
             if is_same and not (self._again or self._adopt):
                 return replace(report, unchanged=True)
+            # to ask and to read may take minutes each
+            self._beat()
             tree = read_commit(source, self._settings, commit, self._records.scratch)
             found, access = self._find(source, tree), self._find_access(tree)
             record = replace(record, taken=tuple(sorted(found.workflows.keys() & taken.keys())))

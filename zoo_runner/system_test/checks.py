@@ -360,6 +360,8 @@ def _check_access(trial: _Trial) -> str:
         _ensure(answer, (200, 201), f"execute {name} as a member of the other workspace")
         job = answer.headers.get("location") or f"/jobs/{quote(str(answer.read_object().get('jobID')), safe='')}"
         trial.wait(job, "successful", client=subject.other)
+        # whose job it is removes it; nothing of a test is to stay
+        subject.other.call("DELETE", job)
     finally:
         subject.publisher.withdraw(name)
     # what its jobs have left is no more public than the process
