@@ -280,6 +280,11 @@ def show_seconds(title: str, seconds: Sequence[float], limit: float) -> str:
     return f"| {title} | {statistics.median(seconds):.2f} (most {max(seconds):.2f}) | | | {limit:g} s, {kept} | |"
 
 
+SLOTS = """*At once*: a step that asks for nothing takes a core (CWL v1.2, ResourceRequirement), so that beside the job
+pods one step fits at a time on a node of two cores, on both sides. The processors have time then (a load of 1): what
+counts is how long the pod of a step keeps its core, from its place on the node until kubelet has seen its end."""
+
+
 def _build_part(table: str, rounds: int) -> str:
     node = f"one node with {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end"
     return f"""Written by `python -m bench.cluster` on {datetime.now(timezone.utc):%Y-%m-%d}: {rounds} rounds, medians;
@@ -293,6 +298,8 @@ and CWL, from the first request to the Job's Complete condition; it never stages
 steps have, from the first request until the last has succeeded; on all sides the scheduler says how many of them run at
 the same time. *pycalrissian*: the same image and CWL, in a namespace that it always creates, from its first request
 until output, log and tool logs are here; its clean-up is not timed.
+
+{SLOTS}
 """
 
 
