@@ -49,7 +49,7 @@ MOST_REQUESTS, MOST_WRITES = 25.0, 60.0
 # a second, of a job in which nothing happens: its lease
 MOST_IDLE_WRITES = 0.2
 SIMULATED = """**What is simulated.** Kubelets, by kwok: the pod of a job runs as soon as it has a node, and has
-succeeded after a time that is the same for all. Volumes, by kwok: a claim is bound at once. What a pod prints: the API
+succeeded after a time that is the same for all. Volumes, by kwok: a PVC is bound at once. What a pod prints: the API
 server asks this program for the log, as it asks kubelets, and gets the lines of a real job pod, the last of which has
 the results. Nothing is staged, evaluated or stored by pods. Real are etcd, the API server, the controllers of jobs,
 garbage and accounts, the scheduler, the S3 server to which the worker writes the record of each job, PostgreSQL, the

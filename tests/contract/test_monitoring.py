@@ -107,7 +107,7 @@ def list_names(text: str) -> Iterator[str]:
     for line in text.splitlines():
         if not line.startswith("#"):
             name = line.split("{")[0].split()[0]
-            # when each figure was made, for Prometheus
+            # when each figure was created, for Prometheus
             if not name.endswith("_created"):
                 yield name
                 yield re.sub("_(bucket|sum|count)$", "", name)

@@ -27,7 +27,7 @@ IDLE_SECONDS = 5.0
 """Where no message comes for so long, none waits at the bus."""
 
 
-def follow_messages(  # noqa: PLR0913 what it needs, and what it tells
+def follow_messages(  # noqa: PLR0913 what it needs, and what it reports
     ingest: Ingest,
     ingester: Ingester,
     kept: Counts,

@@ -94,7 +94,7 @@ class Remote:
     def find_commit(self) -> str:
         """Find the commit of the branch."""
         refs = self._read_refs()
-        name = f"refs/heads/{self._source.branch}" if self._source.branch else "HEAD"
+        name = f"{_HEADS}{self._source.branch}" if self._source.branch else "HEAD"
         commit = next((sha for ref, sha in refs.items() if ref == name.encode()), None)
         if commit is None:
             branches = sorted(ref.decode(errors="replace")[11:] for ref in refs if ref.startswith(b"refs/heads/"))

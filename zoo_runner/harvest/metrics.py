@@ -118,7 +118,7 @@ class IngestMetrics:
         self._now.delivery = delivery
 
     def count(self, delivered: Delivered) -> None:
-        """Count an attempt; one that an outage of the server or the bucket ended is none of the message."""
+        """Count an attempt; one that ended by an outage of the server or the bucket counts as `outage`."""
         outcome = {Outcome.DONE: "done", Outcome.DEAD: "dead"}.get(delivered.outcome, "waits")
         self._messages.labels("outage" if outcome == "waits" and not delivered.attempt else outcome).inc()
         _count_changes(self._changes, delivered.handled.done)

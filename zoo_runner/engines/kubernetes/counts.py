@@ -1,4 +1,4 @@
-"""How many requests this process has made to the API of Kubernetes, for whoever shows figures."""
+"""How many requests this process has sent to the API of Kubernetes, for whoever shows figures."""
 
 import threading
 from collections import Counter
