@@ -28,14 +28,20 @@ def encode_json(value: Any) -> bytes:
 
 
 def write_anew(path: Path, content: bytes) -> None:
-    """Write a file in the place of whatever is there; neither a link nor an open file of somebody else is written to.
+    """Put a new file in the place of whatever is there; others that read it see the former or the new one, whole.
 
-    Raises `OSError`.
+    Neither a link nor an open file of somebody else is written to. Raises `OSError`.
     """
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
+    partial = path.with_name(f".{path.name}.new")
+    partial.unlink(missing_ok=True)
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def read_unlinked(path: Path, most_bytes: int = MOST_BYTES) -> bytes:

@@ -24,7 +24,7 @@ from zoo_runner.engines.kubernetes.job_pod.request import VERSIONS
 from zoo_runner.engines.kubernetes.manifests import CHANNEL_FOLDER
 from zoo_runner.engines.pipeline import Staged
 from zoo_runner.engines.protocol import JobSpec
-from zoo_runner.files import write_json
+from zoo_runner.files import encode_json, write_anew, write_json
 from zoo_runner.inputs.package_files import find_remote_files
 from zoo_runner.lines import LONGEST_LINE, iterate_lines
 from zoo_runner.model.cancellation import Cancellation
@@ -107,10 +107,11 @@ class Execution:
 
     def execute(self, staged: Staged, cancellation: Cancellation) -> dict[str, Any]:
         """Run the CWL on what was staged and return its output object; raises why it failed."""
-        if self._spec["is_staged"]:  # else it is being read
-            write_json(Path(self._spec["package"]), staged.document)
-        write_json(Path(self._spec["scratch"]) / VERSIONS, dict(staged.versions))
-        write_json(Path(self._spec["order"]), dict(staged.order))
+        # the other container may read its package at any time, and may write to the folder too
+        if self._spec["is_staged"]:
+            write_anew(Path(self._spec["package"]), encode_json(staged.document))
+        write_anew(Path(self._spec["scratch"]) / VERSIONS, encode_json(dict(staged.versions)))
+        write_anew(Path(self._spec["order"]), encode_json(dict(staged.order)))
         with cancellation.calling(self._stop):
             end = self._converse()
         cancellation.check()
