@@ -141,6 +141,12 @@ def test_a_step_that_runs_out_of_memory(site: Site, tmp_path: Path) -> None:
     assert "Raise ramMax" in found.remedy
 
 
+def test_a_log_that_may_lack_lines_says_so(site: Site, tmp_path: Path) -> None:
+    story = run(site, write_package(tmp_path, "echo first; head -c 200m /dev/zero | tail > /dev/null"))
+    assert "may lack lines" in story.log
+    assert "may lack lines" not in run(site, write_package(tmp_path, "echo first; exit 3")).log
+
+
 def test_a_tool_that_fails(site: Site, tmp_path: Path) -> None:
     package = write_package(tmp_path, "echo cannot read band 9 >&2; exit 3")
     found = fail(site, package, row="tool failed", reported="Error")

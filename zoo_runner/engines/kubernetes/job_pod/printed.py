@@ -198,6 +198,11 @@ class LogRest:
         self._held: list[str] = []
         self._is_open, self._begun = False, ""
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether the log of the pod goes on where the volume took no more."""
+        return self._is_open
+
     def take(self, lines: list[str]) -> None:
         """Take the next lines of the log."""
         if not self._is_open and (at := _find_mark(lines)) is not None:

@@ -19,6 +19,8 @@ T = TypeVar("T")
 _BEGIN_SECONDS = 5.0
 # the container of an evicted pod may run on for a while: the end of its log is not waited for
 _LOG_SECONDS = 3.0
+# the pipe to the programs that keep the lines holds so much; they are killed with the tool where memory is short
+_CUT_SHORT = "its container ended before what it printed last was kept, 64 KiB at most"
 
 
 class StepLog:
@@ -75,6 +77,8 @@ class StepLog:
         if self._log:
             problem = self._finish_log(self._log, None if is_whole else _LOG_SECONDS)
         if self._printed and self._rest:
+            if is_whole and not problem and self._printed.has_begun and not is_complete and not self._rest.has_begun:
+                problem = _CUT_SHORT
             self._rest.end()
             self._printed.end()
             self._reader.close(self._printed)

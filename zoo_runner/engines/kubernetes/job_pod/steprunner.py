@@ -123,7 +123,7 @@ class StepRunner:
                     raise failure
         finally:
             if problem := log.finish(is_whole=has_ended(pod)):
-                self._emit(EngineLine("warning", f"the log of step {request.step!r} is not complete: {problem}"))
+                self._emit(EngineLine("warning", f"the log of step {request.step!r} may lack lines: {problem}"))
             del self._queues[name]
             with contextlib.suppress(RunnerError):  # it is deleted with the job pod in any case
                 self._cluster.delete("Pod", self._settings["namespace"], name, grace_seconds=0)
