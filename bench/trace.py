@@ -115,9 +115,8 @@ and follows the job. Containers that had ended before they could be read are mis
 
 Kubelet's own logs show two waits in which nothing runs. A pod with a volume waits 0.3 s before its network is made, as
 kubelet looks for its volumes only that often (`podAttachAndMountRetryInterval`); a job has two such pods. And kubelet
-looks once a second for containers that have begun or ended (`genericPlegRelistPeriod`): an `echo` has ended 0.1 s after
-its start, and the job pod learns of it half a second later in the middle. Kubelet gives out the log of a container only
-from then on, so that an earlier word of its end would not make the log complete any sooner.
+looks once a second for containers that have begun or ended (`genericPlegRelistPeriod`). The job pod does not wait for
+that where a step succeeds: its container leaves lines and exit code on the volume.
 """
 
 

@@ -13,8 +13,15 @@ from pathlib import Path
 import pytest
 
 from zoo_runner.engines.kubernetes.job_pod.printed import LogRest, Printed, PrintedReader
-from zoo_runner.engines.kubernetes.job_pod.printing import END, NO_MORE_HERE, ONLY_HERE, PRINTED_MOUNT, SHOWN_BYTES
-from zoo_runner.engines.kubernetes.job_pod.used import build_reporting_args
+from zoo_runner.engines.kubernetes.job_pod.printing import (
+    END,
+    ENDED,
+    NO_MORE_HERE,
+    ONLY_HERE,
+    PRINTED_MOUNT,
+    SHOWN_BYTES,
+)
+from zoo_runner.engines.kubernetes.job_pod.used import build_reporting_args, read_exit
 
 SHELLS = [name for name in ("dash", "bash", "busybox") if shutil.which(name)]
 MANY = 1_600_000
@@ -99,6 +106,9 @@ def test_all_that_a_tool_prints_is_kept_in_its_order_with_its_exit_code(
     assert read_parts(folder) == printed
     assert (folder.parent / "log").read_bytes() == printed
     assert (folder / END).exists()
+    left = read_exit((folder / ENDED).read_text())
+    assert left
+    assert left[0] == code
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -111,6 +121,27 @@ def test_a_tool_that_is_killed_has_its_exit_code_and_its_last_lines(folder: Path
 def test_a_process_that_a_tool_leaves_behind_holds_up_nothing(folder: Path, shell: str) -> None:
     assert run(folder, "echo one; sleep 600 & exit 4", shell) == 4
     assert read_parts(folder) == b"one\n"
+    assert not (folder / END).exists()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_nothing_writes_once_a_container_has_left_its_end(folder: Path, shell: str) -> None:
+    late = folder.parent / "late"
+    script = f"(trap '' HUP; while :; do echo more >> {late}; done) > /dev/null 2>&1 & until [ -s {late} ]; do :; done"
+    words = [shell, *(["sh"] if shell == "busybox" else []), "-c"]
+    args = [word.replace(PRINTED_MOUNT, str(folder)) for word in build_reporting_args([script], keeps_printed=True)]
+    # the shell is the first process of a container; it waits here, where it would exit
+    args[0] = args[0].replace("exit $code\n", "read -r _; exit $code\n")
+    with subprocess.Popen(
+        ["unshare", "--pid", "--fork", "--kill-child", *words, *args], stdin=subprocess.PIPE
+    ) as container:
+        while not (folder / ENDED).exists() or not read_exit((folder / ENDED).read_text()):
+            threading.Event().wait(0.01)
+        size = late.stat().st_size
+        threading.Event().wait(0.2)
+        assert late.stat().st_size == size > 0
+        container.communicate(b"\n")
+    assert container.returncode == 0
 
 
 def test_where_the_volume_has_no_folder_a_tool_prints_as_ever(folder: Path) -> None:
@@ -123,7 +154,7 @@ def test_an_image_without_the_programs_prints_into_its_log_and_says_so(folder: P
     (tmp_path / "bin").mkdir()
     assert run(folder, "echo out; exit 2", path=str(tmp_path / "bin")) == 2
     assert (folder.parent / "log").read_bytes() == f"{ONLY_HERE}\nout\n".encode()
-    assert list(folder.iterdir()) == []
+    assert [path.name for path in folder.iterdir()] == [ENDED]
 
 
 def collect(folder: Path, script: str, *, most_bytes: int | None = None) -> tuple[list[str], int]:
@@ -220,6 +251,58 @@ def test_lines_across_parts_are_whole(opened: tuple[PrintedReader, Printed, list
     assert printed.finish() is True
     printed.end()
     assert lines == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize(
+    ("files", "reported"),
+    [
+        ({"0": "one\n", END: "", ENDED: "exit 0 used: cpu_us=7\n"}, ["used: cpu_us=7"]),
+        # Kubernetes knows why
+        ({"0": "one\n", END: "", ENDED: "exit 1 \n"}, []),
+        # a process that the tool has left behind may print more
+        ({"0": "one\n", ENDED: "exit 0 \n"}, []),
+        ({"0": "one\n", END: "", ENDED: "exit 0"}, []),
+        ({"0": "one\n", END: "", ENDED: "exit 0 " + "x" * 2000 + "\n"}, []),
+    ],
+    ids=["success", "failure", "left-behind", "half", "too-long"],
+)
+def test_a_step_that_has_succeeded_is_reported_once_with_what_it_used(
+    tmp_path: Path, files: dict[str, str], reported: list[str]
+) -> None:
+    found = list[str]()
+    printed = Printed(tmp_path, lambda lines: None, found.append)
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    printed.look_for_end()
+    printed.look_for_end()
+    assert found == reported
+
+
+def test_an_end_that_is_no_file_of_the_step_is_not_read(tmp_path: Path) -> None:
+    found = list[str]()
+    (tmp_path / END).touch()
+    (tmp_path / "foreign").write_text("exit 0 used\n")
+    (tmp_path / ENDED).symlink_to("foreign")
+    Printed(tmp_path, lambda lines: None, found.append).look_for_end()
+    (tmp_path / ENDED).unlink()
+    os.mkfifo(tmp_path / ENDED)
+    Printed(tmp_path, lambda lines: None, found.append).look_for_end()
+    assert found == []
+
+
+def test_the_end_of_a_step_is_seen_while_it_is_read(tmp_path: Path) -> None:
+    reader, found, seen = PrintedReader(tmp_path / "printed"), list[str](), threading.Event()
+
+    def succeed(used: str) -> None:
+        found.append(used)
+        seen.set()
+
+    printed = reader.open("step", lambda lines: None, succeed)
+    assert printed
+    assert run(printed.folder, "echo one") == 0
+    assert seen.wait(10)
+    assert len(found) == 1
+    reader.close(printed)
 
 
 def test_what_an_earlier_pod_has_left_is_removed(tmp_path: Path) -> None:

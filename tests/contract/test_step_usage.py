@@ -2,11 +2,10 @@
 
 import shutil
 import subprocess
-from typing import Any
 
 import pytest
 
-from zoo_runner.engines.kubernetes.job_pod.used import Used, build_reporting_args, read_used
+from zoo_runner.engines.kubernetes.job_pod.used import Used, build_reporting_args, parse_used, read_exit
 
 SHELLS = [name for name in ("dash", "bash", "busybox") if shutil.which(name)]
 
@@ -16,11 +15,6 @@ def run(shell: str, script: str, stdin: str = "") -> "subprocess.CompletedProces
     return subprocess.run(
         [*words, "-c", *build_reporting_args([script])], capture_output=True, text=True, input=stdin, check=False
     )
-
-
-def ended(message: str | None) -> dict[str, Any]:
-    terminated = {"exitCode": 0, **({"message": message} if message is not None else {})}
-    return {"status": {"containerStatuses": [{"state": {"terminated": terminated}}]}}
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -55,13 +49,24 @@ def test_no_letter_of_a_command_is_read_by_anyone_else(script: str, printed: str
         ("used: peak_bytes= cpu_us=20000\n", Used(0.02, None)),
         ("used: peak_bytes= cpu_=\n", Used()),
         ("", Used()),
-        (None, Used()),
         ("a tool's own words: cpu_us=" + "9" * 40, Used()),
     ],
 )
-def test_what_a_container_said_is_read_in_seconds_and_mebibytes(message: str | None, used: Used) -> None:
-    assert read_used(ended(message)) == used
+def test_what_a_container_said_is_read_in_seconds_and_mebibytes(message: str, used: Used) -> None:
+    assert parse_used(message) == used
 
 
-def test_a_pod_that_never_ran_used_nothing_that_is_known() -> None:
-    assert read_used({"metadata": {"name": "x"}}) == Used()
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("exit 0 used: peak_bytes=1 cpu_us=2\n", (0, "used: peak_bytes=1 cpu_us=2")),
+        ("exit 137 \n", (137, "")),
+        ("", None),
+        ("exit 0 used: peak_by", None),
+        ("exit  \n", None),
+        ("exit 0 used\nexit 0 used\n", None),
+    ],
+    ids=["success", "nothing-used", "begun", "half", "no-code", "twice"],
+)
+def test_an_end_is_read_once_it_is_whole(written: str, found: tuple[int, str] | None) -> None:
+    assert read_exit(written) == found

@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from zoo_runner.engines.kubernetes.job_pod.printing import END, LONGEST_PART_BYTES, ONLY_HERE
+from zoo_runner.engines.kubernetes.job_pod.printing import END, ENDED, LONGEST_PART_BYTES, ONLY_HERE
+from zoo_runner.engines.kubernetes.job_pod.used import read_exit
+from zoo_runner.files import read_unlinked
 from zoo_runner.lines import LONGEST_LINE, LineCutter
 from zoo_runner.removal import remove_tree
 
@@ -27,15 +29,21 @@ _CHUNK_BYTES = 1 << 20
 _GATHER_SECONDS = 0.05
 # where nothing is reported: of another node, or where there is no instance of inotify left
 _LOOK_SECONDS = 2.0
+_LONGEST_END_BYTES = 1024
 # a step takes its turn for so many chunks
 _CHUNKS_PER_TURN = 16
 
 
 class Printed:
-    """The parts of what one step prints, read as far as they are there; threads may share it."""
+    """The parts of what one step prints, read as far as they are there; threads may share it.
 
-    def __init__(self, folder: Path, take: Take) -> None:
-        self.folder, self._take = folder, take
+    `succeed` is called once the step has ended with exit code 0 and all of it is there, with what it used. What failed
+    is not reported: why a container has ended with another code, Kubernetes knows.
+    """
+
+    def __init__(self, folder: Path, take: Take, succeed: Callable[[str], object] = lambda used: None) -> None:
+        self.folder, self._take, self._succeed = folder, take, succeed
+        self._has_succeeded = False
         self._lock, self._cutter = threading.Lock(), LineCutter(LONGEST_LINE)
         self._number = self._place = 0
         self.lines = 0
@@ -49,6 +57,16 @@ class Printed:
         """Hand over what is new; return whether there is more already."""
         with self._lock:
             return self._read(_CHUNKS_PER_TURN)
+
+    def look_for_end(self) -> None:
+        """Report the end of the step, if it has come."""
+        if self._has_succeeded or not (self.folder / END).exists():
+            return
+        with suppress(OSError, UnicodeDecodeError):
+            match read_exit(read_unlinked(self.folder / ENDED, _LONGEST_END_BYTES).decode()):
+                case (0, used):
+                    self._has_succeeded = True
+                    self._succeed(used)
 
     def finish(self) -> bool:
         """Hand over the rest, after the step has ended; return whether that was all of it."""
@@ -110,12 +128,12 @@ class PrintedReader:
         """Create no more folders: the cluster takes no pods that mount them."""
         self._is_refused = True
 
-    def open(self, name: str, take: Take) -> Printed | None:
+    def open(self, name: str, take: Take, succeed: Callable[[str], object] = lambda used: None) -> Printed | None:
         """Create the folder of a step, and read it from now on; None where it cannot be created, or mounted."""
         if self._is_refused:
             return None
         folder = self._folder / name
-        printed = Printed(folder, take)
+        printed = Printed(folder, take, succeed)
         with self._lock:
             if self._thread is None:
                 # of an earlier pod of the job
@@ -161,6 +179,8 @@ class PrintedReader:
                 if not steps:
                     self._wake.clear()
             behind = any([step.read() for step in steps])
+            for step in steps:
+                step.look_for_end()
 
     def _wait_for_change(self) -> None:
         if self._changes < 0:

@@ -13,7 +13,9 @@ PRINTED_MOUNT = "/zoo-runner-printed"
 LONGEST_PART_BYTES = 1024 * 32768
 """What a part has at most."""
 END = "end"
-"""The name of the file that stands for the end."""
+"""The name of the file that stands for the end of what is printed."""
+ENDED = "ended"
+"""The name of the file with its exit code, which a container leaves when it ends."""
 SHOWN_BYTES = 1 << 20
 """So much is in the log of the pod as well."""
 ONLY_HERE = "zoo-runner: the volume of the job takes no more of it: what follows is in the log of this pod alone"

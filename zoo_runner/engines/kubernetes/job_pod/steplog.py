@@ -24,14 +24,23 @@ _CUT_SHORT = "its container ended before what it printed last was kept, 64 KiB a
 
 
 class StepLog:
-    """Hands over the lines of a step pod as they come, until `finish`; `is_kept`: the pod is to keep them itself."""
+    """Hands over the lines of a step pod as they come, until `finish`; `is_kept`: the pod is to keep them itself.
+
+    `succeed` is called once the step has succeeded, with what it used, before Kubernetes reports it.
+    """
 
     def __init__(
-        self, cluster: Cluster, namespace: str, pod: str, reader: PrintedReader, take: Callable[[Sequence[str]], object]
+        self,
+        cluster: Cluster,
+        namespace: str,
+        pod: str,
+        reader: PrintedReader,
+        take: Callable[[Sequence[str]], object],
+        succeed: Callable[[str], object],
     ) -> None:
         self._cluster, self._namespace, self._pod = cluster, namespace, pod
         self._reader, self._emit = reader, take
-        self._printed = reader.open(pod, take)
+        self._printed = reader.open(pod, take, succeed)
         self._rest = LogRest(self._printed, self._cut) if self._printed else None
         self._log: LogReader | None = None
         self._has_started = False
@@ -74,7 +83,9 @@ class StepLog:
         is_complete = self._printed.finish() if self._printed else False
         if self._log is None and self._has_started and is_whole and not is_complete:
             self._log = self._read_log(ended=True)
-        if self._log:
+        if self._log and is_complete:
+            self._log.close()
+        elif self._log:
             problem = self._finish_log(self._log, None if is_whole else _LOG_SECONDS)
         if self._printed and self._rest:
             if is_whole and not problem and self._printed.has_begun and not is_complete and not self._rest.has_begun:

@@ -20,7 +20,7 @@ from zoo_runner.engines.kubernetes.job_pod.printing import PRINTED_FOLDER
 from zoo_runner.engines.kubernetes.job_pod.request import StepRequest, ensure_unlinked
 from zoo_runner.engines.kubernetes.job_pod.steplog import StepLog
 from zoo_runner.engines.kubernetes.job_pod.steppod import Owner, build_step_pod, name_step_pod, show_pod
-from zoo_runner.engines.kubernetes.job_pod.used import Used, read_used
+from zoo_runner.engines.kubernetes.job_pod.used import Used, parse_used
 from zoo_runner.engines.kubernetes.job_pod.written_folders import MarkRoom, WrittenFolders
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.pods import (
@@ -43,6 +43,7 @@ from zoo_runner.model.masking import Masker
 
 # what a kubelet may take to report that a container has ended
 _STATUS_SECONDS = 5.0
+_SUCCEEDED = "SUCCEEDED"
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.5, 10.0
 
 
@@ -73,7 +74,7 @@ class StepRunner:
         used = Used()
         try:
             ending, pod = self._attempt_repeatedly(request)
-            used = read_used(pod)
+            used = parse_used(ending.message)
             if error := explain_ending(pod, ending):
                 exit_code = 137 if isinstance(error, ToolError) else None
                 raise error
@@ -105,22 +106,28 @@ class StepRunner:
         name = name_step_pod(request, self._settings, tag)
         changes = self._queues[name] = queue.Queue()
         take = partial(self._take, request.step)
-        log = StepLog(self._cluster, self._settings["namespace"], name, self._printed, take)
+        log = StepLog(
+            self._cluster,
+            self._settings["namespace"],
+            name,
+            self._printed,
+            take,
+            lambda used: changes.put((_SUCCEEDED, {"used": used})),
+        )
         pod: Manifest = {"metadata": {"name": name}}
         try:
             pod = manifest = self._create(request, tag, log)
             while True:
-                change, pod = ("BLIND", manifest) if self._blind else log.wait(changes)
+                change, item = ("BLIND", manifest) if self._blind else log.wait(changes)
+                if change == _SUCCEEDED:
+                    return Ending(0, "Completed", item["used"]), pod
                 if self._blind:
                     raise self._blind
+                pod = item
                 if has_started(pod):
                     log.start()
-                if (ending := find_ending(pod)) and _is_final(pod, ending):
+                if ending := _judge(change, pod):
                     return ending, pod
-                if change == "DELETED":
-                    return Ending(-1, "Lost", build_lost(pod, "").diagnosis.cause), pod
-                if failure := find_start_failure(pod):
-                    raise failure
         finally:
             if problem := log.finish(is_whole=has_ended(pod)):
                 self._emit(EngineLine("warning", f"the log of step {request.step!r} may lack lines: {problem}"))
@@ -206,6 +213,17 @@ class StepRunner:
         for name in tuple(self._queues):
             with contextlib.suppress(RunnerError):  # it is deleted with the job pod in any case
                 self._cluster.delete("Pod", self._settings["namespace"], name, grace_seconds=0)
+
+
+def _judge(change: str, pod: Manifest) -> Ending | None:
+    """Return how the step ended, None while it has not; raises `RunnerError` if it cannot start."""
+    if (ending := find_ending(pod)) and _is_final(pod, ending):
+        return ending
+    if change == "DELETED":
+        return Ending(-1, "Lost", build_lost(pod, "").diagnosis.cause)
+    if failure := find_start_failure(pod):
+        raise failure
+    return None
 
 
 def _is_final(pod: Manifest, ending: Ending) -> bool:
