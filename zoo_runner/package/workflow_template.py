@@ -80,7 +80,7 @@ def find_template(package: Package) -> TemplateUse | None:
     if not as_written:
         raise PackageError(
             f"the package {package.workflow_id!r} stands for a WorkflowTemplate, but was changed by hand",
-            "Write it again: `zoo-runner hera package template/NAME`. What it lacks belongs into the template.",
+            "Write it again: `zoo-runner hera package template/NAME`. Add to the template what it lacks.",
             code="package.template",
         )
     return use
