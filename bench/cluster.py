@@ -9,6 +9,7 @@ docs/bench.md.
 """
 
 import json
+import math
 import os
 import statistics
 import sys
@@ -25,7 +26,8 @@ from bench.by_hand import CORES, MOST_CORES, MOST_RAM_MIB, RAM_MIB, run_by_hand
 from bench.lines import NUMBERS, Lines, build_part, build_table
 from bench.on_cluster import build_parser, installed, show
 from bench.options import whole
-from bench.peers import ECHO, PYCALRISSIAN, ROOT, ensure_pycalrissian, run_bare, run_pycalrissian
+from bench.peers import ECHO, PYCALRISSIAN, ROOT, Prepared, ensure_pycalrissian, run_bare, run_pycalrissian
+from bench.pods_alone import run_pods_alone
 from zoo_runner.config.configuration import Configuration
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.names import build_names
@@ -73,7 +75,8 @@ class Row:
         ratio = statistics.median(a / b for a, b in zip(self.seconds["ours"], self.seconds["bare"], strict=True))
         last = f"{statistics.median(self.seconds['incumbent']):.2f}" if self.incumbent else ""
         kept = "kept" if ratio <= self.limit else "missed"
-        return f"| {self.title} | {ours:.2f} | {bare:.2f} | {ratio:.2f} | {self.limit} x, {kept} | {last} |"
+        limit = "" if math.isinf(self.limit) else f"{self.limit} x, {kept}"
+        return f"| {self.title} | {ours:.2f} | {bare:.2f} | {ratio:.2f} | {limit} | {last} |"
 
 
 @dataclass
@@ -97,21 +100,30 @@ class Ours:
 
     def run(self, jobs: int, package: Path = ECHO, *words: str) -> float:
         """Start so many jobs at once; seconds until the last has its results document and logs."""
-        context, draft = open_context(self.configuration), self._read(package, words)
+        prepared = self.prepare(jobs, package, *words)
+        seconds = prepared.run()
+        prepared.settle()
+        return seconds
 
-        def run(_: int) -> str:
+    def prepare(self, jobs: int, package: Path = ECHO, *words: str) -> Prepared:
+        """Prepare what `run` measures: the package and the store; `settle` measures how long a job stays."""
+        context, draft, ids = open_context(self.configuration), self._read(package, words), list[str]()
+
+        def run_one(_: int) -> str:
             job = accept(context, draft(), self.engine, self.configuration.workspace)
             outcome = execute(context, job.id)
             if outcome.status is not Status.SUCCESSFUL:
                 raise SystemExit(f"{outcome.diagnosis}")
             return job.id
 
-        begun = time.monotonic()
-        with ThreadPoolExecutor(jobs) as pool:
-            ids = list(pool.map(run, range(jobs)))
-        seconds = time.monotonic() - begun
-        self.left.append(self._wait_until_gone(ids[-1]))
-        return seconds
+        def run() -> float:
+            begun = time.monotonic()
+            with ThreadPoolExecutor(jobs) as pool:
+                ids.extend(pool.map(run_one, range(jobs)))
+            return time.monotonic() - begun
+
+        # the jobs have asked for their removal themselves
+        return Prepared(run, settle=lambda: self.left.append(self._wait_until_gone(ids[-1])))
 
     def cancel(self, package: Path) -> float:
         """Run a job, cancel it when its step prints; seconds from then until nothing of it is left."""
@@ -247,12 +259,15 @@ def _measure(configuration: Configuration, rounds: int, jobs: int, scatter: Path
             lambda: run_by_hand(cluster, configuration, steps, STEP_IMAGE),
         ),
     ]
+    alone = [_beside_pods(rows[0], cluster, configuration, 1), _beside_pods(rows[2], cluster, configuration, jobs)]
     rows[0].measure(1)  # images, compiled modules and the package cache are there for all of them
     rows[0].seconds.clear()
     for row in rows[:2]:
         row.measure(rounds)
     left = list(ours.left)
+    alone[0].measure(rounds)
     rows[2].measure(max(1, rounds // 2))
+    alone[1].measure(1)
     rows[3].measure(1)
     rows[4].measure(1)
     site = replace(configuration.kubernetes, namespace_per="job")
@@ -260,7 +275,17 @@ def _measure(configuration: Configuration, rounds: int, jobs: int, scatter: Path
     for _ in range(rounds):
         own.run(1)
     cluster.close()
-    return _build_table(rows, left, own.left)
+    return _build_table([*rows, *alone], left, own.left)
+
+
+def _beside_pods(row: Row, cluster: Cluster, configuration: Configuration, jobs: int) -> Row:
+    """Put the pods of so many jobs, with nothing in them, beside a row that was measured."""
+    return Row(
+        f"{row.title}; beside it their pods alone",
+        math.inf,
+        lambda: statistics.median(row.seconds["ours"]),
+        lambda: run_pods_alone(cluster, configuration, jobs, STEP_IMAGE),
+    )
 
 
 def _build_table(rows: Sequence[Row], left: Sequence[float], left_own: Sequence[float]) -> str:
@@ -296,8 +321,10 @@ def _build_part(table: str, rounds: int) -> str:
 requested. *Bare Job*: a PVC, a ConfigMap and a Job that runs Calrissian as in its documentation, with the same image
 and CWL, from the first request to the Job's Complete condition; it never stages data. *By hand*: the pods that the
 steps have, from the first request until the last has succeeded; on all sides the scheduler says how many of them run at
-the same time. *pycalrissian*: the same image and CWL, in a namespace that it always creates, from its first request
-until output, log and tool logs are here; its clean-up is not timed.
+the same time. *Their pods alone*: for each job a pod of two containers that wait, with a volume, and once they run a
+pod like that of the step whose program is `true`, created by hand with nothing else. *pycalrissian*: the same image and
+CWL, in a namespace that it always creates, from its first request until output, log and tool logs are here; its
+clean-up is not timed.
 
 {SLOTS}
 """

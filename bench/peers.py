@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,18 @@ ECHO = ROOT / "examples" / "echo" / "echo.cwl"
 PYCALRISSIAN = "pycalrissian==0.8.3"
 STORAGE_CLASS = "standard"
 LONGEST_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Something to measure: `run` returns its seconds, `remove` asks for the removal of what that made.
+
+    `settle`, which is not measured, waits until that is gone.
+    """
+
+    run: Callable[[], float]
+    remove: Callable[[], None] = lambda: None
+    settle: Callable[[], None] = lambda: None
 
 
 def build_bare(name: str, namespace: str, image: str, package: str, max_cores: int = 4) -> list[dict[str, Any]]:
@@ -91,6 +105,16 @@ def run_bare(
 
     `max_cores` are what the steps of a job use at the same time.
     """
+    bare = prepare_bare(cluster, configuration, jobs, source, max_cores)
+    seconds = bare.run()
+    bare.remove()
+    return seconds
+
+
+def prepare_bare(
+    cluster: Cluster, configuration: Configuration, jobs: int, source: Path = ECHO, max_cores: int = 4
+) -> Prepared:
+    """Prepare what `run_bare` measures: the namespace, the account and the package."""
     site = configuration.kubernetes
     names = build_names("bench", site, configuration.workspace)
     namespace = build_namespace(names, site)
@@ -103,14 +127,25 @@ def run_bare(
     # a job of ours may have created it, with the level that its pods meet
     cluster.patch("Namespace", "", names.namespace, {"metadata": {"labels": namespace["metadata"]["labels"]}})
     package = json.dumps(load_package(str(source), configuration.settings).document)
-    waiting = {f"bare-{uuid.uuid4().hex[:8]}" for _ in range(jobs)}
-    begun, seconds = time.monotonic(), 0.0
+    bare = sorted(f"bare-{uuid.uuid4().hex[:8]}" for _ in range(jobs))
+    built = [build_bare(name, names.namespace, site.image, package, max_cores) for name in bare]
+
+    def remove() -> None:
+        for name in bare:
+            for kind in ("Job", "ConfigMap", "PersistentVolumeClaim"):
+                cluster.delete(kind, names.namespace, name)
+
+    return Prepared(lambda: _run_built(cluster, names.namespace, built), remove)
+
+
+def _run_built(cluster: Cluster, namespace: str, built: list[list[dict[str, Any]]]) -> float:
+    """Create what was built of each Job, at once; seconds until the last has its Complete condition."""
+    waiting = {manifests[0]["metadata"]["name"] for manifests in built}
     changes: queue.SimpleQueue[Change | WatchFailed] = queue.SimpleQueue()
-    bare = sorted(waiting)
-    with ThreadPoolExecutor(jobs) as pool:
-        built = (build_bare(name, names.namespace, site.image, package, max_cores) for name in bare)
+    begun = time.monotonic()
+    with ThreadPoolExecutor(len(built)) as pool:
         list(pool.map(lambda manifests: _create(cluster, manifests), built))
-    stop = cluster.watch(names.namespace, BARE, ("Job",), changes.put)
+    stop = cluster.watch(namespace, BARE, ("Job",), changes.put)
     while waiting:
         change = changes.get(timeout=LONGEST_SECONDS)
         if isinstance(change, WatchFailed):
@@ -123,9 +158,6 @@ def run_bare(
             waiting.discard(job["metadata"]["name"])
     seconds = time.monotonic() - begun
     stop()
-    for name in bare:
-        for kind in ("Job", "ConfigMap", "PersistentVolumeClaim"):
-            cluster.delete(kind, names.namespace, name)
     return seconds
 
 

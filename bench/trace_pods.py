@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from bench.on_cluster import KUBECONFIG
+from bench.peers import LONGEST_SECONDS, Prepared
 
 _COUNTED = Path("/sys/fs/cgroup/cpuacct/kubepods")
 _SERVERS = ("kube-apiserver", "etcd", "kube-controller-manager", "kube-scheduler", "kubelet", "containerd")
@@ -24,13 +25,19 @@ STEP_CREATED = "pod of the step created: Python, Calrissian and the package load
 STEP_STARTED = "the step runs"
 STEP_ENDED = "the step has ended"
 ENDED = "results and end"
+GONE = "its pods are removed"
+"""What comes after the end of a job, on all sides; the programs are counted until then."""
 
 
 @dataclass
 class Trace:
-    """Seconds by the clock and of the processor of each phase, and processor seconds of each program."""
+    """Seconds by the clock and of the processor of each phase, and processor seconds of each program.
+
+    `removal`: what the removal of the pods takes after the last phase.
+    """
 
     phases: dict[str, tuple[float, float]] = field(default_factory=dict)
+    removal: tuple[float, float] | None = None
     programs: dict[str, float] = field(default_factory=dict)
 
 
@@ -40,7 +47,7 @@ def read_busy_seconds() -> float:
     return float(times.user + times.nice + times.system + times.irq + times.softirq)
 
 
-def trace_pods(run: Callable[[], float], namespace: str) -> Trace:
+def trace_pods(prepared: Prepared, namespace: str) -> Trace:
     """Run one job, whose first pod is the job pod and whose second is the step, and measure its phases.
 
     Pods of other namespaces are of others, who may use the same cluster.
@@ -49,19 +56,24 @@ def trace_pods(run: Callable[[], float], namespace: str) -> Trace:
     with _watching_pods(namespace, containers.notice) as pods, _sampling(containers):
         servers, client = read_servers(), time.process_time()
         begun, used = time.monotonic(), read_busy_seconds()
-        took = run()
+        took = prepared.run()
+        pods.note_time()
         # without what this measurement itself uses
         spent = time.process_time() - client - containers.own_seconds - pods.own_seconds
-    # the time is that of the run itself, which may clean up afterwards
+        prepared.remove()
+        pods.wait_until_gone()
+        later = read_servers()
     ends = {**pods.find_ends(begun), ENDED: begun + took}
-    trace = Trace()
+    trace, ended = Trace(), begun + took
     for name, end in sorted(ends.items(), key=lambda item: item[1]):
-        if end <= begun + took:
+        if end <= ended:
             busy = pods.read_busy(end)
             trace.phases[name] = (end - begun, busy - used)
-            begun, took, used = end, begun + took - end, busy
+            begun, used = end, busy
+    gone = pods.find_gone()
+    trace.removal = (gone - ended, pods.read_busy(gone) - used)
     trace.programs = {"client": spent, **containers.seconds}
-    for name, seconds in read_servers().items():
+    for name, seconds in later.items():
         trace.programs[name] = seconds - servers[name]
     return trace
 
@@ -76,12 +88,23 @@ class _Pods:
         self.own_seconds = 0.0
         self._marks: dict[str, dict[str, float]] = {}
         self._busy: list[tuple[float, float]] = []
+        self._changed = threading.Condition()
 
-    def take(self, pod: Mapping[str, Any]) -> None:
+    def note_time(self) -> float:
+        """Note what the machine has used until now, and return the time."""
         now = time.monotonic()
         self._busy.append((now, read_busy_seconds()))
-        marks = self._marks.setdefault(pod["metadata"]["name"], {})
-        marks.setdefault("created", now)
+        return now
+
+    def take(self, change: str, pod: Mapping[str, Any]) -> None:
+        """Note a change of a pod, `DELETED` or another."""
+        now = self.note_time()
+        with self._changed:
+            marks = self._marks.setdefault(pod["metadata"]["name"], {})
+            marks.setdefault("created", now)
+            if change == "DELETED":
+                marks["gone"] = now
+                self._changed.notify_all()
         status = pod.get("status", {})
         states = [one.get("state", {}) for one in status.get("containerStatuses") or []]
         if pod["spec"].get("nodeName"):
@@ -90,6 +113,17 @@ class _Pods:
             marks.setdefault("started", now)
         if states and all("terminated" in state for state in states):
             marks.setdefault("ended", now)
+
+    def wait_until_gone(self) -> None:
+        """Wait until each pod that was there is deleted."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: all("gone" in marks for marks in self._marks.values()), timeout=LONGEST_SECONDS
+            )
+
+    def find_gone(self) -> float:
+        """Find when the last pod was deleted."""
+        return max(marks["gone"] for marks in self._marks.values())
 
     def find_ends(self, begun: float) -> Mapping[str, float]:
         """Find when each phase ended."""
@@ -152,7 +186,7 @@ def _sampling(containers: _Containers) -> Iterator[None]:
 def _watching_pods(namespace: str, notice: Callable[[Mapping[str, Any]], None]) -> Iterator[_Pods]:
     """Read the pods of a namespace as they change; those that are there already are left out."""
     pods = _Pods()
-    words = ("get", "pods", "--namespace", namespace, "--watch-only", "--output", "json")
+    words = ("get", "pods", "--namespace", namespace, "--watch-only", "--output-watch-events", "--output", "json")
     command = ["kubectl", "--kubeconfig", str(KUBECONFIG), *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watch:
 
@@ -163,10 +197,10 @@ def _watching_pods(namespace: str, notice: Callable[[Mapping[str, Any]], None]) 
                 lines.append(line)
                 # an object ends with the only brace that stands at the begin of a line
                 if line.startswith("}"):
-                    pod = json.loads("".join(lines))
+                    change = json.loads("".join(lines))
                     lines.clear()
-                    notice(pod)
-                    pods.take(pod)
+                    notice(change["object"])
+                    pods.take(change["type"], change["object"])
                     pods.own_seconds = time.thread_time()
 
         reader = threading.Thread(target=read)

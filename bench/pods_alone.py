@@ -1,0 +1,126 @@
+"""The pods of jobs of one step with nothing in them, created by hand: what no runner with such pods can be under.
+
+Each job has a volume, a pod of two containers that mount it, and once these run a pod of its step, whose program is
+`true`. The containers do nothing but wait; there is no bundle, Secret, token, event or log.
+"""
+
+import queue
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from bench.peers import LONGEST_SECONDS, Prepared
+from zoo_runner.config.configuration import Configuration
+from zoo_runner.engines.kubernetes.client import Cluster
+from zoo_runner.engines.kubernetes.job_pod.request import Mount, StepRequest
+from zoo_runner.engines.kubernetes.job_pod.script import build_script
+from zoo_runner.engines.kubernetes.job_pod.steppod import Owner, build_step_pod, build_step_settings
+from zoo_runner.engines.kubernetes.manifests import build_claim, build_job
+from zoo_runner.engines.kubernetes.names import Names, build_names
+from zoo_runner.engines.kubernetes.namespace import prepare_tenant
+from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
+from zoo_runner.model.package import Package
+
+# those of the step of examples/echo
+_CORES, _RAM_MIB, _MOST_RAM_MIB = 1.0, 64.0, 128.0
+_WAIT = ["/bin/sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait"]
+_KEPT_VOLUMES = ("work", "channel")
+_END_SECONDS = 1
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What one job has: its volume, its pod, and the pod of its step."""
+
+    names: Names
+    claim: dict[str, Any]
+    pod: dict[str, Any]
+    step: dict[str, Any]
+
+
+def run_pods_alone(cluster: Cluster, configuration: Configuration, jobs: int, image: str) -> float:
+    """Create the pods of so many jobs at once; seconds until the step of the last has succeeded."""
+    prepared = prepare_pods_alone(cluster, configuration, jobs, image)
+    seconds = prepared.run()
+    prepared.remove()
+    return seconds
+
+
+def prepare_pods_alone(cluster: Cluster, configuration: Configuration, jobs: int, image: str) -> Prepared:
+    """Prepare what `run_pods_alone` measures: the namespace, and the manifests of its objects."""
+    site, workspace = configuration.kubernetes, configuration.workspace
+    names = [build_names(f"hand-{uuid.uuid4().hex[:8]}", site, workspace) for _ in range(jobs)]
+    prepare_tenant(cluster, names[0], site)
+    built = {one.job: _build(one, configuration, image) for one in names}
+
+    def remove() -> None:
+        for one in names:
+            cluster.delete("PersistentVolumeClaim", one.namespace, one.claim)
+
+    return Prepared(lambda: _run(cluster, built), remove)
+
+
+def _run(cluster: Cluster, built: dict[str, _Job]) -> float:
+    changes: queue.SimpleQueue[tuple[str, Change | WatchFailed]] = queue.SimpleQueue()
+    begun, unstarted, running = time.monotonic(), set(built), set(built)
+    put = lambda name, change: changes.put((name, change))  # noqa: E731
+    stops = [cluster.watch(one.names.namespace, name, ("Pod",), partial(put, name)) for name, one in built.items()]
+    with ThreadPoolExecutor(len(built)) as pool:
+        list(pool.map(lambda one: (cluster.create(one.claim), cluster.create(one.pod)), built.values()))
+        while running:
+            name, change = changes.get(timeout=LONGEST_SECONDS)
+            if isinstance(change, WatchFailed):
+                raise change.error
+            phase, pod = change.item.get("status", {}).get("phase"), change.item["metadata"]["name"]
+            if phase == "Failed" and name in running:
+                raise SystemExit(f"bench: the pod {pod} failed")
+            if name in unstarted and phase == "Running":
+                unstarted.discard(name)
+                pool.submit(cluster.create, built[name].step)
+            if phase == "Succeeded" and name in running and pod == built[name].step["metadata"]["name"]:
+                running.discard(name)
+                # its place is free for the others, as that of a job whose results are stored
+                pool.submit(_remove_pods, cluster, built[name].names)
+        seconds = time.monotonic() - begun
+    for stop in stops:
+        stop()
+    return seconds
+
+
+def _remove_pods(cluster: Cluster, names: Names) -> None:
+    cluster.delete_labelled("Pod", names.namespace, names.selector, _END_SECONDS)
+
+
+def _build(names: Names, configuration: Configuration, image: str) -> _Job:
+    site, package = configuration.kubernetes, Package({}, "main", "hand", {}, "")
+    template = build_job(names, site, 0, None)["spec"]["template"]
+    spec = template["spec"]
+    spec["volumes"] = [volume for volume in spec["volumes"] if volume["name"] in _KEPT_VOLUMES]
+    for container in spec["containers"]:
+        container |= {"command": _WAIT, "env": [], "envFrom": []}
+        container["volumeMounts"] = [one for one in container["volumeMounts"] if one["name"] in _KEPT_VOLUMES]
+    meta = {**template["metadata"], "name": names.job, "namespace": names.namespace}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+    return _Job(names, build_claim(names, site, package), pod, _build_step(names, configuration, image))
+
+
+def _build_step(names: Names, configuration: Configuration, image: str) -> dict[str, Any]:
+    request = StepRequest(
+        "write",
+        "true",
+        image,
+        tuple(build_script(["true"], None, None, None)),
+        "/out",
+        {"HOME": "/out", "TMPDIR": "/tmp"},
+        (Mount("/out", "run/tmp/write", False),),
+        _CORES,
+        _CORES,
+        _MOST_RAM_MIB,
+        _RAM_MIB,
+    )
+    pod = build_step_pod(request, build_step_settings(names, configuration.kubernetes), "hand", Owner("", ""))
+    del pod["metadata"]["ownerReferences"]
+    return pod
