@@ -32,6 +32,7 @@ class Access:
     proxy: str | None = None
     no_proxy: str = ""
     renews: bool = True
+    is_quick: bool = True
 
     def headers(self) -> dict[str, str]:
         return {}

@@ -1,5 +1,6 @@
 """A budget that keeps pods of jobs on their nodes: made where that is permitted, never a reason to refuse a job."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import pytest
@@ -33,6 +34,9 @@ class Site:
 
     def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
         return self.there.get((kind, name))
+
+    def get_each(self, manifests: Sequence[Manifest]) -> list[Manifest | ApiError | None]:
+        return [self.there.get((one["kind"], one["metadata"]["name"])) for one in manifests]
 
 
 def create(site: Site) -> list[str]:

@@ -1,5 +1,6 @@
 """Where NetworkPolicies may not be created or read, a job is refused before anything is created."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
@@ -38,6 +39,15 @@ class ClusterWhereAccountMay:
     def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
         self._ensure("get", kind)
         return self.objects.get((kind, name))
+
+    def get_each(self, manifests: Sequence[Manifest]) -> list[Manifest | ApiError | None]:
+        found: list[Manifest | ApiError | None] = []
+        for one in manifests:
+            try:
+                found.append(self.get(one["kind"], one["metadata"]["namespace"], one["metadata"]["name"]))
+            except ApiError as error:
+                found.append(error)
+        return found
 
     def create(self, manifest: Manifest) -> Manifest:
         if manifest["kind"] == "SelfSubjectAccessReview":

@@ -1,5 +1,6 @@
 """A job that continues a failed one: which jobs can be continued, what it is drafted of, and whose the volume is."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -223,12 +224,15 @@ class ClusterThatRefuses(ClusterWithVolume):
             raise ApiError("creating it", 403, "Forbidden", "exceeded quota")
         return {**manifest, "metadata": {**manifest["metadata"], "uid": "u2"}}
 
+    def create_each(self, manifests: Sequence[Manifest]) -> list[Manifest]:
+        return list(map(self.create, manifests))
+
 
 @pytest.mark.parametrize("refused", ["ConfigMap", "none"])
 def test_a_job_whose_submission_fails_has_taken_no_volume(
     refused: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("zoo_runner.engines.kubernetes.engine.create_tenant", lambda *_: None)
+    monkeypatch.setattr("zoo_runner.engines.kubernetes.engine.look_at_tenant", lambda *_, **__: None)
     first = plan_first(tmp_path)
     handle = replace(first.handle, data={**first.handle.data, "uid": "one"})
     planned, double = plan_next(tmp_path, handle), ClusterThatRefuses(refused)

@@ -39,6 +39,7 @@ class _Access:
     proxy: str | None = None
     no_proxy = ""
     renews = True
+    is_quick = True
 
     def __init__(self, configuration: HeraConfiguration) -> None:
         self.url = find_url(configuration)

@@ -43,6 +43,7 @@ class _ServerAccess:
     proxy: str | None = None
     no_proxy = ""
     renews = False
+    is_quick = True
 
     def __init__(self, settings: ArgoSettings) -> None:
         self.url = f"{settings.server}{settings.base_path}"

@@ -25,6 +25,8 @@ class Access(Protocol):
     no_proxy: str
     renews: bool
     """Whether a token that ends is renewed without anybody's help."""
+    is_quick: bool
+    """Whether no program is asked for the headers, so that they may be read on an event loop."""
 
     def headers(self) -> dict[str, str]:
         """Return the headers that authenticate a request; may take a while if a program issues the tokens.
@@ -44,6 +46,7 @@ class InCluster:
     proxy: str | None = None
     no_proxy = ""
     renews = True
+    is_quick = True
 
     def __init__(self, host: str, port: str) -> None:
         self.url = f"https://{f'[{host}]' if ':' in host else host}:{port}"
@@ -77,6 +80,7 @@ class Configured:
                 ) from error
         self.proxy, self.no_proxy = settings.proxy, settings.no_proxy or ""
         self.renews = settings.refresh_api_key_hook is not None
+        self.is_quick = not self.renews
         self.url, connect_to = _apply_server_name(settings.host.rstrip("/"), settings.tls_server_name)
         self.tls = Tls(settings.ssl_ca_cert, settings.cert_file, settings.key_file, settings.verify_ssl, connect_to)
 

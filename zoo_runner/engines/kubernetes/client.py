@@ -1,15 +1,16 @@
 """Access to the Kubernetes API: plain manifests in and out, watches and logs that resume, translated errors."""
 
+import asyncio
 import contextlib
 import os
 import threading
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import inf
 from pathlib import Path
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.access import open_access
@@ -18,6 +19,7 @@ from zoo_runner.engines.kubernetes.connection import Connection
 from zoo_runner.engines.kubernetes.errors import ApiError
 from zoo_runner.engines.kubernetes.listing import list_all, trim_node
 from zoo_runner.engines.kubernetes.logs import LogReader, Take
+from zoo_runner.engines.kubernetes.looks import Looks
 from zoo_runner.engines.kubernetes.names import Manifest
 from zoo_runner.engines.kubernetes.paths import build_path
 from zoo_runner.engines.kubernetes.watch import Change, Subscription, Watches, WatchFailed, watch_kind
@@ -28,6 +30,8 @@ T = TypeVar("T")
 # a checksum of a large file takes a while, in which nothing is sent
 _DOWNLOAD_SILENCE_SECONDS = 3600.0
 _LOG_SECONDS = 10.0
+# a part of a bundle has a megabyte
+_AT_ONCE = 4
 # short: a node that was just added may be the one that a pod fits on
 _NODES_SECONDS = 1.0
 
@@ -61,6 +65,7 @@ class Cluster:
         self._watches = Watches(self._connection, self.background)
         self._nodes_lock, self._nodes_read = threading.Lock(), -inf
         self._nodes: list[Manifest] = []
+        self.looks = Looks()
         # also after a kubeconfig has changed and the last job of the former one has ended
         weakref.finalize(self, _close, self._connection, self.background).atexit = False
 
@@ -74,19 +79,41 @@ class Cluster:
 
     def create(self, manifest: Manifest) -> Manifest:
         """Create an object, or adopt the one that has its name already."""
+        return self.background.run(self._create(manifest))
+
+    def create_each(self, manifests: Sequence[Manifest]) -> list[Manifest]:
+        """Create or adopt objects that do not depend on each other, a few at a time.
+
+        All of them are tried; raises the first error, in their order.
+        """
+        made = self.background.run(_settle([self._create(one) for one in manifests]))
+        if refused := next((one for one in made if isinstance(one, ApiError)), None):
+            raise refused
+        return cast(list[Manifest], made)
+
+    async def _create(self, manifest: Manifest) -> Manifest:
         kind, meta = manifest["kind"], manifest.get("metadata", {})
         path, name = build_path(kind, meta.get("namespace", "")), meta.get("name", "")
         try:
-            return self._call("POST", path, f"creating {kind} {name}", body=manifest)
+            return await self._connection.call("POST", path, f"creating {kind} {name}", body=manifest)
         except ApiError as error:
             if error.status != 409 or error.reason != "AlreadyExists":
                 raise
-        return self._call("GET", f"{path}/{name}", f"adopting {kind} {name}")
+        return await self._connection.call("GET", f"{path}/{name}", f"adopting {kind} {name}")
 
     def get(self, kind: str, namespace: str, name: str) -> Manifest | None:
         """Read an object; None if it does not exist."""
+        return self.background.run(self._get(kind, namespace, name))
+
+    def get_each(self, manifests: Sequence[Manifest]) -> list[Manifest | ApiError | None]:
+        """Read the objects of these kinds and names at the same time; an error takes the place of its object."""
+        places = [(one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"]) for one in manifests]
+        return self.background.run(_settle([self._get(*place) for place in places]))
+
+    async def _get(self, kind: str, namespace: str, name: str) -> Manifest | None:
+        path = build_path(kind, namespace, name)
         try:
-            return self._call("GET", build_path(kind, namespace, name), f"reading {kind} {name}")
+            return await self._connection.call("GET", path, f"reading {kind} {name}")
         except ApiError as error:
             if error.status == 404:
                 return None
@@ -227,6 +254,20 @@ class Cluster:
         self, method: str, path: str, what: str, query: Mapping[str, str] | None = None, body: Manifest | None = None
     ) -> Manifest:
         return self.background.run(self._connection.call(method, path, what, query, body))
+
+
+async def _settle(work: Sequence[Coroutine[Any, Any, T]]) -> list[T | ApiError]:
+    """Run coroutines, a few at a time, each to its end; an `ApiError` takes the place of its result."""
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def run(one: Coroutine[Any, Any, T]) -> T | ApiError:
+        async with room:
+            try:
+                return await one
+            except ApiError as error:
+                return error
+
+    return await asyncio.gather(*map(run, work))
 
 
 def _close(connection: Connection, background: Background) -> None:

@@ -153,7 +153,10 @@ class Connection:
 
     async def _build_fields(self, method: str, more: Mapping[str, str]) -> tuple[str, ...]:
         loop, kind = asyncio.get_running_loop(), "application/json"
-        login = await loop.run_in_executor(self._background.login, self._access.headers)
+        if self._access.is_quick:
+            login = self._access.headers()
+        else:
+            login = await loop.run_in_executor(self._background.login, self._access.headers)
         if method == "PATCH":
             kind = "application/merge-patch+json"
         fields = {"Accept": "application/json", "Content-Type": kind, "Expect": "", **more, **login}

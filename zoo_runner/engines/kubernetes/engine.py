@@ -41,13 +41,12 @@ from zoo_runner.engines.kubernetes.names import Manifest, Names, build_names, na
 from zoo_runner.engines.kubernetes.namespace import (
     NO_QUOTA,
     build_tenant,
-    create_tenant,
+    look_at_tenant,
     mark_content,
-    remove_former_quotas,
 )
 from zoo_runner.engines.kubernetes.pod_log import build_no_result
 from zoo_runner.engines.kubernetes.publisher import Publication, publish_volume
-from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot, Root
+from zoo_runner.engines.kubernetes.root import ClusterJob, ClusterRoot, Root, is_dismissed
 from zoo_runner.engines.kubernetes.secrets import find_credentials
 from zoo_runner.engines.kubernetes.smoke_test import open_smoke_test
 from zoo_runner.engines.kubernetes.submission import ensure_same, fill_in, mark_job, remove_job
@@ -90,6 +89,8 @@ class ClusterEngine(ABC):
         self._workspace = configuration.workspace
         quota = self._workspace.quota
         self._cluster = limit_steps(configuration.kubernetes, quota.cores, quota.memory_mib)
+        # by their uid: the jobs that were submitted here and not followed yet, and those whose results are stored
+        self._waiting, self._stored = set[str](), set[str]()
 
     def plan(self, job: JobSpec) -> Plan:
         """Return what will be submitted, without the content of Secrets and ConfigMaps; pure.
@@ -158,12 +159,16 @@ class ClusterEngine(ABC):
                 # else the volume goes when the cluster deletes the root object
                 with suppress(RunnerError):
                     forget_volume(job.cluster, names)
+            else:
+                self._stored.add(handle.data["uid"])
             return results
 
         def open_job(cluster: Cluster) -> ClusterJob:
             return self._open_job(cluster, names)
 
-        return follow_from_gate(self._cluster, open_job, begin, conclude, cancellation)
+        waits = handle.data["uid"] in self._waiting
+        self._waiting.discard(handle.data["uid"])
+        return follow_from_gate(self._cluster, open_job, begin, conclude, cancellation, waits=waits)
 
     def publish(self, handle: Handle, job: JobSpec, report: Report, cancellation: Cancellation) -> Results:
         """Store the results on the volume of the job, from a pod, with the settings and credentials of now."""
@@ -206,12 +211,16 @@ class ClusterEngine(ABC):
         """Remove all objects of the job; where its results wait on its volume, what is secret and what still runs."""
         names = Names(**handle.data["names"])
         cluster = connect(self._cluster)
+        uid: str = handle.data["uid"]
+        keeps_nothing = uid in self._stored
+        for known in (self._waiting, self._stored):
+            known.discard(uid)
         with reaching():
             job = self._open_job(cluster, names)
-            if has_kept(cluster, names):
-                remove_rest(job, handle.data["uid"], names.list_secrets(self._cluster), self.ends_itself)
+            if not keeps_nothing and has_kept(cluster, names):
+                remove_rest(job, uid, names.list_secrets(self._cluster), self.ends_itself)
             else:
-                remove_job(job, handle.data["uid"], keeps_namespace=self._is_anothers(cluster, names))
+                remove_job(job, uid, keeps_namespace=self._is_anothers(cluster, names))
 
     def check(self, destination: str | None, package: Package | None = None) -> Iterator[Check]:
         """Examine the cluster step by step, with a job that does nothing."""
@@ -306,14 +315,13 @@ class ClusterEngine(ABC):
 
     def _create(self, cluster: Cluster, plan: Plan, content: list[Manifest]) -> None:
         first, *others = fill_in(plan.submission["manifests"], content)
-        create_tenant(cluster, plan.submission["tenant"])
         # in the namespace of another workspace that one's quota holds
-        if not self._workspace.storage_of:
-            remove_former_quotas(cluster, plan.submission["tenant"])
+        look_at_tenant(cluster, plan.submission["tenant"], has_own_quota=not self._workspace.storage_of)
         job = self._open_root(cluster, Names(**plan.handle.data["names"])).create(first)
         ensure_same(job, plan.job.uid, plan.job.id)
-        for manifest in others:
-            cluster.create(owned_by(manifest, job))
+        cluster.create_each([owned_by(manifest, job) for manifest in others])
+        if job["spec"].get("suspend") and not is_dismissed(job):
+            self._waiting.add(plan.job.uid)
         # last: where anything before fails, the failed job can still be continued
         self._take_volume(cluster, plan, job)
 

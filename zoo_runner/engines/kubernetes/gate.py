@@ -30,11 +30,14 @@ def reach_cluster(settings: KubernetesSettings) -> Cluster:
 
 
 class Gate:
-    """The start of a job: its root object is suspended until its volume is bound; `is_open`: it was started."""
+    """The start of a job: its root object is suspended until its volume is bound; `is_open`: it was started.
 
-    def __init__(self, job: ClusterJob) -> None:
+    `waits`: this process has submitted it and started it never, so that its start says whether it is there still.
+    """
+
+    def __init__(self, job: ClusterJob, *, waits: bool = False) -> None:
         self.root, self.is_open = job.root, False
-        self._names = job.names
+        self._names, self._waits = job.names, waits
 
     def find_start(self) -> Start | None:
         """Return the call that starts it; None if it was started before.
@@ -42,17 +45,14 @@ class Gate:
         Raises `NotReachedError` if the cluster does not answer, which says nothing about the job, and `EngineError`
         if it was deleted.
         """
+        if self._waits:
+            return self._open
         try:
             job = self.root.get()
         except EngineError as error:
             raise build_not_reached(error) from error
         if job is None:
-            raise EngineError(
-                f"the {self.root.kind} {self._names.job} is gone from namespace {self._names.namespace} and left no"
-                " results here",
-                f"Run the job again: its {self.root.kind} was deleted, or its time (ZOO_RUNNER_KEPT_HOURS) was over.",
-                code="job.lost",
-            )
+            raise self._build_lost()
         # the last lines of a dismissed job are still read
         self.is_open = is_dismissed(job) or not job["spec"].get("suspend")
         return None if self.is_open else self._open
@@ -65,9 +65,20 @@ class Gate:
         released = self.root.release()
         self.is_open = True
         # what takes the change without an answer is read
-        if is_dismissed(released or self.root.get()):  # before it was started
+        job = released or self.root.get()
+        if job is None:
+            raise self._build_lost()
+        if is_dismissed(job):  # before it was started
             self.root.dismiss()
             raise DismissedError(*_DISMISSED)
+
+    def _build_lost(self) -> EngineError:
+        return EngineError(
+            f"the {self.root.kind} {self._names.job} is gone from namespace {self._names.namespace} and left no"
+            " results here",
+            f"Run the job again: its {self.root.kind} was deleted, or its time (ZOO_RUNNER_KEPT_HOURS) was over.",
+            code="job.lost",
+        )
 
 
 def follow_from_gate(
@@ -77,18 +88,20 @@ def follow_from_gate(
     conclude: Callable[[ClusterJob, Callable[[], Outcome]], Results],
     cancellation: Cancellation,
     pool: ThreadPoolExecutor | None = None,
+    *,
+    waits: bool = False,
 ) -> "Future[Results]":
     """Follow a submitted job from its gate on, with no thread of its own; `conclude` runs in `pool` if that is given.
 
     `begin` gets the call that starts the job, None if it was started before, and returns how it ended; `conclude` gets
-    a call that returns this, or raises why it is not known.
+    a call that returns this, or raises why it is not known. `waits`: as for `Gate`.
     """
     try:
         cluster = reach_cluster(settings)
     except RunnerError as error:
         return fail(error)
     job = open_job(cluster)
-    gate = Gate(job)
+    gate = Gate(job, waits=waits)
 
     def pass_gate() -> "Future[Outcome]":
         start = gate.find_start()
