@@ -264,6 +264,7 @@ def _build_spec(job: JobSpec) -> Document:
         **build_launch_parameters(job, scratch),
         "runtime": None,
         "limits_memory": False,
+        "has_monitor": False,
         "keeps_user": False,
         "cores": 1,
         "memory_mib": _MEMORY_MIB,

@@ -149,6 +149,8 @@ ASKING: dict[str, list[str]] = {
     "another name": [*HONEST, "--name=postgres", *STEP],
     "the place of a container": [*HONEST, "--replace=true", *STEP],
     "a file with the id of its container": [*HONEST, "--cidfile=/s/cids/1", *STEP],
+    "its own streams, which may be folders": [*OFFLINE, "--log-driver=passthrough", "--user=0:0", "--rm", *STEP],
+    "a report of its start": [*HONEST, "--sdnotify=container", *STEP],
     "a file with the process id of its monitor": [*HONEST, "--conmon-pidfile=/s/monitors/1", *STEP],
     "an archive as an image": [*HONEST, "docker-archive:/home/user/x.tar", "sh"],
     "a folder as an image": [*HONEST, "dir:/home/user/x", "sh"],

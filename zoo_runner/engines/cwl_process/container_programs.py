@@ -9,24 +9,24 @@ end the one that it asked for, by its connection; no request has the name or id 
 import contextlib
 import csv
 import os
-import resource
 import socket
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
+from zoo_runner.engines.cwl_process.container_monitor import Monitor
 from zoo_runner.engines.cwl_process.job_places import JobPlaces
-from zoo_runner.engines.cwl_process.processes import wait_until_readable
 from zoo_runner.engines.cwl_process.step_process import describe_usage, follow
 from zoo_runner.package.images import is_image_name
 
-_MONITOR_SECONDS = 2.0
 _KILL_SECONDS = 30.0
-_WITHOUT_VALUE = ("-i", "--rm")
+# another one could hand the streams themselves to the container: a folder that was sent as its input is a way out
+_WITHOUT_VALUE = ("-i", "--rm", "--log-driver=none")
 _VALUES = {
     "--net": "none",
     "--pull": "never",
@@ -35,7 +35,7 @@ _VALUES = {
     "--pids-limit": "4096",
 }
 _OPTIONS = (
-    *("--mount", "--workdir", "--read-only", "--log-driver", "--user", "--gpus", "--env", "--memory", "--cpus"),
+    *("--mount", "--workdir", "--read-only", "--user", "--gpus", "--env", "--memory", "--cpus"),
     "--shm-size",
 )
 _SAME_USER = "--userns=keep-id"
@@ -135,11 +135,19 @@ class Containers:
             # `inspect` alone would show a container of that name, with its variables
             return StartedContainer(self._spawn(["image", *words], streams), None, None, self._frame)
         name = f"{self._frame.prefix}{uuid4().hex}"
-        monitor = f"{self._frame.monitors}/{name}" if self._frame.monitors else None
-        given = [f"--name={name}", "--rm", *([f"--conmon-pidfile={monitor}"] if monitor else ())]
+        monitor = Monitor(Path(self._frame.monitors, name)) if self._frame.monitors else None
         with self._lock:
             self._names.add(name)
-        process = self._spawn(["run", *given, *_as_this_user(rest)], streams)
+        try:
+            process = self._spawn(
+                ["run", f"--name={name}", "--rm", *(monitor.words if monitor else ()), *_as_this_user(rest)],
+                streams,
+                monitor.variables if monitor else {},
+            )
+        except OSError:
+            if monitor:
+                monitor.close()
+            raise
         return StartedContainer(process, name, monitor, self._frame)
 
     def forget(self, name: str) -> None:
@@ -147,10 +155,12 @@ class Containers:
         with self._lock:
             self._names.discard(name)
 
-    def _spawn(self, words: list[str], streams: Sequence[int]) -> "subprocess.Popen[bytes]":
+    def _spawn(
+        self, words: list[str], streams: Sequence[int], more: Mapping[str, str] = MappingProxyType({})
+    ) -> "subprocess.Popen[bytes]":
         stdin, stdout, stderr = streams
-        frame, command = self._frame, [self._frame.program, *words]
-        return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr, env=frame.variables, cwd="/")
+        variables, command = {**self._frame.variables, **more}, [self._frame.program, *words]
+        return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr, env=variables, cwd="/")
 
 
 @dataclass(frozen=True)
@@ -159,21 +169,20 @@ class StartedContainer:
 
     process: "subprocess.Popen[bytes]"
     name: str | None
-    monitor: str | None
+    monitor: Monitor | None
     frame: ContainerFrame
 
     def wait(self, connection: socket.socket) -> dict[str, Any]:
-        """Wait for the end, or end it as the client says; return the exit code, and the usage where it is known.
-
-        podman's monitor of a container reports the usage.
-        """
+        """Wait for the end, or end it as the client says; return the exit code, and the usage where it is known."""
         with self.process:
             ended = follow(self.process, connection, self._kill)
-        used = _measure(Path(self.monitor)) if self.monitor and ended.used else None
-        if used is None or ended.used is None:
+        if self.monitor is None:
             return {"code": ended.code}
+        end = self.monitor.conclude(ended.code)
+        if end.used is None or ended.used is None:
+            return {"code": end.code}
         # the monitor waited for podman's own clean-up as well, which is about as large as podman itself
-        return {"code": ended.code, "used": describe_usage(used, ended.used.ru_maxrss * 5 // 4)}
+        return {"code": end.code, "used": describe_usage(end.used, ended.used.ru_maxrss * 5 // 4)}
 
     def _kill(self) -> None:
         if self.name is not None:
@@ -191,19 +200,3 @@ def _as_this_user(words: Sequence[str]) -> list[str]:
     end = next((number for number, word in enumerate(words) if not word.startswith("-")), len(words))
     options = [word for word in words[:end] if word != "--rm" and not word.startswith("--user=")]
     return [f"--user={os.geteuid()}:{os.getegid()}", *options, *words[end:]]
-
-
-def _measure(monitor: Path) -> resource.struct_rusage | None:
-    """Measure what a container used by its monitor (podman's conmon), which is a child of this process."""
-    try:
-        pid = int(monitor.read_text())
-        monitor.unlink()
-        handle = os.pidfd_open(pid)
-        try:
-            wait_until_readable([handle], _MONITOR_SECONDS)
-            reaped, _, used = os.wait4(pid, os.WNOHANG)
-        finally:
-            os.close(handle)
-    except (OSError, ValueError):
-        return None
-    return used if reaped else None

@@ -136,8 +136,8 @@ class StepServer:
         with self._begin():
             started = self._register.start(words, streams)
         answer = started.wait(connection)
-        # a program that was killed may have left its container
-        if started.name and started.process.returncode >= 0:
+        # a program that was killed, or asked to end, may have left its container
+        if started.name and started.process.returncode == answer["code"]:
             self._register.forget(started.name)
         return answer
 

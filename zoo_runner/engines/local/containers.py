@@ -156,14 +156,32 @@ def remove_containers_of(job_id: str, scratch: Path, runtime: str, settings: Set
             subprocess.run([*remover, *left], env=variables, capture_output=True, timeout=_PROBE_SECONDS, check=True)
 
 
-def limits_memory(runtime: str) -> bool:
-    """Ask podman or docker whether it can hold containers to a memory limit here."""
+@dataclass(frozen=True)
+class Abilities:
+    """What podman or docker can do here.
+
+    `limits_memory`: hold containers to a memory limit; `has_monitor`: it is podman, and not that of another machine, so
+    that its monitors are processes here.
+    """
+
+    limits_memory: bool
+    has_monitor: bool
+
+
+def find_abilities(runtime: str | None) -> Abilities:
+    """Ask podman or docker what it can do; without either, nothing."""
+    if runtime is None:
+        return Abilities(limits_memory=False, has_monitor=False)
     answer = _run(runtime, "info", "--format", "{{json .}}")
     try:
         info = json.loads(answer.stdout)
     except ValueError:
-        return False
-    return info.get("MemoryLimit") is True or "memory" in (info.get("host", {}).get("cgroupControllers") or ())
+        return Abilities(limits_memory=False, has_monitor=False)
+    host = info.get("host", {})
+    return Abilities(
+        limits_memory=info.get("MemoryLimit") is True or "memory" in (host.get("cgroupControllers") or ()),
+        has_monitor=runtime == "podman" and not host.get("serviceIsRemote"),
+    )
 
 
 @dataclass(frozen=True)

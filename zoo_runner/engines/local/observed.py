@@ -10,6 +10,7 @@ from cwltool.context import RuntimeContext
 from cwltool.errors import WorkflowException
 from cwltool.job import CommandLineJob, JobBase
 
+from zoo_runner.engines.cwl_process.container_monitor import Monitor
 from zoo_runner.engines.cwl_process.realfiles import RealFiles, StepInputs, describe_changes, list_staged_links
 from zoo_runner.engines.cwl_process.step_client import name_notes
 from zoo_runner.engines.local.step_resources import read_memory_limit
@@ -27,8 +28,9 @@ _NO_PRIVILEGES = ("--cap-drop=ALL", "--security-opt=no-new-privileges", "--pids-
 class Reporting:
     """Shared by the jobs of one run.
 
-    `runtime` is podman, docker or None; `limits_memory`: it can limit memory; `keeps_user`: it is podman without root,
-    whose containers need this user in them to read the inputs. `isolated`: containers give up all privileges.
+    `runtime` is podman, docker or None; `limits_memory`: it can limit memory; `has_monitor`: it is podman, and starts
+    its monitors here; `keeps_user`: it is podman without root, whose containers need this user in them to read the
+    inputs. `isolated`: containers give up all privileges.
     `network`: steps that ask for the network get it.
     """
 
@@ -36,6 +38,7 @@ class Reporting:
     files: RealFiles
     runtime: str | None
     limits_memory: bool
+    has_monitor: bool
     keeps_user: bool
     isolated: bool
     network: bool
@@ -63,8 +66,9 @@ def observe(runner: type[JobBase], shared: Reporting) -> type[JobBase]:
             if id_file is not None:
                 self.container = _describe_container(shared, Path(id_file), memory_mib)
                 self.notes = name_notes(Path(id_file)) if shared.isolated else None
-                if (monitor := self.container.monitor_file) is not None:
-                    runtime.insert(2, f"--conmon-pidfile={monitor}")
+                if (monitor := self.container.monitor) is not None:
+                    runtime[2:2] = monitor.words
+                    env.update(monitor.variables)
             return runtime, id_file
 
         def _execute(
@@ -120,6 +124,7 @@ def _spare_originals(job: Any, files: RealFiles) -> None:
 
 
 def _describe_container(shared: Reporting, id_file: Path, memory_mib: int | None) -> Container:
-    has_monitor = shared.runtime == "podman" and not shared.isolated
-    monitor = id_file.parent.parent / "monitors" / id_file.name if has_monitor else None
+    # isolated, the supervisor starts it
+    has_monitor = shared.has_monitor and not shared.isolated
+    monitor = Monitor(id_file.parent.parent / "monitors" / id_file.name) if has_monitor else None
     return Container(shared.runtime or "docker", id_file, monitor, memory_mib)

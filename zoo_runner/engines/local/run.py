@@ -6,6 +6,7 @@ import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,7 +27,8 @@ from zoo_runner.engines.cwl_process.step_server import REFUSED
 from zoo_runner.engines.cwl_process.supervised import LONGEST_EVENT, Supervised
 from zoo_runner.engines.local.containers import (
     CONTAINER_IDS,
-    limits_memory,
+    Abilities,
+    find_abilities,
     name_containers,
     remove_containers_of,
 )
@@ -180,7 +182,7 @@ class Run:
         spec = {
             **build_launch_parameters(self._job, scratch),
             "runtime": self._runtime,
-            "limits_memory": self._runtime is not None and limits_memory(self._runtime),
+            **asdict(self._abilities),
             "keeps_user": self._runtime == "podman" and os.geteuid() != 0,
             "cores": self._machine.cores,
             "memory_mib": self._machine.memory_mib,
@@ -232,6 +234,10 @@ class Run:
         folders = [str(self._link_programs()), path, str(Path(find_python(self._settings)).parent)]
         return {**self._settings.inherited, "PATH": os.pathsep.join(folders)}
 
+    @cached_property
+    def _abilities(self) -> Abilities:
+        return find_abilities(self._runtime)
+
     @property
     def _is_isolated(self) -> bool:
         return self._settings.isolation == "isolated"
@@ -254,7 +260,7 @@ class Run:
             variables=dict(self._settings.inherited),
             network=network,
             prefix=name_containers(self._job.id),
-            monitors=str(self._monitors) if self._runtime == "podman" else None,
+            monitors=str(self._monitors) if self._abilities.has_monitor else None,
         )
         return {
             "containers": asdict(containers) if self._runtime and self._is_isolated else None,

@@ -14,6 +14,7 @@ from typing import IO
 
 from cwltool.errors import WorkflowException
 
+from zoo_runner.engines.cwl_process.container_monitor import Monitor
 from zoo_runner.engines.cwl_process.processes import descendants, wait_until_readable
 from zoo_runner.engines.cwl_process.signals import KILLED, as_exit_code
 from zoo_runner.engines.cwl_process.step_client import KILLED_BY
@@ -21,8 +22,6 @@ from zoo_runner.engines.local.printed import LAST_LINES_SECONDS, Printed
 from zoo_runner.lines import LONGEST_LINE, iterate_lines
 from zoo_runner.model.events import EngineLine, StepEnded, StepLines, StepStarted
 
-# how long podman's monitor of a container may take to end after its container
-_MONITOR_SECONDS = 2.0
 # cwltool asks the tool to end at its time limit; a tool that did not end is killed this much later
 _GRACE_SECONDS = 3.0
 _CHUNK_BYTES = 64 * 1024
@@ -34,11 +33,11 @@ Emit = Callable[[StepStarted | StepLines | StepEnded | EngineLine], None]
 
 @dataclass(frozen=True)
 class Container:
-    """A step's container: the program that runs it, files with its id and its monitor's process id."""
+    """A step's container: the program that runs it, a file with its id, and podman's monitor."""
 
     program: str
     id_file: Path
-    monitor_file: Path | None
+    monitor: Monitor | None
     memory_mib: int | None
 
     def kill(self) -> None:
@@ -100,8 +99,8 @@ class Watch:
         except ChildProcessError:  # its time limit expired just as it ended, and cwltool reaped it
             self._finish(process.wait(), Used())
         else:
-            process.returncode = os.waitstatus_to_exitcode(status)
-            self._finish(process.returncode, self._measure(used))
+            process.returncode, measured = self._conclude(os.waitstatus_to_exitcode(status), used)
+            self._finish(process.returncode, measured)
         if self._late:
             raise WorkflowException(f"{self._step} was stopped after {limit} seconds")
 
@@ -128,20 +127,23 @@ class Watch:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(number, 9)
 
-    def _measure(self, used: resource.struct_rusage) -> Used:
+    def _conclude(self, code: int, used: resource.struct_rusage) -> tuple[int, Used]:
+        """Return how the step ended, and what it used, of its program's exit code and usage."""
         if self._notes is not None:
-            return _read_used(self._notes)
+            return code, _read_used(self._notes)
         if self._container is None:
             # a child begins as a copy of this process, and is charged with its size
-            return _as_used(used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-        if self._container.monitor_file is None:
-            return Used()
-        monitor = _wait_for_monitor(self._container.monitor_file)
+            return code, _as_used(used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        if self._container.monitor is None:
+            return code, Used()
+        end = self._container.monitor.conclude(code)
         # the monitor waited for podman's own clean-up as well, which is about as large as podman itself
-        return _as_used(monitor, used.ru_maxrss * 5 // 4) if monitor else Used()
+        return end.code, _as_used(end.used, used.ru_maxrss * 5 // 4) if end.used else Used()
 
     def abandon(self) -> None:
-        """Note that the step could not be started."""
+        """Note that the step could not be started, unless it was."""
+        if self._container and self._container.monitor:
+            self._container.monitor.close()
         if not self.writer.closed:
             self.writer.close()
             self._finish(None, Used())
@@ -178,23 +180,3 @@ def _build_used(cpu_seconds: float, peak_kib: int, others_kib: int) -> Used:
 def _lacked_memory(exit_code: int | None, used: Used, limit_mib: int) -> bool:
     peak = used.peak_memory_mib or 0
     return exit_code == KILLED or (bool(exit_code) and peak >= _NEARLY_ALL * limit_mib)
-
-
-def _wait_for_monitor(file: Path) -> resource.struct_rusage | None:
-    """Wait for podman's monitor of the container (conmon), which waits for all that ran in it.
-
-    It is a child of this process, which is the reaper of orphans; otherwise the usage is unknown.
-    """
-    try:
-        pid = int(file.read_text())
-        handle = os.pidfd_open(pid)
-    except (OSError, ValueError):
-        return None
-    try:
-        wait_until_readable([handle], _MONITOR_SECONDS)
-        reaped, _, used = os.wait4(pid, os.WNOHANG)
-    except ChildProcessError:
-        return None
-    finally:
-        os.close(handle)
-    return used if reaped else None
