@@ -41,8 +41,10 @@ class Prepared:
     settle: Callable[[], None] = lambda: None
 
 
-def build_bare(name: str, namespace: str, image: str, package: str, max_cores: int = 4) -> list[dict[str, Any]]:
-    """A Calrissian Job as its documentation has it: claim, package, Job."""
+def build_bare(
+    name: str, namespace: str, image: str, package: str, max_cores: int = 4, storage_class: str | None = None
+) -> list[dict[str, Any]]:
+    """A Calrissian Job as its documentation has it: claim, package, Job; its claim is of the class of our own jobs."""
     meta = {"name": name, "namespace": namespace, "labels": {JOB_LABEL: BARE}}
     command = [
         "/opt/calrissian/bin/calrissian",
@@ -85,7 +87,8 @@ def build_bare(name: str, namespace: str, image: str, package: str, max_cores: i
             {"name": "package", "configMap": {"name": name}},
         ],
     }
-    claim = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
+    claim: dict[str, Any] = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
+    claim |= {"storageClassName": storage_class} if storage_class else {}
     return [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"package.cwl": package}},
         {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": claim},
@@ -128,7 +131,7 @@ def prepare_bare(
     cluster.patch("Namespace", "", names.namespace, {"metadata": {"labels": namespace["metadata"]["labels"]}})
     package = json.dumps(load_package(str(source), configuration.settings).document)
     bare = sorted(f"bare-{uuid.uuid4().hex[:8]}" for _ in range(jobs))
-    built = [build_bare(name, names.namespace, site.image, package, max_cores) for name in bare]
+    built = [build_bare(name, names.namespace, site.image, package, max_cores, site.storage_class) for name in bare]
 
     def remove() -> None:
         for name in bare:
