@@ -59,7 +59,7 @@ with loading():
     leave_out_tls()
     import zoo_runner.engines.calrissian.job_pod
     import asyncio
-unneeded = ("obstore", "platform", "ssl", "uuid", "zoo_runner.inputs.neighbours")
+unneeded = ("obstore", "platform", "ssl", "uuid", "zoo_runner.inputs.neighbours", "zoo_runner.inputs.package_files")
 print(json.dumps([name for name in unneeded if name in sys.modules]))
 """
 

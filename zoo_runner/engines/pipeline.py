@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo_runner.engines.protocol import Handle, JobSpec
-from zoo_runner.inputs.files import refers_to_files
-from zoo_runner.inputs.package_files import find_remote_files, place_files
+from zoo_runner.inputs.file_objects import find_remote_files, refers_to_files
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.diagnosis import Stage
 from zoo_runner.model.errors import (
@@ -130,6 +129,7 @@ def run_stage_in(job: JobSpec, storage: StorageProfile, report: Report, cancella
     if not files and not refers_to_files(job.order):
         return Staged(job.order, job.package.document)
     from stagein.stage import stage_in
+    from zoo_runner.inputs.package_files import place_files
 
     report(StageStarted(Stage.STAGE_IN, str(job.paths.scratch / "inputs")))
     with translated(StageInError), switching(cancellation) as switch:

@@ -9,7 +9,6 @@ from urllib.parse import quote, unquote, urlsplit
 from zoo_runner.inputs.formats import IANA, media_type_of
 from zoo_runner.inputs.values import Checker
 from zoo_runner.model.problems import ValuePath, show
-from zoo_runner.model.scalars import are_scalars
 from zoo_runner.package.cwltypes import Array, CwlType, Field, Parameter, Record, Union, list_options
 from zoo_runner.package.secondary import SecondaryFile, apply_pattern
 
@@ -105,10 +104,3 @@ def read_name(file: Mapping[str, Any]) -> str:
 def is_expression(text: str) -> bool:
     """Whether a text has a CWL expression or parameter reference."""
     return re.search(r"\$[({]", text) is not None
-
-
-def refers_to_files(node: Any) -> bool:
-    """Whether a value of a job order or output object has a File or Directory in it."""
-    if isinstance(node, Mapping):
-        return node.get("class") in ("File", "Directory") or any(map(refers_to_files, node.values()))
-    return isinstance(node, list | tuple) and not are_scalars(node) and any(map(refers_to_files, node))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from zoo_runner.inputs.files import refers_to_files
+from zoo_runner.inputs.file_objects import refers_to_files
 from zoo_runner.model import clock
 from zoo_runner.model.errors import JobNotFoundError
 from zoo_runner.model.job import Job

@@ -14,7 +14,6 @@ from zoo_runner.config.folders import JobPaths
 from zoo_runner.engines.kubernetes.protocol import PROTOCOL, check_protocol
 from zoo_runner.engines.pipeline import load_stage_in_options
 from zoo_runner.engines.protocol import JobSpec
-from zoo_runner.inputs.package_files import place_files
 from zoo_runner.model.errors import InputError, StageInError
 from zoo_runner.model.events import Report
 from zoo_runner.model.package import Document, Package
@@ -135,6 +134,7 @@ def _collect_local(
     from stagein.plan import build_job_order, build_plan
     from stagein.stage import stage_references
     from zoo_runner.inputs.neighbours import add_secondary_files, find_local_files
+    from zoo_runner.inputs.package_files import place_files
 
     files = find_local_files(job.package)
     # the name of an input has no slash, a pointer begins with one

@@ -25,7 +25,7 @@ from zoo_runner.engines.kubernetes.manifests import CHANNEL_FOLDER
 from zoo_runner.engines.pipeline import Staged
 from zoo_runner.engines.protocol import JobSpec
 from zoo_runner.files import encode_json, write_anew, write_json
-from zoo_runner.inputs.package_files import find_remote_files
+from zoo_runner.inputs.file_objects import find_remote_files
 from zoo_runner.lines import LONGEST_LINE, iterate_lines
 from zoo_runner.model.cancellation import Cancellation
 from zoo_runner.model.codec import from_plain
