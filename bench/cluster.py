@@ -174,7 +174,7 @@ def main() -> int:
     with installed(words.host, ITEM) as (configuration, folder):
         scatter = folder / "scatter.cwl"
         scatter.write_text(_build_scatter(words.steps))
-        table = _measure(configuration, words.rounds, words.jobs, scatter, words.steps)
+        table = _measure(configuration, words.rounds, words.jobs, scatter, words.steps, words.host)
     return show(table, "Jobs on Kubernetes", None if words.no_page else lambda text: _build_part(text, words.rounds))
 
 
@@ -222,7 +222,7 @@ def _build_scatter(steps: int) -> str:
     return json.dumps({"cwlVersion": "v1.2", "$graph": [workflow, tool]})
 
 
-def _measure(configuration: Configuration, rounds: int, jobs: int, scatter: Path, steps: int) -> str:
+def _measure(configuration: Configuration, rounds: int, jobs: int, scatter: Path, steps: int, host: str) -> str:
     python = ensure_pycalrissian(configuration.settings.cache)
     cluster = Cluster(configuration.kubernetes)
     ours = Ours(configuration, cluster)
@@ -259,7 +259,10 @@ def _measure(configuration: Configuration, rounds: int, jobs: int, scatter: Path
             lambda: run_by_hand(cluster, configuration, steps, STEP_IMAGE),
         ),
     ]
-    alone = [_beside_pods(rows[0], cluster, configuration, 1), _beside_pods(rows[2], cluster, configuration, jobs)]
+    alone = [
+        _beside_pods(rows[0], cluster, configuration, 1, host),
+        _beside_pods(rows[2], cluster, configuration, jobs, host),
+    ]
     rows[0].measure(1)  # images, compiled modules and the package cache are there for all of them
     rows[0].seconds.clear()
     for row in rows[:2]:
@@ -278,13 +281,13 @@ def _measure(configuration: Configuration, rounds: int, jobs: int, scatter: Path
     return _build_table([*rows, *alone], left, own.left)
 
 
-def _beside_pods(row: Row, cluster: Cluster, configuration: Configuration, jobs: int) -> Row:
+def _beside_pods(row: Row, cluster: Cluster, configuration: Configuration, jobs: int, host: str) -> Row:
     """Put the pods of so many jobs, with nothing in them, beside a row that was measured."""
     return Row(
         f"{row.title}; beside it their pods alone",
         math.inf,
         lambda: statistics.median(row.seconds["ours"]),
-        lambda: run_pods_alone(cluster, configuration, jobs, STEP_IMAGE),
+        lambda: run_pods_alone(cluster, configuration, jobs, STEP_IMAGE, host),
     )
 
 
@@ -321,10 +324,10 @@ def _build_part(table: str, rounds: int) -> str:
 requested. *Bare Job*: a PVC, a ConfigMap and a Job that runs Calrissian as in its documentation, with the same image
 and CWL, from the first request to the Job's Complete condition; it never stages data. *By hand*: the pods that the
 steps have, from the first request until the last has succeeded; on all sides the scheduler says how many of them run at
-the same time. *Their pods alone*: for each job a pod of two containers that wait, with a volume, and once they run a
-pod like that of the step whose program is `true`, created by hand with nothing else. *pycalrissian*: the same image and
-CWL, in a namespace that it always creates, from its first request until output, log and tool logs are here; its
-clean-up is not timed.
+the same time. *Their pods alone*: for each job a pod of two containers that wait, with a volume, and as soon as one
+runs a pod like that of the step whose program is `true`, created by hand with nothing else. *pycalrissian*: the same
+image and CWL, in a namespace that it always creates, from its first request until output, log and tool logs are here;
+its clean-up is not timed.
 
 {SLOTS}
 """

@@ -1,13 +1,18 @@
 """The pods of jobs of one step with nothing in them, created by hand: what no runner with such pods can be under.
 
-Each job has a volume, a pod of two containers that mount it, and once these run a pod of its step, whose program is
-`true`. The containers do nothing but wait; there is no bundle, Secret, token, event or log.
+Each job has a volume, a pod of two containers that mount it, and as soon as one of them runs a pod of its step, whose
+program is `true`. The containers do nothing but connect to this machine, which so learns that they run before
+Kubernetes says so, and wait for the end; there is no bundle, Secret, token, event or log.
 """
 
 import queue
+import socketserver
+import threading
 import time
 import uuid
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -26,7 +31,7 @@ from zoo_runner.model.package import Package
 
 # those of the step of examples/echo
 _CORES, _RAM_MIB, _MOST_RAM_MIB = 1.0, 64.0, 128.0
-_WAIT = ["/bin/sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait"]
+_WAIT = 'exec 3<>"/dev/tcp/$0/$1" && echo "$2" >&3 && read -r _ <&3'
 _KEPT_VOLUMES = ("work", "channel")
 _END_SECONDS = 1
 
@@ -41,30 +46,36 @@ class _Job:
     step: dict[str, Any]
 
 
-def run_pods_alone(cluster: Cluster, configuration: Configuration, jobs: int, image: str) -> float:
+def run_pods_alone(cluster: Cluster, configuration: Configuration, jobs: int, image: str, host: str) -> float:
     """Create the pods of so many jobs at once; seconds until the step of the last has succeeded."""
-    prepared = prepare_pods_alone(cluster, configuration, jobs, image)
+    prepared = prepare_pods_alone(cluster, configuration, jobs, image, host)
     seconds = prepared.run()
     prepared.remove()
     return seconds
 
 
-def prepare_pods_alone(cluster: Cluster, configuration: Configuration, jobs: int, image: str) -> Prepared:
-    """Prepare what `run_pods_alone` measures: the namespace, and the manifests of its objects."""
+def prepare_pods_alone(cluster: Cluster, configuration: Configuration, jobs: int, image: str, host: str) -> Prepared:
+    """Prepare what `run_pods_alone` measures: the namespace, and the manifests; pods reach this machine at `host`."""
     site, workspace = configuration.kubernetes, configuration.workspace
     names = [build_names(f"hand-{uuid.uuid4().hex[:8]}", site, workspace) for _ in range(jobs)]
     prepare_tenant(cluster, names[0], site)
-    built = {one.job: _build(one, configuration, image) for one in names}
 
     def remove() -> None:
         for one in names:
             cluster.delete("PersistentVolumeClaim", one.namespace, one.claim)
 
-    return Prepared(lambda: _run(cluster, built), remove)
+    def run() -> float:
+        changes: queue.SimpleQueue[tuple[str, Change | WatchFailed | None]] = queue.SimpleQueue()
+        with _listening(host, lambda name: changes.put((name, None))) as port:
+            return _run(cluster, {one.job: _build(one, configuration, image, host, port) for one in names}, changes)
+
+    return Prepared(run, remove)
 
 
-def _run(cluster: Cluster, built: dict[str, _Job]) -> float:
-    changes: queue.SimpleQueue[tuple[str, Change | WatchFailed]] = queue.SimpleQueue()
+def _run(
+    cluster: Cluster, built: dict[str, _Job], changes: "queue.SimpleQueue[tuple[str, Change | WatchFailed | None]]"
+) -> float:
+    """Create everything; a change that is None says that the pod of a job runs."""
     begun, unstarted, running = time.monotonic(), set(built), set(built)
     put = lambda name, change: changes.put((name, change))  # noqa: E731
     stops = [cluster.watch(one.names.namespace, name, ("Pod",), partial(put, name)) for name, one in built.items()]
@@ -74,12 +85,14 @@ def _run(cluster: Cluster, built: dict[str, _Job]) -> float:
             name, change = changes.get(timeout=LONGEST_SECONDS)
             if isinstance(change, WatchFailed):
                 raise change.error
+            if change is None:
+                if name in unstarted:
+                    unstarted.discard(name)
+                    pool.submit(cluster.create, built[name].step)
+                continue
             phase, pod = change.item.get("status", {}).get("phase"), change.item["metadata"]["name"]
             if phase == "Failed" and name in running:
                 raise SystemExit(f"bench: the pod {pod} failed")
-            if name in unstarted and phase == "Running":
-                unstarted.discard(name)
-                pool.submit(cluster.create, built[name].step)
             if phase == "Succeeded" and name in running and pod == built[name].step["metadata"]["name"]:
                 running.discard(name)
                 # its place is free for the others, as that of a job whose results are stored
@@ -90,17 +103,41 @@ def _run(cluster: Cluster, built: dict[str, _Job]) -> float:
     return seconds
 
 
+@contextmanager
+def _listening(host: str, note_started: Callable[[str], None]) -> Iterator[int]:
+    """Call `note_started` with the name that a container sends, which then waits until the block ends."""
+    over = threading.Event()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            note_started(self.rfile.readline().decode().strip())
+            over.wait()
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        request_queue_size = 128
+
+    with Server((host, 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+        try:
+            yield server.server_address[1]
+        finally:
+            over.set()
+            server.shutdown()
+
+
 def _remove_pods(cluster: Cluster, names: Names) -> None:
     cluster.delete_labelled("Pod", names.namespace, names.selector, _END_SECONDS)
 
 
-def _build(names: Names, configuration: Configuration, image: str) -> _Job:
+def _build(names: Names, configuration: Configuration, image: str, host: str, port: int) -> _Job:
     site, package = configuration.kubernetes, Package({}, "main", "hand", {}, "")
     template = build_job(names, site, 0, None)["spec"]["template"]
     spec = template["spec"]
     spec["volumes"] = [volume for volume in spec["volumes"] if volume["name"] in _KEPT_VOLUMES]
     for container in spec["containers"]:
-        container |= {"command": _WAIT, "env": [], "envFrom": []}
+        command = ["/bin/bash", "-c", _WAIT, host, str(port), names.job]
+        container |= {"command": command, "env": [], "envFrom": []}
         container["volumeMounts"] = [one for one in container["volumeMounts"] if one["name"] in _KEPT_VOLUMES]
     meta = {**template["metadata"], "name": names.job, "namespace": names.namespace}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}

@@ -67,7 +67,7 @@ def _trace_kubernetes(host: str, rounds: int) -> str:
         prepares: Sequence[Callable[[], Prepared]] = (
             lambda: ours.prepare(1),
             lambda: prepare_bare(cluster, configuration, 1),
-            lambda: prepare_pods_alone(cluster, configuration, 1, STEP_IMAGE),
+            lambda: prepare_pods_alone(cluster, configuration, 1, STEP_IMAGE, host),
         )
         for number in range(rounds + 1):
             for traces, prepare in zip(sides.values(), prepares, strict=True):
@@ -140,9 +140,9 @@ the containers by their control groups, the servers of Kubernetes by their proce
 and follows the job. Containers that had ended before they could be read are missing from it. All programs are counted
 until the pods are removed, which every side asks for at its end.
 
-*Its pods alone*: a volume, a pod of two containers that only wait, and once they run a pod with the resources of the
-step whose program is `true`, created by hand with nothing else. It is the least that a job of two such pods can take
-here.
+*Its pods alone*: a volume, a pod of two containers that only wait, and as soon as one of them runs a pod with the
+resources of the step whose program is `true`, created by hand with nothing else. It is the least that a job of two such
+pods can take here.
 
 Kubelet's own logs show two waits in which nothing runs. A pod with a volume waits 0.3 s before its network is made, as
 kubelet looks for its volumes only that often (`podAttachAndMountRetryInterval`); a job has two such pods. And kubelet

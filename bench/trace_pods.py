@@ -90,6 +90,9 @@ class _Pods:
         self._busy: list[tuple[float, float]] = []
         self._changed = threading.Condition()
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._marks
+
     def note_time(self) -> float:
         """Note what the machine has used until now, and return the time."""
         now = time.monotonic()
@@ -192,16 +195,15 @@ def _watching_pods(namespace: str, notice: Callable[[Mapping[str, Any]], None]) 
 
         def read() -> None:
             assert watch.stdout
-            lines: list[str] = []
             for line in watch.stdout:
-                lines.append(line)
-                # an object ends with the only brace that stands at the begin of a line
-                if line.startswith("}"):
-                    change = json.loads("".join(lines))
-                    lines.clear()
-                    notice(change["object"])
-                    pods.take(change["type"], change["object"])
-                    pods.own_seconds = time.thread_time()
+                change = json.loads(line)
+                meta = change["object"]["metadata"]
+                # one that ends when it is first seen is of a job before
+                if meta["name"] not in pods and (change["type"] == "DELETED" or "deletionTimestamp" in meta):
+                    continue
+                notice(change["object"])
+                pods.take(change["type"], change["object"])
+                pods.own_seconds = time.thread_time()
 
         reader = threading.Thread(target=read)
         reader.start()
