@@ -151,8 +151,11 @@ class _Containers:
 
     def notice(self, pod: Mapping[str, Any]) -> None:
         """Learn the names of the containers of a pod."""
-        number = self._order.setdefault(pod["metadata"]["name"], len(self._order))
-        kind = "job pod" if number == 0 else "step pod"
+        meta = pod["metadata"]
+        number = self._order.setdefault(meta["name"], len(self._order))
+        # the peer's pods have no such label, and are told apart by their order
+        role = (meta.get("labels") or {}).get("zoo-runner/role") or ("step" if number else "job")
+        kind = f"{role} pod"
         for status in pod.get("status", {}).get("containerStatuses") or []:
             if found := status.get("containerID"):
                 self._names[found.rpartition("/")[2]] = f"{kind}, container {status['name']}"
