@@ -325,7 +325,7 @@ requested. *Bare Job*: a PVC, a ConfigMap and a Job that runs Calrissian as in i
 and CWL, from the first request to the Job's Complete condition; it never stages data. *By hand*: the pods that the
 steps have, from the first request until the last has succeeded; on all sides the scheduler says how many of them run at
 the same time. *Their pods alone*: for each job a pod of two containers that wait, with a volume, and as soon as one
-runs a pod like that of the step whose program is `true`, created by hand with nothing else. *pycalrissian*: the same
+runs a pod like that of the step, created by hand with nothing else, until all steps have run. *pycalrissian*: the same
 image and CWL, in a namespace that it always creates, from its first request until output, log and tool logs are here;
 its clean-up is not timed.
 

@@ -1,8 +1,8 @@
 """The pods of jobs of one step with nothing in them, created by hand: what no runner with such pods can be under.
 
-Each job has a volume, a pod of two containers that mount it, and as soon as one of them runs a pod of its step, whose
-program is `true`. The containers do nothing but connect to this machine, which so learns that they run before
-Kubernetes says so, and wait for the end; there is no bundle, Secret, token, event or log.
+Each job has a volume, a pod of two containers that mount it, and as soon as one of them runs a pod of its step. The
+containers do nothing but connect to this machine, which so learns that they run before Kubernetes says so, and wait for
+the end; the step only says that it has run. There is no bundle, Secret, token, event or log.
 """
 
 import queue
@@ -10,11 +10,10 @@ import socketserver
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from bench.peers import LONGEST_SECONDS, Prepared
@@ -24,14 +23,16 @@ from zoo_runner.engines.kubernetes.job_pod.request import Mount, StepRequest
 from zoo_runner.engines.kubernetes.job_pod.script import build_script
 from zoo_runner.engines.kubernetes.job_pod.steppod import Owner, build_step_pod, build_step_settings
 from zoo_runner.engines.kubernetes.manifests import build_claim, build_job
-from zoo_runner.engines.kubernetes.names import Names, build_names
+from zoo_runner.engines.kubernetes.names import JOB_LABEL, Names, build_names
 from zoo_runner.engines.kubernetes.namespace import prepare_tenant
 from zoo_runner.engines.kubernetes.watch import Change, WatchFailed
 from zoo_runner.model.package import Package
 
 # those of the step of examples/echo
 _CORES, _RAM_MIB, _MOST_RAM_MIB = 1.0, 64.0, 128.0
-_WAIT = 'exec 3<>"/dev/tcp/$0/$1" && echo "$2" >&3 && read -r _ <&3'
+_SAY = 'exec 3<>"/dev/tcp/$0/$1" && echo "$2" >&3'
+_WAIT = f"{_SAY} && read -r _ <&3"
+_ENDED = "/ended"
 _KEPT_VOLUMES = ("work", "channel")
 _END_SECONDS = 1
 
@@ -47,7 +48,7 @@ class _Job:
 
 
 def run_pods_alone(cluster: Cluster, configuration: Configuration, jobs: int, image: str, host: str) -> float:
-    """Create the pods of so many jobs at once; seconds until the step of the last has succeeded."""
+    """Create the pods of so many jobs at once; seconds until the step of the last has run."""
     prepared = prepare_pods_alone(cluster, configuration, jobs, image, host)
     seconds = prepared.run()
     prepared.remove()
@@ -65,37 +66,39 @@ def prepare_pods_alone(cluster: Cluster, configuration: Configuration, jobs: int
             cluster.delete("PersistentVolumeClaim", one.namespace, one.claim)
 
     def run() -> float:
-        changes: queue.SimpleQueue[tuple[str, Change | WatchFailed | None]] = queue.SimpleQueue()
-        with _listening(host, lambda name: changes.put((name, None))) as port:
-            return _run(cluster, {one.job: _build(one, configuration, image, host, port) for one in names}, changes)
+        said: queue.SimpleQueue[str | Change | WatchFailed] = queue.SimpleQueue()
+        over = {one.job: threading.Event() for one in names}
+        with _listening(host, said.put, over) as port:
+            return _run(cluster, {one.job: _build(one, configuration, image, host, port) for one in names}, said, over)
 
     return Prepared(run, remove)
 
 
 def _run(
-    cluster: Cluster, built: dict[str, _Job], changes: "queue.SimpleQueue[tuple[str, Change | WatchFailed | None]]"
+    cluster: Cluster,
+    built: dict[str, _Job],
+    said: "queue.SimpleQueue[str | Change | WatchFailed]",
+    over: dict[str, threading.Event],
 ) -> float:
-    """Create everything; a change that is None says that the pod of a job runs."""
+    """Create everything; containers say that they run, and steps that they have run. `over` ends those that wait."""
     begun, unstarted, running = time.monotonic(), set(built), set(built)
-    put = lambda name, change: changes.put((name, change))  # noqa: E731
-    stops = [cluster.watch(one.names.namespace, name, ("Pod",), partial(put, name)) for name, one in built.items()]
+    stops = [cluster.watch(one.names.namespace, name, ("Pod",), said.put) for name, one in built.items()]
     with ThreadPoolExecutor(len(built)) as pool:
         list(pool.map(lambda one: (cluster.create(one.claim), cluster.create(one.pod)), built.values()))
         while running:
-            name, change = changes.get(timeout=LONGEST_SECONDS)
-            if isinstance(change, WatchFailed):
-                raise change.error
-            if change is None:
-                if name in unstarted:
-                    unstarted.discard(name)
-                    pool.submit(cluster.create, built[name].step)
-                continue
-            phase, pod = change.item.get("status", {}).get("phase"), change.item["metadata"]["name"]
-            if phase == "Failed" and name in running:
-                raise SystemExit(f"bench: the pod {pod} failed")
-            if phase == "Succeeded" and name in running and pod == built[name].step["metadata"]["name"]:
+            text = said.get(timeout=LONGEST_SECONDS)
+            if isinstance(text, WatchFailed):
+                raise text.error
+            if isinstance(text, Change):
+                if text.change != "DELETED" and text.item.get("status", {}).get("phase") == "Failed":
+                    _ensure_over(text.item["metadata"], running)
+            elif text in unstarted:
+                unstarted.discard(text)
+                pool.submit(cluster.create, built[text].step)
+            elif (name := text.removesuffix(_ENDED)) != text and name in running:
                 running.discard(name)
                 # its place is free for the others, as that of a job whose results are stored
+                over[name].set()
                 pool.submit(_remove_pods, cluster, built[name].names)
         seconds = time.monotonic() - begun
     for stop in stops:
@@ -103,15 +106,22 @@ def _run(
     return seconds
 
 
+def _ensure_over(meta: dict[str, Any], running: set[str]) -> None:
+    """End this program for a pod that has failed before the end of its job."""
+    if meta["labels"][JOB_LABEL] in running:
+        raise SystemExit(f"bench: the pod {meta['name']} failed")
+
+
 @contextmanager
-def _listening(host: str, note_started: Callable[[str], None]) -> Iterator[int]:
-    """Call `note_started` with the name that a container sends, which then waits until the block ends."""
-    over = threading.Event()
+def _listening(host: str, take: Callable[[str], None], over: Mapping[str, threading.Event]) -> Iterator[int]:
+    """Call `take` with what each container sends; the connection of one that waits ends when its job is over."""
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            note_started(self.rfile.readline().decode().strip())
-            over.wait()
+            text = self.rfile.readline().decode().strip()
+            take(text)
+            if text in over:
+                over[text].wait(LONGEST_SECONDS)
 
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
@@ -122,7 +132,6 @@ def _listening(host: str, note_started: Callable[[str], None]) -> Iterator[int]:
         try:
             yield server.server_address[1]
         finally:
-            over.set()
             server.shutdown()
 
 
@@ -141,15 +150,16 @@ def _build(names: Names, configuration: Configuration, image: str, host: str, po
         container["volumeMounts"] = [one for one in container["volumeMounts"] if one["name"] in _KEPT_VOLUMES]
     meta = {**template["metadata"], "name": names.job, "namespace": names.namespace}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
-    return _Job(names, build_claim(names, site, package), pod, _build_step(names, configuration, image))
+    return _Job(names, build_claim(names, site, package), pod, _build_step(names, configuration, image, host, port))
 
 
-def _build_step(names: Names, configuration: Configuration, image: str) -> dict[str, Any]:
+def _build_step(names: Names, configuration: Configuration, image: str, host: str, port: int) -> dict[str, Any]:
+    command = ["bash", "-c", _SAY, host, str(port), f"{names.job}{_ENDED}"]
     request = StepRequest(
         "write",
-        "true",
+        "bash",
         image,
-        tuple(build_script(["true"], None, None, None)),
+        tuple(build_script(command, None, None, None)),
         "/out",
         {"HOME": "/out", "TMPDIR": "/tmp"},
         (Mount("/out", "run/tmp/write", False),),
@@ -157,6 +167,7 @@ def _build_step(names: Names, configuration: Configuration, image: str) -> dict[
         _CORES,
         _MOST_RAM_MIB,
         _RAM_MIB,
+        network=True,
     )
     pod = build_step_pod(request, build_step_settings(names, configuration.kubernetes), "hand", Owner("", ""))
     del pod["metadata"]["ownerReferences"]

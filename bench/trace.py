@@ -141,8 +141,8 @@ and follows the job. Containers that had ended before they could be read are mis
 until the pods are removed, which every side asks for at its end.
 
 *Its pods alone*: a volume, a pod of two containers that only wait, and as soon as one of them runs a pod with the
-resources of the step whose program is `true`, created by hand with nothing else. It is the least that a job of two such
-pods can take here.
+resources of the step, created by hand with nothing else; the containers say themselves that they run. It is the least
+that a job of two such pods can take here.
 
 Kubelet's own logs show two waits in which nothing runs. A pod with a volume waits 0.3 s before its network is made, as
 kubelet looks for its volumes only that often (`podAttachAndMountRetryInterval`); a job has two such pods. And kubelet

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +90,6 @@ class _Pods:
         self._marks: dict[str, dict[str, float]] = {}
         self._busy: list[tuple[float, float]] = []
         self._changed = threading.Condition()
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._marks
 
     def note_time(self) -> float:
         """Note what the machine has used until now, and return the time."""
@@ -191,7 +189,7 @@ def _sampling(containers: _Containers) -> Iterator[None]:
 @contextmanager
 def _watching_pods(namespace: str, notice: Callable[[Mapping[str, Any]], None]) -> Iterator[_Pods]:
     """Read the pods of a namespace as they change; those that are there already are left out."""
-    pods = _Pods()
+    pods, begun = _Pods(), time.time()
     words = ("get", "pods", "--namespace", namespace, "--watch-only", "--output-watch-events", "--output", "json")
     command = ["kubectl", "--kubeconfig", str(KUBECONFIG), *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watch:
@@ -201,8 +199,8 @@ def _watching_pods(namespace: str, notice: Callable[[Mapping[str, Any]], None]) 
             for line in watch.stdout:
                 change = json.loads(line)
                 meta = change["object"]["metadata"]
-                # one that ends when it is first seen is of a job before
-                if meta["name"] not in pods and (change["type"] == "DELETED" or "deletionTimestamp" in meta):
+                # Kubernetes counts whole seconds
+                if datetime.fromisoformat(meta["creationTimestamp"].replace("Z", "+00:00")).timestamp() < begun - 1:
                     continue
                 notice(change["object"])
                 pods.take(change["type"], change["object"])
