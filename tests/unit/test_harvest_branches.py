@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from tests.values import configuration_in
+from zoo_runner.api_client import UnansweredError
 from zoo_runner.harvest.git import Tree
 from zoo_runner.harvest.harvester import Harvester, Report
+from zoo_runner.harvest.planning import MOST_ATTEMPTS
 from zoo_runner.harvest.records import FolderRecords
 from zoo_runner.harvest.sources import Source, parse_harvest
 from zoo_runner.harvest.workflows import Finding, Workflow
-from zoo_runner.model.errors import EngineError
+from zoo_runner.model.errors import EngineError, PackageError
 from zoo_runner.model.package import Package
 from zoo_runner.package.findings import Severity
 
@@ -24,6 +26,8 @@ class Field:
         self.branches: dict[str, dict[str, str]] = {}
         self.listings: list[list[str] | EngineError] = []
         self.processes: dict[str, str] = {}
+        self.away: set[str] = set()
+        self.unreachable: set[str] = set()
         self.records, self.settings = FolderRecords(folder / "records"), configuration_in(folder).settings
         given = {"url": "https://git.example.org/w", "branches": ["main", "release/*"]}
         self.harvest = parse_harvest({"server": "https://ades.example.org", "sources": [given]}, folder)
@@ -48,6 +52,8 @@ class Field:
         return Tree(commit, texts, {})
 
     def prepare(self, texts: Mapping[str, str], path: str, *_: Any) -> Package:
+        if path in self.unreachable:
+            raise PackageError("it does not answer", "Wait.", code="package.unreachable")
         return Package({"class": "Workflow", "id": "#main"}, "#main", path.removesuffix(".cwl"), {}, texts[path][12:])
 
     def ensure_free(self, name: str) -> None:
@@ -62,6 +68,8 @@ class Field:
         return workflow.process_id
 
     def replace(self, process: str, workflow: Workflow) -> str:
+        if process in self.away:
+            raise UnansweredError("it does not answer", "Wait.")
         self.processes[process] = workflow.package.digest
         return process
 
@@ -135,6 +143,48 @@ def test_an_id_belongs_to_the_first_branch_that_has_it_until_that_gives_it_up(fi
     field.branches["main"] = {"a": "3", "c": "1"}
     assert [one.code for one in list_errors(field.run()["main"])] == ["harvest.same-id"]
     assert field.processes == {"a": "2", "b": "1", "c": "1"}
+    # an id that a later branch gives up goes to the earlier one in the same run
+    field.branches["release/1"] = {"b": "1"}
+    assert field.list_changes() == {"main": ["deploy a"], "release/1": ["undeploy a"]}
+    assert field.processes == {"a": "3", "b": "1", "c": "1"}
+    assert all(report.unchanged and report.succeeded for report in field.run().values())
+
+
+def test_a_branch_that_is_set_back_after_half_of_a_run_has_its_former_workflows_again(field: Field) -> None:
+    field.branches = {"main": {"a": "1", "b": "1"}}
+    field.run()
+    field.branches["main"] = {"a": "2", "b": "2"}
+    field.away = {"b"}
+    assert not field.run()["main"].succeeded
+    assert field.processes == {"a": "2", "b": "1"}
+    # the commit that was wholly handled last
+    field.branches["main"], field.away = {"a": "1", "b": "1"}, set()
+    assert field.run()["main"].succeeded
+    assert field.processes == {"a": "1", "b": "1"}
+    assert field.run()["main"].unchanged
+
+
+def test_what_may_be_resolved_later_is_tried_by_the_next_runs_until_it_is_given_up(field: Field) -> None:
+    field.branches = {"main": {"a": "1", "b": "1"}}
+    field.unreachable = {"b.cwl"}
+    first = field.run()["main"]
+    assert (first.succeeded, first.unresolved, first.given_up) == (False, ("b.cwl",), ())
+    assert field.processes == {"a": "1"}
+    field.unreachable.clear()
+    assert field.run()["main"].succeeded
+    assert field.processes == {"a": "1", "b": "1"}
+    assert field.run()["main"].unchanged
+    # its process stays, whatever its document has become
+    field.branches["main"] = {"a": "1", "b": "2"}
+    field.unreachable = {"b.cwl"}
+    runs = [field.run()["main"] for _ in range(MOST_ATTEMPTS + 1)]
+    assert [run.unchanged for run in runs] == [False] * MOST_ATTEMPTS + [True]
+    assert {run.succeeded for run in runs} == {False}
+    assert [run.given_up for run in runs[-3:]] == [(), ("b.cwl",), ("b.cwl",)]
+    assert field.processes == {"a": "1", "b": "1"}
+    field.unreachable.clear()
+    assert field.run(again=True)["main"].succeeded
+    assert field.processes == {"a": "1", "b": "2"}
 
 
 def test_a_source_of_which_no_branch_matches_is_reported(field: Field) -> None:

@@ -22,11 +22,13 @@ from zoo_runner.harvest.planning import (
     Change,
     Deployed,
     Kind,
+    count_unresolved,
     follow_renames,
     leave_taken,
     list_given_up,
     list_left,
     list_owned,
+    list_unresolved,
     plan_changes,
 )
 from zoo_runner.harvest.records import Record, Records, remove_left
@@ -51,7 +53,8 @@ class Report:
     """What a run found and did for a source. `commit`, empty: it could not be found; `problem` says why.
 
     `unchanged`: it is the commit of the last run, and nothing was left to do. `given_up` are workflows whose change
-    failed too often to be tried again. `unposted` says why the git server does not show the outcome at the commit.
+    failed too often to be tried again, and documents that could not be resolved so often; `unresolved` are those for
+    which the next run tries again. `unposted` says why the git server does not show the outcome at the commit.
     `access` is who may use which process, where the source says so.
     """
 
@@ -66,11 +69,13 @@ class Report:
     problem: Diagnosis | None = None
     unposted: Diagnosis | None = None
     access: Mapping[str, str] = field(default_factory=dict)
+    unresolved: tuple[str, ...] = ()
 
     @property
     def succeeded(self) -> bool:
         """Whether the server has what the commit has, but for documents with errors."""
-        return self.problem is None and not self.given_up and all(one.problem is None for one in self.done)
+        is_whole = self.problem is None and not self.given_up and not self.unresolved
+        return is_whole and all(one.problem is None for one in self.done)
 
 
 class Harvester:
@@ -138,13 +143,25 @@ class Harvester:
             yield self._forget_branch(source, name)
             owned[name] = self._list_owned(source, name)
         for name, commit in commits.items():
-            self._beat()
-            one, others = replace(source, branch=name), [other for other in known if other != name]
-            # of several that have an id, the first
-            taken = {process: other for other in reversed(others) for process in owned[other] - owned[name]}
-            report = self._run_source(one, commit, taken)
-            yield self._post(one, report)
-            owned[name] = self._list_owned(source, name) | (set(report.workflows) if self._dry else set())
+            yield self._run_branch(source, name, commit, owned)
+        # an id may have been given up by a branch that came after one that waits for it
+        for name, commit in commits.items():
+            if not self._dry and self._has_freed(source, name, owned):
+                yield self._run_branch(source, name, commit, owned)
+
+    def _run_branch(self, source: Source, name: str, commit: str, owned: dict[str, set[str]]) -> Report:
+        """Harvest one of several branches; `owned` are the ids of each, which is brought up to date."""
+        self._beat()
+        one = replace(source, branch=name)
+        report = self._post(one, self._run_source(one, commit, _find_taken(owned, name)))
+        owned[name] = self._list_owned(source, name) | (set(report.workflows) if self._dry else set())
+        return report
+
+    def _has_freed(self, source: Source, name: str, owned: Mapping[str, set[str]]) -> bool:
+        """Whether a branch was denied an id that no other one has now."""
+        one = replace(source, branch=name)
+        record = self._records.read(self._harvest.build_key(one), str(one))
+        return not _find_taken(owned, name).keys() >= set(record.taken)
 
     def _forget_branch(self, source: Source, name: str) -> Report:
         """Undeploy what a branch had that is gone."""
@@ -190,7 +207,7 @@ class Harvester:
         report, key = Report(str(source), source.workspace), self._harvest.build_key(source)
         try:
             record, commit = self._records.read(key, str(source)), commit or find_commit(source, self._settings)
-            report = replace(report, commit=commit, given_up=tuple(list_given_up(record.deployed)))
+            report = replace(report, commit=commit, given_up=_list_given_up(record))
             handled = f"{commit} {_digest_patterns(source, self._harvest.access)}"
             is_same = record.commit == handled and taken.keys() >= set(record.taken)
             if is_same and not (self._again or self._adopt):
@@ -215,8 +232,12 @@ class Harvester:
             changes = plan_changes(found, record.deployed, again=self._again, adopt=self._adopt)
             findings = (*found.findings, *list_strange(access, found, record.deployed))
             report = replace(report, workflows=tuple(found.workflows), findings=findings)
+            report = replace(report, unresolved=tuple(sorted(found.passing)))
             if self._dry:
                 return replace(report, done=tuple(map(Done, changes)))
+            # a branch may be set back to the commit of the last run after half of this one
+            record = replace(record, commit="", unresolved=count_unresolved(found, record.unresolved))
+            self._records.write(key, record)
             gone = {change.name for change in changes if change.kind is Kind.UNDEPLOY}
             closed = self._publish(source, plan_closing(access.document, record.deployed, gone))
             report = replace(report, access=closed)
@@ -224,11 +245,12 @@ class Harvester:
                 # what was done before the server went away is reported as well
                 report = replace(report, done=(*report.done, one))
             after = self._records.read(key, str(source))
-            report = replace(report, given_up=tuple(list_given_up(after.deployed)))
+            left = list_unresolved(after.unresolved)
+            report = replace(report, given_up=_list_given_up(after), unresolved=tuple(left))
             kinds = plan_access(access.document, after.deployed) if access.document else {}
             report = replace(report, access={**closed, **self._publish(source, kinds)})
             # only now: what is left is done by the next run, whatever ended this one
-            if handled and not list_left(after.deployed):
+            if handled and not (left or list_left(after.deployed)):
                 unposted = _build_outcome(report) if source.commit_status else {}
                 self._records.write(key, replace(after, commit=handled, unposted=unposted))
         except RunnerError as error:
@@ -285,6 +307,18 @@ class Harvester:
     def _open_server(self, source: Source, origin: Callable[[str], str] = lambda _: "") -> ProcessServer:
         base = self._harvest.build_base(source.workspace)
         return ProcessServer(base, self._harvest.token_file, self._settings.proxies, origin)
+
+
+def _find_taken(owned: Mapping[str, set[str]], name: str) -> dict[str, str]:
+    """Return the ids that other branches have; of several that have one, the first."""
+    others = [other for other in owned if other != name]
+    return {process: other for other in reversed(others) for process in owned[other] - owned[name]}
+
+
+def _list_given_up(record: Record) -> tuple[str, ...]:
+    """List the workflows and documents that are not tried again for their commit."""
+    left = list_unresolved(record.unresolved)
+    return (*list_given_up(record.deployed), *(path for path in record.unresolved if path not in left))
 
 
 def _build_outcome(report: Report) -> dict[str, Any]:

@@ -127,5 +127,15 @@ def list_given_up(known: Mapping[str, Deployed]) -> list[str]:
     return [name for name, one in known.items() if not one.done and one.attempts >= MOST_ATTEMPTS]
 
 
+def count_unresolved(found: Found, before: Mapping[str, int]) -> dict[str, int]:
+    """Return the documents that were not resolved for a reason that may pass, each with the number of such runs."""
+    return {path: min(before.get(path, 0) + 1, MOST_ATTEMPTS) for path in sorted(found.passing)}
+
+
+def list_unresolved(unresolved: Mapping[str, int]) -> list[str]:
+    """List the documents that the next run tries to resolve again."""
+    return [path for path, runs in unresolved.items() if runs < MOST_ATTEMPTS]
+
+
 def _is_given_up(one: Deployed, digest: str, again: bool) -> bool:
     return not again and not one.done and one.attempts >= MOST_ATTEMPTS and one.digest == digest

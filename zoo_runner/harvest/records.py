@@ -29,7 +29,8 @@ class Record:
     `commit` is followed by a digest of the patterns with which it was handled. `seen`: of files that messages spoke of,
     when the newest of these was sent, in milliseconds. `unposted` (`good`, `said`) is the outcome that the git server
     is still to show at the commit. `taken` are workflows of the commit whose ids other branches had. Of a source of
-    several branches, `branches` are those that were harvested and are not undeployed.
+    several branches, `branches` are those that were harvested and are not undeployed. `unresolved` are documents that were
+    not resolved for a reason that may pass, each with the number of runs.
     """
 
     source: str
@@ -39,6 +40,7 @@ class Record:
     unposted: Mapping[str, Any] = field(default_factory=dict)
     taken: tuple[str, ...] = ()
     branches: tuple[str, ...] = ()
+    unresolved: Mapping[str, int] = field(default_factory=dict)
 
     def change(self, name: str, one: Deployed | None) -> "Record":
         """Return the record with another state of a workflow; without it for None."""
@@ -162,7 +164,9 @@ def decode_record(document: bytes | str, source: str) -> Record:
     known = {name: from_plain(Deployed, one) for name, one in given["deployed"].items()}
     seen, unposted = (dict(given.get(name, {})) for name in ("seen", "unposted"))
     taken, branches = (tuple(map(str, given.get(name, ()))) for name in ("taken", "branches"))
-    return Record(source or str(given.get("source", "")), str(given["commit"]), known, seen, unposted, taken, branches)
+    unresolved = {str(path): int(runs) for path, runs in given.get("unresolved", {}).items()}
+    name = source or str(given.get("source", ""))
+    return Record(name, str(given["commit"]), known, seen, unposted, taken, branches, unresolved)
 
 
 def encode_record(record: Record) -> str:

@@ -8,7 +8,7 @@ from time import monotonic
 from urllib.parse import unquote, urlsplit
 
 from zoo_runner.harvest.git import Tree
-from zoo_runner.model.errors import RunnerError
+from zoo_runner.model.errors import PackageError, RunnerError
 from zoo_runner.model.package import Package
 from zoo_runner.package.findings import Severity
 from zoo_runner.package.sent_documents import UPLOAD_HOST
@@ -17,6 +17,8 @@ from zoo_runner.package.validate import validate_package
 MOST_CANDIDATES = 500
 LONGEST_SECONDS = 1800.0
 """How many documents of a commit may be workflows, and how long they may take to resolve together."""
+UNREACHABLE = "package.unreachable"
+"""The code of a package that refers to a web address from which it did not come."""
 _STATED = re.compile(r"cwlVersion\W")
 
 
@@ -53,13 +55,15 @@ class Found:
     """The workflows of a commit by id, and all findings.
 
     `held` are documents of which it is not known what they are, and so their processes stay as they are: they cannot be
-    read or resolved, or are named by such a one. `whole`: no other document of the commit is unknown.
+    read or resolved, or are named by such a one. `whole`: no other document of the commit is unknown. `passing` are those
+    of `held` that were not resolved for a reason that may pass, such as a web address that did not answer.
     """
 
     workflows: Mapping[str, Workflow]
     findings: tuple[Finding, ...]
     held: frozenset[str]
     whole: bool = True
+    passing: frozenset[str] = frozenset()
 
     def is_held(self, path: str) -> bool:
         """Whether a document is held, or a folder that it was in (there is a submodule in its place)."""
@@ -75,7 +79,7 @@ def find_workflows(
 ) -> Found:
     """Find the workflows among the documents of a commit."""
     unread = [Finding(path, Severity.WARNING, "harvest.unread", why) for path, why in tree.unread.items()]
-    packages, faults, left = _resolve(tree.documents, is_candidate, load, clock)
+    packages, faults, left, passing = _resolve(tree.documents, is_candidate, load, clock)
     parts = {part for path, package in packages.items() for part in _list_parts(package) if part != path}
     named = {path for path in packages if any(_names(tree.documents[one.path], path) for one in faults)}
     # what a workflow is made of is no workflow of its own
@@ -84,15 +88,18 @@ def find_workflows(
     checked = [finding for path in whole for finding in _check(path, packages[path])]
     held = {*tree.unread, *named, *(one.path for one in (*faults, *left, *twice))}
     findings = (*unread, *faults, *left, *checked, *twice)
-    return Found(workflows, findings, frozenset(held), tree.whole)
+    return Found(workflows, findings, frozenset(held), tree.whole, passing)
 
 
 def _resolve(
     texts: Mapping[str, str], is_candidate: Callable[[str], bool], load: Load, clock: Callable[[], float]
-) -> tuple[dict[str, Package], list[Finding], list[Finding]]:
-    """Resolve what may be a workflow; return the packages, what is wrong with others, and those that were left."""
+) -> tuple[dict[str, Package], list[Finding], list[Finding], frozenset[str]]:
+    """Resolve what may be a workflow.
+
+    Return the packages, what is wrong with others, those that were left, and those for whose sake to try again.
+    """
     packages: dict[str, Package] = {}
-    faults, left = list[Finding](), list[Finding]()
+    faults, left, passing = list[Finding](), list[Finding](), set[str]()
     until = clock() + LONGEST_SECONDS
     candidates = [path for path in sorted(texts) if is_candidate(path) and _STATED.search(texts[path])]
     for number, path in enumerate(candidates):
@@ -105,7 +112,10 @@ def _resolve(
         except RunnerError as error:
             one = error.diagnosis
             faults.append(Finding(path, Severity.ERROR, one.code, one.cause, one.remedy))
-    return packages, faults, left
+            # what is wrong with the package itself is so until somebody changes it
+            if not isinstance(error, PackageError) or one.code == UNREACHABLE:
+                passing.add(path)
+    return packages, faults, left, frozenset(passing)
 
 
 def _names(text: str, path: str) -> bool:
