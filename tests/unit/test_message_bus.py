@@ -20,7 +20,7 @@ from zoo_runner.harvest.bus import Subscription
 from zoo_runner.harvest.bus_settings import Announcement, BusSettings, Ingest, name_bucket, parse_ingest
 from zoo_runner.harvest.delivery import MOST_WAITING, Attempts, Delivered, Delivery, Outcome, describe_death
 from zoo_runner.harvest.ingester import Failed, Handled, Ingester
-from zoo_runner.harvest.messages import ChangeMessage, Message, MessageError, encode_message, parse_message
+from zoo_runner.harvest.messages import SENT, ChangeMessage, Message, MessageError, encode_message, parse_message
 from zoo_runner.harvest.planning import Deployed
 from zoo_runner.harvest.probes import Probes
 from zoo_runner.harvest.records import FolderRecords, Record
@@ -373,6 +373,18 @@ def test_what_is_older_than_the_last_message_of_a_file_is_left(ingester: Ingeste
     absent = ingester.handle(ChangeMessage("forest", "catalogue", added=(KEY, "item.json")), 6)
     assert (absent.ignored, [one.problem.code for one in absent.failed]) == (1, ["bus.absent"])
     assert ingester.read(key, "").seen == {KEY: 5}
+
+
+def test_a_dead_letter_that_is_sent_again_is_as_old_as_it_was() -> None:
+    first = Message("a", b"{}", 4, "topic")
+    problem = EngineError("it refuses", "Look.", code="harvest.refused").diagnosis
+    buried = Message("b", b"{}", 7, "dead", properties=describe_death(first, problem, failing(FAULT)))
+    assert (buried.published, buried.sent) == (7, 4)
+    again = Message("c", b"{}", 9, "topic", properties={SENT: str(buried.sent)})
+    assert (again.sent, describe_death(again, problem, failing(FAULT))[SENT]) == (4, "4")
+    # of an earlier release, of the future, and of who writes anything
+    for said in ({}, {SENT: "10"}, {SENT: "-1"}, {SENT: "early"}, {SENT: "9" * 5000}):
+        assert Message("c", b"{}", 9, "topic", properties=said).sent == 9
 
 
 def test_of_files_that_never_were_there_only_the_newest_are_remembered(

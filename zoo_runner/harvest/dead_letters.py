@@ -7,7 +7,7 @@ from enum import Enum
 
 from zoo_runner.harvest.bus import Bus
 from zoo_runner.harvest.bus_settings import BusSettings
-from zoo_runner.harvest.messages import Message
+from zoo_runner.harvest.messages import SENT, Message
 
 MOST = 1000
 """So many are handled at once."""
@@ -41,7 +41,8 @@ def handle_dead_letters(settings: BusSettings, action: Action) -> list[DeadLette
     """Do something with the dead letters of a subscription, at most `MOST`, and return them.
 
     One that is sent again is at the bus before it is no longer among them; a killed command sends it once more, which
-    changes nothing. Raises `BusUnreachableError`, `BusRefusedError`.
+    changes nothing. It says when it was sent first, so that it undoes nothing that newer messages said of its files.
+    Raises `BusUnreachableError`, `BusRefusedError`.
     """
     with closing(Bus(settings)) as bus, bus.subscribed(settings.refused_topic) as inbox:
         # all of them first: what is sent again may be back at once
@@ -50,7 +51,7 @@ def handle_dead_letters(settings: BusSettings, action: Action) -> list[DeadLette
             found[message.identity] = message
         for one in found.values():
             if action is Action.SEND_AGAIN:
-                bus.publish(settings.topic, one.body)
+                bus.publish(settings.topic, one.body, {SENT: str(one.sent)})
             if action is not Action.LIST:
                 inbox.acknowledge(one)
         return [_describe(one) for one in found.values()]

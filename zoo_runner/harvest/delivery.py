@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Protocol
 
 from zoo_runner.harvest.ingester import Handled
-from zoo_runner.harvest.messages import Message, MessageError
+from zoo_runner.harvest.messages import SENT, Message, MessageError
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import EngineError, NotReachedError, RunnerError
 from zoo_runner.model.masking import Masker
@@ -255,5 +255,6 @@ def describe_death(message: Message, problem: Diagnosis, handled: Handled) -> di
         "zoo-runner-files": ", ".join(one.path for one in handled.failed)[:_LONGEST_REASON],
         "zoo-runner-topic": message.topic,
         "zoo-runner-message": message.identity,
+        SENT: str(message.sent),
     }
     return {name: Masker().mask(one) for name, one in said.items()}

@@ -49,7 +49,7 @@ def follow_messages(  # noqa: PLR0913 what it needs, and what it reports
     with closing(Bus(ingest.bus, probes)) as bus:
 
         def handle(message: Message) -> Handled:
-            return ingester.handle(parse_message(message.body, ingest), message.published)
+            return ingester.handle(parse_message(message.body, ingest), message.sent)
 
         def bury(message: Message, problem: Diagnosis, handled: Handled) -> None:
             try:

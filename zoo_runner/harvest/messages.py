@@ -16,6 +16,9 @@ from zoo_runner.harvest.bus_settings import MARK, Ingest
 from zoo_runner.model.errors import EngineError
 
 MOST_BYTES, MOST_KEYS, LONGEST_KEY = 1 << 20, 1000, 1024
+SENT = "zoo-runner-sent"
+"""The property of a message that says when it was sent first."""
+_LONGEST_NUMBER = 18
 _LISTS = ("added_keys", "updated_keys", "deleted_keys")
 
 
@@ -29,6 +32,13 @@ class Message:
     topic: str
     handle: Any = None
     properties: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sent(self) -> int:
+        """When it was sent first, in ms: one that was a dead letter is no newer for being sent again."""
+        given = self.properties.get(SENT, "")
+        is_number = given.isascii() and given.isdigit() and len(given) <= _LONGEST_NUMBER
+        return min(int(given), self.published) if is_number else self.published
 
 
 class MessageError(EngineError):
