@@ -7,11 +7,12 @@ from pathlib import PurePosixPath
 from time import monotonic
 from urllib.parse import unquote, urlsplit
 
-from zoo_runner.harvest.git import Tree
+from zoo_runner.harvest.git import SUFFIXES, Tree
+from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import PackageError, RunnerError
 from zoo_runner.model.package import Package
 from zoo_runner.package.findings import Severity
-from zoo_runner.package.sent_documents import UPLOAD_HOST
+from zoo_runner.package.sent_documents import UPLOAD_HOST, find_not_sent, name_documents
 from zoo_runner.package.validate import validate_package
 
 MOST_CANDIDATES = 500
@@ -55,8 +56,8 @@ class Found:
     """The workflows of a commit by id, and all findings.
 
     `held` are documents of which it is not known what they are, and so their processes stay as they are: they cannot be
-    read or resolved, or are named by such a one. `whole`: no other document of the commit is unknown. `passing` are those
-    of `held` that were not resolved for a reason that may pass, such as a web address that did not answer.
+    read or resolved, or are named by such a one. `whole`: no other document of the commit is unknown. `passing` are
+    those of `held` that were not resolved for a reason that may pass, such as a web address that did not answer.
     """
 
     workflows: Mapping[str, Workflow]
@@ -111,11 +112,23 @@ def _resolve(
             packages[path] = load(texts, path)
         except RunnerError as error:
             one = error.diagnosis
-            faults.append(Finding(path, Severity.ERROR, one.code, one.cause, one.remedy))
+            faults.append(_describe(path, one))
             # what is wrong with the package itself is so until somebody changes it
             if not isinstance(error, PackageError) or one.code == UNREACHABLE:
                 passing.add(path)
     return packages, faults, left, frozenset(passing)
+
+
+def _describe(path: str, problem: Diagnosis) -> Finding:
+    """Describe why a document could not be resolved, for somebody who has it in a repository."""
+    cause, remedy = name_documents(problem.cause), name_documents(problem.remedy)
+    if name := find_not_sent(problem.cause):
+        cause = f"it refers to {name}, which is not among the documents that are read from the repository"
+        remedy = (
+            f"Correct the reference, the folder of the source, or the suffix of the file ({' '.join(SUFFIXES)});"
+            " make a file that its steps read an input."
+        )
+    return Finding(path, Severity.ERROR, problem.code, cause, remedy)
 
 
 def _names(text: str, path: str) -> bool:

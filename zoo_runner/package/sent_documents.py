@@ -1,6 +1,7 @@
 """The documents of a package that a request has sent: the addresses that stand for them, and what reads them there."""
 
 import json
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from urllib.parse import quote, unquote, urlsplit
@@ -11,6 +12,24 @@ from zoo_runner.package.documents import Fetch, build_fetch
 
 UPLOAD_HOST = "upload.invalid"
 """Stands in addresses for the documents of a request; no such host can exist (RFC 2606)."""
+
+_NOT_SENT = "the package refers to {}, which was not sent with it"
+_ADDRESS = re.compile(rf"https://{re.escape(UPLOAD_HOST)}/[0-9a-f]+/")
+
+
+def find_not_sent(cause: str) -> str:
+    """Return the name of the document in the cause of `build_not_sent`; empty for another cause."""
+    before, after = _NOT_SENT.split("{}")
+    return cause[len(before) : -len(after)] if cause.startswith(before) and cause.endswith(after) else ""
+
+
+def name_documents(text: str) -> str:
+    """Write the names of documents in the place of the addresses that stand for them.
+
+    >>> name_documents("https://upload.invalid/0123456789abcdef/a/b.cwl has several processes")
+    'a/b.cwl has several processes'
+    """
+    return _ADDRESS.sub("", text)
 
 
 def refer_to_upload(files: Mapping[str, str], main: str, workflow: str | None) -> str:
@@ -48,7 +67,7 @@ def _read_name(url: str) -> str:
 def build_not_sent(url: str) -> PackageError:
     """Build the error of a package that refers to what was not sent with it."""
     return PackageError(
-        f"the package refers to {_read_name(url) or url}, which was not sent with it",
+        _NOT_SENT.format(_read_name(url) or url),
         "Send all its documents in one request (multipart/form-data), have it refer to a web address, or pack it"
         " into one document; make a file that its steps read an input.",
         code="package.not-found",
