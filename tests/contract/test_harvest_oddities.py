@@ -159,9 +159,10 @@ class Impostor:
 PAGE = (200, "text/html; charset=utf-8", b"<p>Log in</p>")
 NOT_FOUND = (404, "text/plain", b"default backend - 404")
 MOVED = (302, "text/html", b"")
+DENIED = (401, "application/json", b'{"detail": "the token has expired"}')
 
 
-def test_a_page_of_a_login_a_redirect_or_a_proxy_that_knows_no_such_path_is_no_success(field: Field) -> None:
+def test_a_login_a_redirect_a_proxy_without_the_api_or_an_old_token_is_no_success_and_no_attempt(field: Field) -> None:
     impostor = Impostor(field.server.url)
     with impostor.serving() as url:
         field.write(server=url, url=field.url)
@@ -171,10 +172,13 @@ def test_a_page_of_a_login_a_redirect_or_a_proxy_that_knows_no_such_path_is_no_s
             ({"POST": PAGE}, "web page"),
             ({"POST": MOVED}, "/login"),
             ({"GET": NOT_FOUND}, "HTTP 404"),
+            ({"POST": DENIED}, "HTTP 401"),
         ):
             impostor.answers = answers
-            (done,) = field.harvest(works=False, again=True)["done"]
-            assert (done["problem"]["code"], said in done["problem"]["cause"]) == ("harvest.refused", True), done
+            report = field.harvest(works=False)
+            assert (report["done"], report["problem"]["code"]) == ([], "harvest.refused")
+            assert [one.deployed for one in field.records.list_all().values()] == [{}]
+            assert said in report["problem"]["cause"]
         impostor.answers = {}
         field.harvest()
         field.repository.push({"a.cwl": TOOL.format(id="a", doc="two")})

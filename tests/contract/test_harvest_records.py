@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,6 +34,9 @@ RECORD = Record(
     {"a \0 é": Deployed("a.cwl", "d", "p", done=False, attempts=3, error="it said 'no'")},
     {"b.cwl": 5},
     {"good": True, "said": "1 workflows are deployed"},
+    ("c",),
+    ("main", "release/1"),
+    {"net.cwl": 2},
 )
 OTHER = replace(RECORD, commit="2")
 
@@ -282,3 +286,18 @@ def test_a_role_that_may_not_bring_the_schema_up_to_date_is_refused() -> None:
         with a_role(url, *GRANTS[:2]) as own, opened(own) as records, pytest.raises(EngineError) as caught:
             records.read("a", "")
     assert (caught.value.diagnosis.code, isinstance(caught.value, NotReachedError)) == ("store.denied", False)
+
+
+def test_a_folder_that_cannot_be_used_is_refused_and_one_that_goes_away_is_an_outage(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for wrong in (tmp_path / "file", tmp_path / "file" / "records"):
+        with pytest.raises(SettingsError) as refused, FolderRecords(wrong).locked():
+            pass
+        assert (refused.value.code, str(wrong) in str(refused.value)) == ("harvest.records", True)
+    records = FolderRecords(tmp_path / "records")
+    with records.locked():
+        shutil.rmtree(records.folder)
+        for write in (lambda: records.write("key", RECORD), lambda: records.write_attempts({"message": 1})):
+            with pytest.raises(NotReachedError) as away:
+                write()
+            assert away.value.code == "harvest.records"

@@ -3,6 +3,7 @@
 import hmac
 import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from tests.unit.messages import Check
 from zoo_runner.access_documents import Kind as Use
+from zoo_runner.cli.harvest import repeat_runs
 from zoo_runner.harvest.access import FILE, Access, list_strange, plan_access, plan_closing, read_access
 from zoo_runner.harvest.addresses import find_place, is_over_ssh
 from zoo_runner.harvest.branches import order_branches
@@ -23,9 +25,10 @@ from zoo_runner.harvest.planning import MOST_ATTEMPTS, Change, Deployed, Kind, l
 from zoo_runner.harvest.pushes import Pushes
 from zoo_runner.harvest.sources import Harvest, Source, load_harvest, parse_harvest
 from zoo_runner.harvest.workflows import LONGEST_SECONDS, Found, Workflow, find_workflows
-from zoo_runner.model.errors import SettingsError
+from zoo_runner.model.errors import PackageError, SettingsError
 from zoo_runner.model.package import Package
 from zoo_runner.package.findings import Severity
+from zoo_runner.package.sent_documents import build_not_sent, refer_to_upload
 
 SERVER = "https://ades.example.org/api"
 FAILED = Deployed("a.cwl", "1", "a", done=False, attempts=MOST_ATTEMPTS)
@@ -388,3 +391,38 @@ def test_what_waits_for_pushes_shows_all_the_while_that_it_goes_on() -> None:
     assert pushes.wait(None) == frozenset({source.place})
     pushes.stop()
     assert pushes.wait(None) is None
+
+
+def test_what_a_push_could_not_bring_is_tried_again_later_each_time() -> None:
+    pushed = frozenset({("url",)})
+    outcomes = iter([False, False, True, True])
+    pushes = iter([pushed, frozenset[tuple[str, ...]](), pushed, pushed, None])
+    runs, pauses = list[frozenset[tuple[str, ...]]](), list[float | None]()
+
+    def run(places: frozenset[tuple[str, ...]]) -> bool:
+        runs.append(places)
+        return next(outcomes)
+
+    def wait(seconds: float | None) -> frozenset[tuple[str, ...]] | None:
+        pauses.append(seconds)
+        return next(pushes)
+
+    assert repeat_runs(run, wait, None, True)
+    assert pauses == [None, 60.0, 120.0, None, None]
+    # all sources, where something is left of an earlier run
+    assert runs == [pushed, frozenset(), frozenset(), pushed]
+
+
+def test_a_finding_names_documents_as_the_repository_does() -> None:
+    def load(texts: Mapping[str, str], path: str) -> Package:
+        address = refer_to_upload(texts, path, None)
+        if path == "several.cwl":
+            raise PackageError(f"{address} has several processes", "Choose one.", code="package.entry")
+        raise build_not_sent(address.replace(path, "lib/run.sh"))
+
+    texts = dict.fromkeys(("part.cwl", "several.cwl"), "cwlVersion: v1.2")
+    part, several = find_workflows(Tree("0" * 40, texts, {}), lambda _: True, load).findings
+    assert several.message.startswith("several.cwl ")
+    assert "lib/run.sh" in part.message
+    # nobody sends a request here
+    assert not any(word in part.message + part.remedy for word in ("sent", "request", "multipart"))

@@ -164,6 +164,18 @@ def test_a_branch_that_is_set_back_after_half_of_a_run_has_its_former_workflows_
     assert field.run()["main"].unchanged
 
 
+def test_a_harvest_that_is_stopped_ends_after_a_change_and_does_not_count_as_whole(field: Field) -> None:
+    field.branches = {"main": {"a": "1", "b": "1"}, "release/1": {"c": "1"}}
+    stopped = field.run(is_stopped=lambda: bool(field.processes))
+    assert field.processes == {"a": "1"}
+    assert [report.problem and report.problem.code for report in stopped.values()] == ["harvest.stopped"] * 2
+    # what is asked to stop when all is done has done all
+    assert field.run()["main"].succeeded
+    assert field.processes == {"a": "1", "b": "1", "c": "1"}
+    field.branches["main"] = {"a": "1", "b": "2"}
+    assert field.run(is_stopped=lambda: field.processes["b"] == "2")["main"].succeeded
+
+
 def test_what_may_be_resolved_later_is_tried_by_the_next_runs_until_it_is_given_up(field: Field) -> None:
     field.branches = {"main": {"a": "1", "b": "1"}}
     field.unreachable = {"b.cwl"}

@@ -104,6 +104,30 @@ def test_figures_of_a_source_go_with_it() -> None:
     assert {one.labels["source"] for one in samples if "source" in one.labels} == {str(BEACH)}
 
 
+def test_branches_have_figures_of_their_own_until_they_are_gone_and_their_source_is_as_old_as_its_listing() -> None:
+    clock, last = Clock(), "zoo_runner_harvest_last_success_timestamp_seconds"
+    metrics, several = HarvestMetrics(clock), replace(FOREST, branches=("main", "release/*"))
+    main, release = (replace(several, branch=name) for name in ("main", "release/1"))
+    metrics.set_sources([several])
+    clock.now = 6000.0
+    metrics.count_run(report(main, of=str(several)), 0.1)
+    metrics.count_run(report(release, of=str(several), problem=PROBLEM), 0.1)
+    clock.now = 7000.0
+    metrics.count_run(report(release, of=str(several), problem=PROBLEM), 0.1)
+    ages = {str(one): read(metrics.registry, last, **label(one)) for one in (several, main, release)}
+    assert ages == {str(several): 7000.0, str(main): 6000.0, str(release): 6000.0}
+    assert read(metrics.registry, "zoo_runner_harvest_problem", **label(release)) == 1.0
+    metrics.count_run(report(release, of=str(several), commit="", gone=True), 0.1)
+    assert read(metrics.registry, "zoo_runner_harvest_problem", **label(release)) is None
+    # a source that cannot be asked
+    clock.now = 9000.0
+    metrics.count_run(report(several, commit="", problem=PROBLEM), 0.1)
+    assert read(metrics.registry, last, **label(several)) == 7000.0
+    metrics.set_sources([BEACH])
+    samples = [one for family in metrics.registry.collect() for one in family.samples]
+    assert {one.labels["source"] for one in samples if "source" in one.labels} == {str(BEACH)}
+
+
 def test_changes_are_counted_by_kind_and_outcome() -> None:
     metrics = HarvestMetrics()
     change = Change(Kind.REPLACE, "a", "a.cwl")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo_runner.cli.metrics_option import METRICS
+from zoo_runner.cli.metrics_option import METRICS, parse_address
 from zoo_runner.cli.records_options import add_records_options, opening_records
 from zoo_runner.cli.show import print_json_line, print_message
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zoo_runner.harvest.sources import Harvest
 
 _NOT_ALL = 7
-_PAUSE_SECONDS = 60.0
+_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 60.0, 3600.0
 
 
 def add_harvest(cli: click.Group, read: "Callable[..., Configuration]") -> None:
@@ -134,16 +134,14 @@ def _harvest(  # noqa: PLR0913, PLR0915, PLR0917 the options of the command
         if metrics:
             metrics.set_sources(harvest.sources)
         with _announcing(harvest) as publish:
-            harvester = Harvester(harvest, settings, kept, resolver, storage, publish=publish, beat=beat, **choices)
+            seams = {"publish": publish, "beat": beat, "is_stopped": lambda: stop.reason is not None}
+            harvester = Harvester(harvest, settings, kept, resolver, storage, **seams, **choices)
             begun = monotonic()
             for report in harvester.run(places):
                 reports.append(report)
                 if metrics:
                     metrics.count_run(report, monotonic() - begun)
                 show(report)
-                # the next run does what is left
-                if stop.reason is not None:
-                    break
                 begun = monotonic()
         if file:
             _write(file, reports)
@@ -158,11 +156,11 @@ def _harvest(  # noqa: PLR0913, PLR0915, PLR0917 the options of the command
         good = run(frozenset())
         if every or listen:
             broken_off = metrics.count_broken_off if metrics else lambda: None
-            good = _repeat(run, lambda seconds: pushes.wait(seconds, beat), every, good, broken_off)
+            good = repeat_runs(run, lambda seconds: pushes.wait(seconds, beat), every, good, broken_off)
     return good
 
 
-def _repeat(
+def repeat_runs(
     run: "Callable[[frozenset[tuple[str, ...]]], bool]",
     wait: "Callable[[float | None], frozenset[tuple[str, ...]] | None]",
     every: float | None,
@@ -175,23 +173,29 @@ def _repeat(
     """
     from zoo_runner.model.errors import RunnerError
 
-    failed, next_whole = False, monotonic() + (every or inf)
+    failed, undone, next_whole = False, int(not good), monotonic() + (every or inf)
     while True:
-        pause = max(0.0, next_whole - monotonic()) if every else None
+        pause = max(0.0, next_whole - monotonic()) if every else _find_pause(undone)
         only = wait(min(pause or inf, _PAUSE_SECONDS) if failed else pause)
         if only is None:
             return good
         # after one that failed, whatever that was for
-        only = frozenset() if failed else only
+        only = frozenset() if failed or (undone and not every) else only
         # pushes do not put off what the others wait for
         next_whole = next_whole if only else monotonic() + (every or inf)
         try:
             good, failed = run(only), False
+            undone = 0 if good else undone + 1
         except RunnerError as error:
             # the file is being edited, or another process harvests: that ends nothing
             good, failed = False, True
             broken_off()
             print_message(f"{error.diagnosis.cause} ({error.diagnosis.code})\n  {error.diagnosis.remedy}")
+
+
+def _find_pause(undone: int) -> float | None:
+    """Return how long to wait after so many runs that left something undone, where only pushes bring another."""
+    return min(_PAUSE_SECONDS * 2.0 ** min(undone - 1, 10), _LONGEST_PAUSE_SECONDS) if undone else None
 
 
 @contextmanager
@@ -229,12 +233,16 @@ def _listening(pushes: "Pushes", address: str | None) -> AbstractContextManager[
         return nullcontext()
     from zoo_runner.config.extras import extra
 
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
-        raise click.BadParameter(f"{address!r} is not HOST:PORT", param_hint="--listen")
+    wrong = click.BadParameter(f"{address!r} is not HOST:PORT", param_hint="--listen")
+    if ":" not in address:
+        raise wrong
+    try:
+        host, port = parse_address(address)
+    except ValueError as error:
+        raise wrong from error
     with extra("uvicorn"):
         from zoo_runner.harvest.listening import listening
-    return listening(pushes, host.strip("[]"), int(port))
+    return listening(pushes, host, port)
 
 
 def _write(file: Path, reports: "list[Report]") -> None:
@@ -270,7 +278,9 @@ def _show(report: "Report") -> None:
     say("\n".join(f"  access {process}: {access}" for process, access in report.access.items()))
     for name in report.given_up:
         print_message(f"  given up: {name} failed too often; --again tries it once more")
+    for path in report.unresolved:
+        say(f"  the next run tries again: {path}")
     for problem in filter(None, (report.problem, report.unposted)):
         say(f"  {problem.cause} ({problem.code})\n    {problem.remedy}")
-    if not (report.problem or report.done):
+    if not (report.problem or report.done or report.unresolved):
         say("  nothing to do")

@@ -37,7 +37,7 @@ from zoo_runner.harvest.sources import Harvest, Source
 from zoo_runner.harvest.workflow_files import WorkflowFiles
 from zoo_runner.harvest.workflows import Finding, Found, find_workflows
 from zoo_runner.model.diagnosis import Diagnosis
-from zoo_runner.model.errors import RunnerError
+from zoo_runner.model.errors import EngineError, RunnerError
 from zoo_runner.model.package import Package
 from zoo_runner.model.via import write_via
 from zoo_runner.model.workspace import StorageProfile
@@ -55,7 +55,8 @@ class Report:
     `unchanged`: it is the commit of the last run, and nothing was left to do. `given_up` are workflows whose change
     failed too often to be tried again, and documents that could not be resolved so often; `unresolved` are those for
     which the next run tries again. `unposted` says why the git server does not show the outcome at the commit.
-    `access` is who may use which process, where the source says so.
+    `access` is who may use which process, where the source says so. `of` is the source of which this is one of several
+    branches; `gone`: the branch is no more, and nothing of it is left.
     """
 
     source: str
@@ -70,6 +71,8 @@ class Report:
     unposted: Diagnosis | None = None
     access: Mapping[str, str] = field(default_factory=dict)
     unresolved: tuple[str, ...] = ()
+    of: str = ""
+    gone: bool = False
 
     @property
     def succeeded(self) -> bool:
@@ -84,7 +87,7 @@ class Harvester:
     `adopt`: processes of its workflows' ids that exist are taken for its own, after records were lost.
 
     `storage` is how the places of access documents and announced files are reached, `publish` sends announcements,
-    `beat` is called at each step.
+    `beat` is called at each step. Once `is_stopped`, nothing more is begun.
     """
 
     def __init__(  # noqa: PLR0913 what it needs, and three choices
@@ -97,13 +100,14 @@ class Harvester:
         *,
         publish: Publish | None = None,
         beat: Callable[[], None] = lambda: None,
+        is_stopped: Callable[[], bool] = lambda: False,
         again: bool = False,
         adopt: bool = False,
         dry: bool = False,
     ) -> None:
         self._harvest, self._settings, self._records, self._resolve = harvest, settings, records, resolve
         self._storage, self._announce, self._again, self._dry = storage, publish, again, dry
-        self._adopt, self._beat = adopt, beat
+        self._adopt, self._beat, self._is_stopped = adopt, beat, is_stopped
 
     def run(self, only: frozenset[tuple[str, ...]] = frozenset()) -> Iterator[Report]:
         """Harvest all sources, or those of some places; yield the report of each: one that fails stops no other."""
@@ -113,7 +117,9 @@ class Harvester:
                 self._beat()
                 if only and source.place not in only:
                     continue
-                if source.is_of_many:
+                if self._is_stopped():
+                    yield replace(Report(str(source), source.workspace), problem=_build_stopped().diagnosis)
+                elif source.is_of_many:
                     yield from self._run_branches(source)
                 else:
                     yield self._post(source, self._run_source(source))
@@ -122,12 +128,8 @@ class Harvester:
         """Harvest each branch of a source as one of its own; undeploy what those had that are gone."""
         report, key = Report(str(source), source.workspace, unchanged=True), self._harvest.build_key(source)
         try:
-            record, commits = self._records.read(key, str(source)), find_branches(source, self._settings)
-            gone = [name for name in record.branches if name not in commits]
-            if gone:
-                # one server of several may not know all of them yet
-                again = find_branches(source, self._settings)
-                gone = [name for name in gone if name not in again]
+            record = self._records.read(key, str(source))
+            commits, gone = self._find_branches(source, record)
             known = (*record.branches, *(name for name in commits if name not in record.branches))
             if known != record.branches and not self._dry:
                 # before anything of it is deployed: whatever ends this, no branch is forgotten
@@ -140,7 +142,7 @@ class Harvester:
             yield report
         for name in gone:
             self._beat()
-            yield self._forget_branch(source, name)
+            yield replace(self._forget_branch(source, name), of=str(source))
             owned[name] = self._list_owned(source, name)
         for name, commit in commits.items():
             yield self._run_branch(source, name, commit, owned)
@@ -149,13 +151,25 @@ class Harvester:
             if not self._dry and self._has_freed(source, name, owned):
                 yield self._run_branch(source, name, commit, owned)
 
+    def _find_branches(self, source: Source, record: Record) -> tuple[dict[str, str], list[str]]:
+        """Return the commits of the branches that there are, and which branches are gone."""
+        commits = find_branches(source, self._settings)
+        gone = [name for name in record.branches if name not in commits]
+        if gone:
+            # one server of several may not know all of them yet
+            again = find_branches(source, self._settings)
+            gone = [name for name in gone if name not in again]
+        return commits, gone
+
     def _run_branch(self, source: Source, name: str, commit: str, owned: dict[str, set[str]]) -> Report:
         """Harvest one of several branches; `owned` are the ids of each, which is brought up to date."""
         self._beat()
         one = replace(source, branch=name)
+        if self._is_stopped():
+            return replace(Report(str(one), one.workspace), of=str(source), problem=_build_stopped().diagnosis)
         report = self._post(one, self._run_source(one, commit, _find_taken(owned, name)))
         owned[name] = self._list_owned(source, name) | (set(report.workflows) if self._dry else set())
-        return report
+        return replace(report, of=str(source))
 
     def _has_freed(self, source: Source, name: str, owned: Mapping[str, set[str]]) -> bool:
         """Whether a branch was denied an id that no other one has now."""
@@ -175,6 +189,7 @@ class Harvester:
                 all_of = self._records.read(key, str(source))
                 left = tuple(other for other in all_of.branches if other != name)
                 self._records.write(key, replace(all_of, branches=left))
+                return replace(report, gone=True)
         except RunnerError as error:
             return replace(report, problem=error.diagnosis)
         return report
@@ -290,9 +305,13 @@ class Harvester:
         self, source: Source, record: Record, found: Found, changes: list[Change], commit: str
     ) -> Iterator[Done]:
         write = partial(self._records.write, self._harvest.build_key(source))
-        for done in apply_changes(changes, found.workflows, record, self._open_outlet(source, commit), write):
+        outlet, left = self._open_outlet(source, commit), len(changes)
+        for done in apply_changes(changes, found.workflows, record, outlet, write):
             self._beat()
             yield done
+            left -= 1
+            if left and self._is_stopped():
+                raise _build_stopped()
 
     def _open_outlet(self, source: Source, commit: str) -> Outlet:
         def say_origin(path: str) -> str:
@@ -307,6 +326,10 @@ class Harvester:
     def _open_server(self, source: Source, origin: Callable[[str], str] = lambda _: "") -> ProcessServer:
         base = self._harvest.build_base(source.workspace)
         return ProcessServer(base, self._harvest.token_file, self._settings.proxies, origin)
+
+
+def _build_stopped() -> RunnerError:
+    return EngineError("the harvest was stopped", "The next run does what is left.", code="harvest.stopped")
 
 
 def _find_taken(owned: Mapping[str, set[str]], name: str) -> dict[str, str]:

@@ -28,6 +28,7 @@ class HarvestMetrics:
         self.registry: CollectorRegistry = create_registry()
         self._clock, self._started = clock, clock()
         self._known: set[tuple[str, str]] = set()
+        self._branches: dict[tuple[str, str], set[tuple[str, str]]] = {}
         self._runs = Counter(
             "zoo_runner_harvest_runs", "Runs of sources, by outcome.", (*_SOURCE, "outcome"), registry=self.registry
         )
@@ -58,7 +59,8 @@ class HarvestMetrics:
         """Take note of the sources that there are; figures of others are removed."""
         known = {(str(source), source.workspace) for source in sources}
         for labels in self._known - known:
-            self._remove(labels)
+            for each in (labels, *self._branches.pop(labels, ())):
+                self._remove(each)
         for labels in known - self._known:
             self._last.labels(*labels).set(self._clock())
             for outcome in _RESULTS:
@@ -68,6 +70,10 @@ class HarvestMetrics:
     def count_run(self, report: Report, seconds: float) -> None:
         """Count a run of a source."""
         labels, succeeded = (report.source, report.workspace), report.succeeded
+        branches = self._count_listed(report)
+        if branches is not None and labels not in branches:
+            branches.add(labels)
+            self._last.labels(*labels).set(self._clock())
         self._seconds.observe(seconds)
         self._runs.labels(*labels, "done" if succeeded else "failed").inc()
         self._problem.labels(*labels).set(not succeeded)
@@ -81,6 +87,19 @@ class HarvestMetrics:
                 count = sum(one.severity is severity for one in report.findings)
                 self._findings.labels(*labels, severity.value).set(count)
         _count_changes(self._changes, report.done)
+        if branches is not None and report.gone:
+            branches.discard(labels)
+            self._remove(labels)
+
+    def _count_listed(self, report: Report) -> set[tuple[str, str]] | None:
+        """Take note that a source showed its branches; return the known ones, None for a report of none."""
+        if not report.of:
+            return None
+        labels = (report.of, report.workspace)
+        # each branch has figures of its own: of the source itself, they say whether it can be asked
+        self._last.labels(*labels).set(self._clock())
+        self._problem.labels(*labels).set(0)
+        return self._branches.setdefault(labels, set())
 
     def count_broken_off(self) -> None:
         """Count a run of all sources that could not begin, or go on."""

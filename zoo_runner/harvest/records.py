@@ -16,7 +16,7 @@ from zoo_runner.files import write_atomically
 from zoo_runner.harvest.fetching import FETCHED
 from zoo_runner.harvest.planning import Deployed
 from zoo_runner.model.codec import from_plain, to_plain
-from zoo_runner.model.errors import EngineError, SettingsError
+from zoo_runner.model.errors import EngineError, NotReachedError, SettingsError
 
 ATTEMPTS = "deliveries.json"
 """The file of a folder that says how often each message was begun."""
@@ -29,8 +29,8 @@ class Record:
     `commit` is followed by a digest of the patterns with which it was handled. `seen`: of files that messages spoke of,
     when the newest of these was sent, in milliseconds. `unposted` (`good`, `said`) is the outcome that the git server
     is still to show at the commit. `taken` are workflows of the commit whose ids other branches had. Of a source of
-    several branches, `branches` are those that were harvested and are not undeployed. `unresolved` are documents that were
-    not resolved for a reason that may pass, each with the number of runs.
+    several branches, `branches` are those that were harvested and are not undeployed. `unresolved` are documents that
+    were not resolved for a reason that may pass, each with the number of runs.
     """
 
     source: str
@@ -99,8 +99,16 @@ class FolderRecords:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the lock; raises `EngineError` if another process does."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (self.folder / ".lock").open("w") as file:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            opened = (self.folder / ".lock").open("w")
+        except OSError as error:
+            raise SettingsError(
+                f"records cannot be kept in {self.folder}: {error.strerror}",
+                "Name a folder that can be written to (--records, ZOO_RUNNER_RECORDS), or a database.",
+                code="harvest.records",
+            ) from error
+        with opened as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -123,7 +131,7 @@ class FolderRecords:
 
     def write(self, key: str, record: Record) -> None:
         """Write the record of a source, whole or not at all."""
-        write_atomically(self._path(key), encode_record(record).encode())
+        self._write(self._path(key), encode_record(record))
 
     def list_all(self) -> dict[str, Record]:
         """Return all records by key; raises `SettingsError` for one that cannot be read."""
@@ -148,7 +156,18 @@ class FolderRecords:
         """Write how often messages were begun; None: forget one."""
         left = {name: one for name, one in self.read_attempts().items() if name not in changes}
         counts = {**left, **{name: one for name, one in changes.items() if one is not None}}
-        write_atomically(self.folder / ATTEMPTS, json.dumps(counts).encode())
+        self._write(self.folder / ATTEMPTS, json.dumps(counts))
+
+    def _write(self, path: Path, text: str) -> None:
+        try:
+            write_atomically(path, text.encode())
+        except OSError as error:
+            # a full disk, or one that is away: what was to be noted is done again
+            raise NotReachedError(
+                f"the record {path} cannot be written: {error.strerror}",
+                "Make room, or correct the permissions of its folder.",
+                code="harvest.records",
+            ) from error
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.json"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from urllib.parse import quote, unquote, urlsplit
 
-from zoo_runner.api_client import Answer, ApiClient, read_token
+from zoo_runner.api_client import Answer, ApiClient, UnansweredError, read_token
 from zoo_runner.harvest.packed import encode_workflow
 from zoo_runner.harvest.workflows import Workflow
 from zoo_runner.model.errors import EngineError
@@ -12,6 +12,7 @@ from zoo_staging.proxies import NO_PROXIES, Proxies
 _FIELD = "Content-Type: application/cwl+yaml"
 _ABSENT = (404, 410)
 _EXISTS = 409
+_NO_TOKEN, _NOT_ALLOWED = 401, 403
 
 
 class RefusedError(EngineError):
@@ -20,8 +21,17 @@ class RefusedError(EngineError):
     default_code = "harvest.refused"
 
 
+class ShutError(UnansweredError):
+    """The API was not reached, or not with this token: that says nothing of the process, and is tried again."""
+
+    default_code = "harvest.refused"
+
+
 class ProcessServer:
-    """The API of one workspace. Methods raise `NotReachedError` where it does not answer, after several attempts."""
+    """The API of one workspace. Methods raise `NotReachedError` where it does not answer, after several attempts.
+
+    So they do for what stands before it and answers in its place, and for a token that is not, or no longer, accepted.
+    """
 
     def __init__(
         self,
@@ -81,15 +91,19 @@ class ProcessServer:
             return False
         if not answer.read_object():
             listed = self._call("GET", "/processes")
-            self._ensure_api(listed)
+            if listed.status in _ABSENT:
+                raise ShutError(
+                    f"the server refuses to list its processes: HTTP {listed.status}: {self._read_cause(listed)}",
+                    "Check the address of the server; what stands before the API may not know it for the moment.",
+                )
             self._ensure(listed, "list its processes")
         return True
 
     def _ensure_api(self, answer: Answer) -> None:
-        """Raise `RefusedError` for the page of a login or a proxy, which may say 200."""
+        """Raise `ShutError` for the page of a login or a proxy, which may say 200."""
         kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         if answer.status < 300 and kind == "text/html":
-            raise RefusedError(
+            raise ShutError(
                 "the address of the server answers with a web page, as logins and proxies do",
                 "Check the address of the server and the token file; have what stands before the API let it pass.",
             )
@@ -98,18 +112,24 @@ class ProcessServer:
         if answer.status < 300:
             self._ensure_api(answer)
             return
-        said = answer.read_cause() or ("it has a process of this id" if answer.status == _EXISTS else "no reason given")
-        said = self._client.mask(said)
+        said = self._read_cause(answer)
         remedy = "See what the server says, and its log."
-        if answer.status in (401, 403):
+        if answer.status in (_NO_TOKEN, _NOT_ALLOWED):
             remedy = "Check the token file of the sources, and that its account may deploy in this workspace."
-        elif answer.status < 400:
+        if answer.status == _NOT_ALLOWED:
+            remedy += " A process of the server itself cannot be changed: give the workflow another id."
+        if answer.status < 400:
             said = f"it points to {self._client.mask(answer.headers.get('location', 'nothing'))}"
             remedy = "Name the address that answers itself as that of the server."
         elif answer.status == _EXISTS:
             remedy = "Another source or person has deployed it: give the workflow another id, or undeploy that one;"
             remedy += " harvest --adopt takes it for one of this source, where the records were lost."
-        raise RefusedError(f"the server refuses to {what}: HTTP {answer.status}: {said}", remedy)
+        kind = ShutError if answer.status < 400 or answer.status == _NO_TOKEN else RefusedError
+        raise kind(f"the server refuses to {what}: HTTP {answer.status}: {said}", remedy)
+
+    def _read_cause(self, answer: Answer) -> str:
+        said = answer.read_cause() or ("it has a process of this id" if answer.status == _EXISTS else "no reason given")
+        return self._client.mask(said)
 
     def _call(self, method: str, path: str) -> Answer:
         return self._client.call(method, path)

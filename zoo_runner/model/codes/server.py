@@ -22,6 +22,7 @@ HARVEST = (
     ),
     Code("harvest.records", _E, "What was deployed before cannot be read.", "Restore the record."),
     Code("harvest.busy", _E, "Another process harvests with the same records.", "Wait for it, or use other records."),
+    Code("harvest.stopped", _E, "A harvest was stopped before its end.", "The next run does what is left."),
     Code("harvest.refused", _U, "The server refuses to change a process.", "See what it says."),
     Code("harvest.status", _E, "The git server refuses the status of a commit.", "Check the token of the source."),
     Code("harvest.unread", _U, "A document of a repository was not read.", "See the reason."),
