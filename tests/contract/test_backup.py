@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import sqlalchemy
@@ -31,7 +31,7 @@ from zoo_runner.model.events import EngineLine
 from zoo_runner.model.job import Job, Status
 from zoo_runner.model.package import NO_PACKAGE
 from zoo_runner.model.process import Process
-from zoo_runner.server.backup import HARVESTS, MANIFEST, find_folders, restore_backup, write_backup
+from zoo_runner.server.backup import ASIDE, HARVESTS, MANIFEST, find_folders, restore_backup, write_backup
 from zoo_runner.store.protocol import JobQuery
 from zoo_runner.store.sql import SqlStore, open_sql_store
 from zoo_runner.store.sql.database import Database, build_engine, upgrade
@@ -329,11 +329,57 @@ def test_what_harvests_have_noted_is_saved_and_goes_to_the_state_of_another_inst
         "ingester/deliveries.json",
     }
     assert (restored / "source.json").read_text() == "source.json"
-    (restored / "source.json").write_text("newer")
-    restore_backup(other, folders, tmp_path / "True.zip", overwrite=True)
-    assert (restored / "source.json").read_text() == "source.json"
+    # records of another time than the processes are not trusted
+    for overwrite in (False, True):
+        for name in ("source.json", "later.json"):
+            (restored / name).write_text("newer")
+        restore_backup(other, folders, tmp_path / "True.zip", overwrite=overwrite)
+        assert (restored / "source.json").read_text() == "source.json"
+        assert not (restored / "later.json").exists()
+        assert (restored / f"later.json{ASIDE}").read_text() == "newer"
     store.close()
     other.close()
+
+
+def test_what_a_harvest_notes_while_a_backup_is_made_is_done_again_after_a_restore(tmp_path: Path) -> None:
+    def entry(digest: str, **more: Any) -> dict[str, Any]:
+        return {"path": "a.cwl", "digest": digest, "process": "p", "done": True, **more}
+
+    def write(name: str, deployed: dict[str, Any], commit: str) -> None:
+        (tmp_path / name).write_text(json.dumps({"source": "s", "commit": commit, "deployed": deployed}))
+
+    before = {"same": entry("1"), "changed": entry("1"), "gone": entry("1")}
+    write("record.json", before, "first")
+    (tmp_path / "deliveries.json").write_text('{"m": 1}')
+
+    class Late:
+        """A store whose snapshot is opened while a harvest goes on."""
+
+        def __init__(self, store: SqlStore) -> None:
+            self._store = store
+
+        @property
+        def database(self) -> Database:
+            write("record.json", {"same": entry("1"), "changed": entry("2"), "new": entry("1")}, "second")
+            write("other.json", {"new": entry("1")}, "second")
+            (tmp_path / "deliveries.json").write_text('{"m": 2}')
+            return self._store.database
+
+    with closing(open_sql_store(f"sqlite:///{tmp_path / 'a.db'}")) as store:
+        late = cast(SqlStore, Late(store))
+        assert write_backup(late, {HARVESTS: tmp_path}, tmp_path / "b.zip").files == 3
+    with zipfile.ZipFile(tmp_path / "b.zip") as archive:
+        record, other, attempts = (
+            json.loads(archive.read(f"files/{HARVESTS}/{name}.json")) for name in ("record", "other", "deliveries")
+        )
+    assert (record["commit"], other["commit"], attempts) == ("", "", {"m": 2})
+    assert {name: one["done"] for name, one in record["deployed"].items()} == {
+        "same": True,
+        "changed": False,
+        "gone": False,
+        "new": False,
+    }
+    assert other["deployed"] == {"new": entry("1", done=False)}
 
 
 def test_what_harvests_have_noted_in_the_database_goes_with_it(

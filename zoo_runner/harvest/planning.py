@@ -59,7 +59,8 @@ def plan_changes(
     """Plan the changes, removals first: a workflow may have got the id of one that is gone.
 
     Without `again`, what failed too often stays as it is. A process whose document is held stays in any case, and all
-    do where not all documents are known. `adopt`: processes that exist count as created by an earlier run.
+    do where not all documents are known. `adopt`: processes that exist count as created by an earlier run, and all are
+    sent again: they may be those of another time.
     """
     return [*_plan_removals(found, known, again), *_plan_workflows(found, known, again or adopt, adopt)]
 
@@ -76,7 +77,7 @@ def _plan_workflows(found: Found, known: Mapping[str, Deployed], again: bool, ad
         digest, before = workflow.package.digest, known.get(name)
         if before is None:
             yield Change(Kind.DEPLOY, name, workflow.path, digest, is_ours=adopt)
-        elif _is_given_up(before, digest, again) or (before.done and before.digest == digest):
+        elif _is_given_up(before, digest, again) or (before.done and before.digest == digest and not adopt):
             continue
         elif before.process:
             yield Change(Kind.REPLACE, name, workflow.path, digest)

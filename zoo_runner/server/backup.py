@@ -10,8 +10,8 @@ import os
 import re
 import stat
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
@@ -28,6 +28,7 @@ from zoo_runner.model.errors import SettingsError
 from zoo_runner.model.ids import file_name
 from zoo_runner.model.written import read_json, write_json
 from zoo_runner.server.installation import find_folder
+from zoo_runner.server.noted import settle
 from zoo_runner.store.sql import SqlStore
 from zoo_runner.store.sql.presence import using_alone
 from zoo_runner.store.sql.schema import NEWEST, OLDEST
@@ -46,6 +47,8 @@ FORMAT = 1
 MANIFEST = "backup.json"
 HARVESTS = "harvests"
 """The name of the folder of what harvests have noted: without it, processes would be taken for those of others."""
+ASIDE = ".before-restore"
+"""What is added to the names of records of harvests that a restore replaces."""
 _CHUNK_BYTES = 1 << 20
 
 
@@ -139,10 +142,13 @@ def _private(path: Path) -> Iterator[Any]:
 
 def _write(archive: zipfile.ZipFile, store: SqlStore, folders: Mapping[str, Path], files: bool) -> Manifest:
     writer = _Writer(archive, folders)
+    noted = _read_noted(folders)
     with open_snapshot(store.database) as snapshot:
+        # a harvest may go on: what it notes meanwhile may be of processes that this backup lacks
+        noted = {path: settle(noted.get(path, b""), after) for path, after in _read_noted(folders, noted).items()}
         tables = tuple(writer.write_table(snapshot, name) for name in TABLES)
         rows = chain(snapshot.read("jobs"), snapshot.read("uploads")) if files else ()
-        count = sum(map(writer.write_files, rows)) + writer.write_harvests()
+        count = sum(map(writer.write_files, rows)) + writer.write_noted(noted)
     # records of harvests may go elsewhere: they have no path of this machine
     places = {name: str(folder) for name, folder in folders.items() if name != HARVESTS}
     manifest = Manifest(
@@ -185,10 +191,13 @@ class _Writer:
         """Write the files of a job, or those of an upload, in the folders of this installation; return how many."""
         return sum(self._write_file(path) for place in _list_places(row) for path in _list_files(place))
 
-    def write_harvests(self) -> int:
+    def write_noted(self, noted: Mapping[Path, bytes]) -> int:
         """Write what harvests have noted; return how many files."""
-        folder = self._folders.get(HARVESTS)
-        return sum(self._write_file(path) for path in sorted(folder.rglob("*.json"))) if folder else 0
+        for path, content in noted.items():
+            info = zipfile.ZipInfo(f"files/{HARVESTS}/{path.relative_to(self._folders[HARVESTS]).as_posix()}")
+            info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
+            self._archive.writestr(info, content)
+        return len(noted)
 
     def _write_file(self, path: Path) -> bool:
         name = self._name_file(path)
@@ -224,6 +233,16 @@ class _Writer:
                 size -= len(chunk)
 
 
+def _read_noted(folders: Mapping[str, Path], known: Collection[Path] = ()) -> dict[Path, bytes]:
+    """Read what harvests have noted; of what is `known`, and gone since, nothing is left."""
+    folder, noted = folders.get(HARVESTS), dict.fromkeys(known, b"")
+    for path in sorted(folder.rglob("*.json")) if folder else ():
+        if path.is_file() and not path.is_symlink():
+            with suppress(FileNotFoundError):
+                noted[path] = path.read_bytes()
+    return noted
+
+
 def _list_places(row: Row) -> Iterator[Path]:
     body = json.loads(row["body"])
     for name in ("log", "log_folder", "destination"):
@@ -249,7 +268,8 @@ def restore_backup(store: SqlStore, folders: Mapping[str, Path], path: Path, *, 
     The archive is checked as a whole before anything changes. Its files are unpacked beside their places, the rows are
     stored in one transaction, then the files are moved: what fails before that changes nothing. Jobs that had not ended
     are free for any worker. A database with content is refused, unless it is to be overwritten; without
-    `overwrite`, files that are there stay as they are. Raises `SettingsError` and `EngineError`.
+    `overwrite`, files that are there stay as they are, but for what harvests have noted: that fits the processes of the
+    archive, and what was there is put aside. Raises `SettingsError` and `EngineError`.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -259,6 +279,9 @@ def restore_backup(store: SqlStore, folders: Mapping[str, Path], path: Path, *, 
             with using_alone(store.database), _unpacked(archive, folders, overwrite) as files:
                 _ensure_free(store, overwrite)
                 replace_rows(store.database, manifest.schema, tables)
+                # those of another time than the processes would be trusted all the same
+                for path in _read_noted(folders):
+                    path.rename(path.with_name(f"{path.name}{ASIDE}"))
                 for partial, target in files.items():
                     partial.replace(target)
     except OSError as error:
@@ -336,7 +359,7 @@ def _unpacked(archive: zipfile.ZipFile, folders: Mapping[str, Path], overwrite: 
             if first != "files" or info.is_dir():
                 continue
             target = _find_target(rest, folders)
-            if overwrite or not target.exists():
+            if overwrite or rest[0] == HARVESTS or not target.exists():
                 partial = target.with_name(f".{target.name}.partial"[-255:])
                 files[partial] = target
                 _unpack(archive, info, partial)
