@@ -260,27 +260,27 @@ def describe_report(report: "Report") -> dict[str, Any]:
     return described
 
 
-def _show(report: "Report") -> None:
+def _say(text: str) -> None:
     from zoo_runner.model.masking import Masker
     from zoo_runner.model.printable import make_lines
 
-    def say(text: str) -> None:
-        for line in Masker().mask(text).splitlines():
-            click.echo(make_lines(line))
+    for line in Masker().mask(text).splitlines():
+        click.echo(make_lines(line))
 
-    say(f"{report.source}: {'commit ' + report.commit[:12] if report.commit else 'no commit'}")
+
+def _show(report: "Report") -> None:
+    _say(f"{report.source}: {'commit ' + report.commit[:12] if report.commit else 'no commit'}")
     for finding in report.findings:
-        say(f"  {finding.severity}: {finding.path}: {finding.message} ({finding.code})")
-        say(f"    {finding.remedy}" if finding.remedy else "")
+        _say(f"  {finding.severity}: {finding.path}: {finding.message} ({finding.code})")
+        _say(f"    {finding.remedy}" if finding.remedy else "")
     for done in report.done:
         failed = f": failed\n    {done.problem.cause}\n    {done.problem.remedy}" if done.problem else ""
-        say(f"  {done.change.kind} {done.change.name} ({done.change.path}){failed}")
-    say("\n".join(f"  access {process}: {access}" for process, access in report.access.items()))
+        _say(f"  {done.change.kind} {done.change.name} ({done.change.path}){failed}")
+    _say("\n".join(f"  access {process}: {access}" for process, access in report.access.items()))
     for name in report.given_up:
         print_message(f"  given up: {name} failed too often; --again tries it once more")
-    for path in report.unresolved:
-        say(f"  the next run tries again: {path}")
+    _say("\n".join(f"  the next run tries again: {path}" for path in report.unresolved))
     for problem in filter(None, (report.problem, report.unposted)):
-        say(f"  {problem.cause} ({problem.code})\n    {problem.remedy}")
+        _say(f"  {problem.cause} ({problem.code})\n    {problem.remedy}")
     if not (report.problem or report.done or report.unresolved):
-        say("  nothing to do")
+        _say("  nothing to do")
