@@ -426,3 +426,16 @@ def test_a_finding_names_documents_as_the_repository_does() -> None:
     assert "lib/run.sh" in part.message
     # nobody sends a request here
     assert not any(word in part.message + part.remedy for word in ("sent", "request", "multipart"))
+
+
+def test_a_document_that_may_be_a_workflow_and_was_not_read_is_an_error() -> None:
+    def load(*_: Any) -> Package:
+        raise AssertionError
+
+    def find(*, whole: bool) -> dict[str, str]:
+        tree = Tree("0" * 40, {}, {"large.cwl": "too large", "notes.txt": "not UTF-8"}, whole)
+        return {one.path: one.severity.value for one in find_workflows(tree, is_workflow, load).findings}
+
+    is_workflow = build_matcher(["*.cwl"], [])
+    assert find(whole=True) == {"large.cwl": "error", "notes.txt": "warning"}
+    assert find(whole=False) == {"large.cwl": "error", "notes.txt": "error"}

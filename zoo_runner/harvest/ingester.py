@@ -19,7 +19,7 @@ from zoo_runner.harvest.planning import Change, Deployed, plan_changes
 from zoo_runner.harvest.records import Record, Records
 from zoo_runner.harvest.server import ProcessServer
 from zoo_runner.harvest.workflow_files import WorkflowFiles
-from zoo_runner.harvest.workflows import Found, find_workflows
+from zoo_runner.harvest.workflows import UNREACHABLE, Found, find_workflows
 from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import EngineError, NotReachedError, RunnerError
 from zoo_runner.model.package import Package
@@ -28,11 +28,20 @@ from zoo_runner.package.prepare import prepare_upload
 from zoo_runner.package.resolver import Resolve
 from zoo_runner.store.errors import HeldError
 
-LASTING = ("bus.file", "harvest.same-id", "package.invalid", "package.unsupported", "package.too-large")
-"""Codes of what another attempt would not change, as long as the file does not."""
+_LASTING = ("bus.file", "harvest.same-id")
+_PASSING = (UNREACHABLE, "package.not-found", "package.resolve")
 
 MOST_SEEN = 10_000
 """Of how many files the time of the newest message is kept."""
+
+
+def is_lasting(code: str) -> bool:
+    """Whether another attempt would not change what has this code, as long as the file does not change.
+
+    >>> is_lasting("package.syntax"), is_lasting("package.unreachable"), is_lasting("harvest.refused")
+    (True, False, False)
+    """
+    return code in _LASTING or (code.startswith("package.") and code not in _PASSING)
 
 
 class SameIdError(EngineError):
@@ -63,7 +72,7 @@ class Handled:
     @property
     def is_lasting(self) -> bool:
         """Whether another attempt would change nothing."""
-        return all(one.problem.code in LASTING for one in self.failed)
+        return all(is_lasting(one.problem.code) for one in self.failed)
 
 
 class Ingester:

@@ -79,7 +79,13 @@ def find_workflows(
     tree: Tree, is_candidate: Callable[[str], bool], load: Load, clock: Callable[[], float] = monotonic
 ) -> Found:
     """Find the workflows among the documents of a commit."""
-    unread = [Finding(path, Severity.WARNING, "harvest.unread", why) for path, why in tree.unread.items()]
+    unread = [
+        # what may be a workflow, or any number of files, is missing from what is deployed
+        Finding(
+            path, Severity.ERROR if is_candidate(path) or not tree.whole else Severity.WARNING, "harvest.unread", why
+        )
+        for path, why in tree.unread.items()
+    ]
     packages, faults, left, passing = _resolve(tree.documents, is_candidate, load, clock)
     parts = {part for path, package in packages.items() for part in _list_parts(package) if part != path}
     named = {path for path in packages if any(_names(tree.documents[one.path], path) for one in faults)}
