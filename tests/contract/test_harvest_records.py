@@ -293,11 +293,11 @@ def test_a_folder_that_cannot_be_used_is_refused_and_one_that_goes_away_is_an_ou
     for wrong in (tmp_path / "file", tmp_path / "file" / "records"):
         with pytest.raises(SettingsError) as refused, FolderRecords(wrong).locked():
             pass
-        assert (refused.value.code, str(wrong) in str(refused.value)) == ("harvest.records", True)
+        assert (refused.value.diagnosis.code, str(wrong) in str(refused.value)) == ("harvest.records", True)
     records = FolderRecords(tmp_path / "records")
     with records.locked():
         shutil.rmtree(records.folder)
         for write in (lambda: records.write("key", RECORD), lambda: records.write_attempts({"message": 1})):
             with pytest.raises(NotReachedError) as away:
                 write()
-            assert away.value.code == "harvest.records"
+            assert away.value.diagnosis.code == "harvest.records"

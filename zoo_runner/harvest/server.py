@@ -54,9 +54,10 @@ class ProcessServer:
     def has(self, process: str) -> bool:
         """Whether there is a process of this id; raises `RefusedError` where the server does not say."""
         answer = self._call("GET", _path(process))
-        if answer.status not in _ABSENT:
-            self._ensure(answer, f"describe {process!r}")
-        return answer.status not in _ABSENT
+        if self._is_absent(answer):
+            return False
+        self._ensure(answer, f"describe {process!r}")
+        return True
 
     def deploy(self, workflow: Workflow, *, is_ours: bool) -> str:
         """Deploy a workflow and return the id of the process.
@@ -67,6 +68,8 @@ class ProcessServer:
         answer = self._send("POST", f"/processes?w={quote(name, safe='')}", workflow)
         if answer.status == _EXISTS and (is_ours or answer.repeated):
             return self.replace(name, workflow)
+        # a proxy that does not know the API says nothing of the workflow
+        self._is_absent(answer)
         self._ensure(answer, f"deploy {name!r}")
         return _read_id(answer) or name
 
