@@ -407,3 +407,13 @@ def test_what_is_pushed_is_deployed_at_once_if_the_message_is_genuine(field: Fie
         assert field.list_processes() == ["a"]
         assert send_push(port, field.url, "of the hook") == 202
         wait_for(lambda: field.list_processes() == ["a", "b"], 60)
+
+
+def test_a_workflow_without_an_id_has_the_name_of_its_file(field: Field) -> None:
+    nameless = TOOL.format(id="x", doc="one").replace("id: x\n", "")
+    field.repository.push({"cwl/nameless.cwl": nameless, "b.cwl": TOOL.format(id="part/of", doc="one")})
+    field.harvest()
+    assert field.list_processes() == ["nameless", "of"]
+    field.repository.push({"cwl/nameless.cwl": nameless.replace("one", "two")})
+    assert list_changes(field.harvest()) == [("replace", "nameless")]
+    assert field.describe("nameless") == "two"

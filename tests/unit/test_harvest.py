@@ -19,14 +19,14 @@ from zoo_runner.harvest.branches import order_branches
 from zoo_runner.harvest.commit_status import build_status
 from zoo_runner.harvest.git import Tree, build_ssh_command
 from zoo_runner.harvest.hooks import find_pushed, is_genuine
-from zoo_runner.harvest.packed import rename_process, shorten_ids
+from zoo_runner.harvest.packed import encode_workflow, rename_process, shorten_ids
 from zoo_runner.harvest.patterns import build_matcher
 from zoo_runner.harvest.planning import MOST_ATTEMPTS, Change, Deployed, Kind, list_left, plan_changes
 from zoo_runner.harvest.pushes import Pushes
 from zoo_runner.harvest.sources import Harvest, Source, load_harvest, parse_harvest
 from zoo_runner.harvest.workflows import LONGEST_SECONDS, Found, Workflow, find_workflows
 from zoo_runner.model.errors import PackageError, SettingsError
-from zoo_runner.model.package import Package
+from zoo_runner.model.package import Package, SourceFile
 from zoo_runner.package.findings import Severity
 from zoo_runner.package.sent_documents import build_not_sent, refer_to_upload
 
@@ -439,3 +439,22 @@ def test_a_document_that_may_be_a_workflow_and_was_not_read_is_an_error() -> Non
     is_workflow = build_matcher(["*.cwl"], [])
     assert find(whole=True) == {"large.cwl": "error", "notes.txt": "warning"}
     assert find(whole=False) == {"large.cwl": "error", "notes.txt": "error"}
+
+
+def test_a_document_without_the_id_of_its_workflow_is_sent_with_it() -> None:
+    process = {"class": "CommandLineTool", "id": "#main", "inputs": [], "outputs": []}
+    texts = {
+        "noted.cwl": "cwlVersion: v1.2\nclass: CommandLineTool\nid: noted # mine\n",
+        "nameless.cwl": "cwlVersion: v1.2\nclass: CommandLineTool\n",
+        "graph.cwl": "cwlVersion: v1.2\n$graph: [{class: CommandLineTool, id: '#graph'}]\n",
+    }
+
+    def load(texts: Mapping[str, str], path: str) -> Package:
+        file = SourceFile(refer_to_upload(texts, path, None), "0" * 64)
+        name = path.removesuffix(".cwl")
+        return Package({"cwlVersion": "v1.2", "$graph": [process]}, "#main", name, {}, path, (file,))
+
+    workflows = find_workflows(Tree("0" * 40, texts, {}), lambda _: True, load).workflows
+    sent = {name: encode_workflow(workflow).decode() for name, workflow in workflows.items()}
+    assert (sent["noted"], sent["graph"]) == (texts["noted.cwl"], texts["graph.cwl"])
+    assert json.loads(sent["nameless"])["$graph"] == [{**process, "id": "nameless"}]

@@ -12,6 +12,8 @@ from zoo_runner.model.diagnosis import Diagnosis
 from zoo_runner.model.errors import PackageError, RunnerError
 from zoo_runner.model.package import Package
 from zoo_runner.package.findings import Severity
+from zoo_runner.package.graph_ids import list_graph, name_process
+from zoo_runner.package.parsing import parse_document
 from zoo_runner.package.sent_documents import UPLOAD_HOST, find_not_sent, name_documents
 from zoo_runner.package.validate import validate_package
 
@@ -38,7 +40,7 @@ class Finding:
 class Workflow:
     """A workflow that can be deployed: the document that has it, and its package.
 
-    `text` is that of the document, if the package is made of no other one.
+    `text` is that of the document, if the package is made of no other one, and its id is in it.
     """
 
     path: str
@@ -156,12 +158,25 @@ def _list_parts(package: Package) -> Iterable[str]:
             yield unquote(parts.path).lstrip("/").partition("/")[2]
 
 
+def _is_whole(package: Package, text: str) -> bool:
+    """Whether a document can be sent as its author wrote it.
+
+    It is made of no other one, and has the id of its workflow: that of a document without one is the name of its file,
+    which servers do not get.
+    """
+    if len(package.files) != 1:
+        return False
+    document = parse_document(text)
+    processes = list_graph(document) or [document]
+    return any(name_process(one.get("id", "")) == package.workflow_id for one in processes)
+
+
 def _name(packages: Mapping[str, Package], texts: Mapping[str, str]) -> tuple[dict[str, Workflow], list[Finding]]:
     """Return the workflows by id, and those whose id is not theirs alone as findings."""
     by_id: dict[str, list[Workflow]] = {}
     for path, package in packages.items():
         by_id.setdefault(package.workflow_id, []).append(
-            Workflow(path, package, texts[path] if len(package.files) == 1 else "")
+            Workflow(path, package, texts[path] if _is_whole(package, texts[path]) else "")
         )
     findings = [
         Finding(
