@@ -134,8 +134,10 @@ def _harvest(  # noqa: PLR0913, PLR0915, PLR0917 the options of the command
         if metrics:
             metrics.set_sources(harvest.sources)
         with _announcing(harvest) as publish:
-            seams = {"publish": publish, "beat": beat, "is_stopped": lambda: stop.reason is not None}
-            harvester = Harvester(harvest, settings, kept, resolver, storage, **seams, **choices)
+            is_stopped = stop.is_set
+            harvester = Harvester(
+                harvest, settings, kept, resolver, storage, publish=publish, beat=beat, is_stopped=is_stopped, **choices
+            )
             begun = monotonic()
             for report in harvester.run(places):
                 reports.append(report)

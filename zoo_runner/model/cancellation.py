@@ -41,6 +41,10 @@ class Cancellation:
         for callback in callbacks:
             callback()
 
+    def is_set(self) -> bool:
+        """Whether the job is to be stopped."""
+        return self.reason is not None
+
     @contextmanager
     def deadline(self) -> Iterator[None]:
         """Cancel automatically once the time limit has passed."""
