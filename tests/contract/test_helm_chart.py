@@ -248,6 +248,21 @@ def test_figures_are_at_a_port_that_only_who_is_named_reaches(objects: list[dict
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
 
 
+def test_the_monitor_of_the_api_selects_its_service_and_a_port_that_leads_to_its_pods(
+    objects: list[dict[str, Any]],
+) -> None:
+    monitor = find(objects, "ServiceMonitor", "hub-zoo-runner-api")["spec"]
+    selected = monitor["selector"]["matchLabels"].items()
+    (service,) = [one for one in objects if one["kind"] == "Service" and selected <= one["metadata"]["labels"].items()]
+    assert service["metadata"]["name"] == "hub-zoo-runner-api"
+    ((endpoint,), (port,)) = (monitor["endpoints"], service["spec"]["ports"])
+    assert (endpoint["port"], endpoint["path"]) == (port["name"], "/metrics")
+    pods = find(objects, "Deployment", "hub-zoo-runner-api")["spec"]["template"]
+    assert service["spec"]["selector"].items() <= pods["metadata"]["labels"].items()
+    named = [one["name"] for container in pods["spec"]["containers"] for one in container.get("ports", [])]
+    assert port["targetPort"] in named
+
+
 def test_without_being_asked_no_part_has_such_a_port() -> None:
     made = render({**EVERYTHING, "metrics": {"enabled": False}})
     assert [one["metadata"]["name"] for one in made if one["kind"] == "PodMonitor"] == []
