@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help check newest wheel demo test system-test test-unit test-contract test-live test-attacks test-long conformance lint format bench bench-quick bench-trace bench-cluster bench-argo bench-scale bench-servers docs lock images \
-        cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres keycloak pulsar pulsar-down opa prometheus helm deploy-images chart-images clients hera5 browser docs-site docs-env
+        cluster cluster-down argo argo-down template-repo clean env-demo env-dev go azurite postgres keycloak pulsar pulsar-down opa prometheus netpol helm deploy-images chart-images clients hera5 browser docs-site docs-env
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,7 +41,7 @@ test-attacks: env-dev ## hostile packages, data and callers, and what must not c
 	@echo "tests: attacks"
 	@$(PYTEST) tests/attacks
 
-test-live: env-dev images cluster argo postgres keycloak pulsar opa prometheus helm chart-images hera5 browser ## live tests: real containers, a real cluster, Keycloak, Pulsar, OPA, Prometheus, and the servers at ZOO_URL and ARGO_SERVER
+test-live: env-dev images cluster argo postgres keycloak pulsar opa prometheus netpol helm chart-images hera5 browser ## live tests: real containers, a real cluster, Keycloak, Pulsar, OPA, Prometheus, and the servers at ZOO_URL and ARGO_SERVER
 	@echo "tests: live"
 	@$(PYTEST_LIVE) tests/live --ignore $(ALONE)
 	@$(BIN)/python -m pytest --numprocesses 0 $(ALONE)
@@ -161,6 +161,10 @@ opa: go ## build Open Policy Agent for tests, into this user's cache
 
 prometheus: go ## build Prometheus and promtool for tests, into this user's cache
 	@bash dev/prometheus/build.sh
+
+netpol: go ## build kube-router for tests, into this user's cache: it enforces NetworkPolicies
+	@sh dev/packages.sh netpol
+	@bash dev/netpol/build.sh
 
 helm: go ## build Helm for tests, into this user's cache
 	@bash dev/helm/build.sh

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sees to it that the system programs of a part of the development set-up are there; the part is podman, sandbox, cluster, bench, postgres, keycloak, pulsar or browser.
+# Sees to it that the system programs of a part of the development set-up are there; the part is podman, sandbox, cluster, bench, postgres, keycloak, pulsar, netpol or browser.
 # As root on Debian, what is missing is installed, and reported; elsewhere the message says what to install.
 set -eu
 say() { echo "packages: $*"; }
@@ -26,10 +26,13 @@ case "${1:-}" in
   pulsar)
     programs="java mvn curl openssl"
     packages="openjdk-17-jre-headless maven ca-certificates curl openssl" ;;
+  netpol)
+    programs="ipset iptables"
+    packages="ipset iptables" ;;
   browser)
     programs="chromium"
     packages="chromium" ;;
-  *) say "name a part: podman, sandbox, cluster, bench, postgres, keycloak, pulsar or browser" >&2; exit 2 ;;
+  *) say "name a part: podman, sandbox, cluster, bench, postgres, keycloak, pulsar, netpol or browser" >&2; exit 2 ;;
 esac
 
 missing=""

@@ -263,6 +263,19 @@ def test_the_monitor_of_the_api_selects_its_service_and_a_port_that_leads_to_its
     assert port["targetPort"] in named
 
 
+def test_who_reads_the_figures_may_connect_to_the_api_where_others_may_not(objects: list[dict[str, Any]]) -> None:
+    def list_peers(made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        (rule,) = find(made, "NetworkPolicy", "hub-zoo-runner-api")["spec"]["ingress"]
+        return list(rule.get("from", []))
+
+    named = EVERYTHING["metrics"]["from"]
+    assert [peer for peer in named if peer not in list_peers(objects)] == []
+    # with nobody to read them, and where everyone may connect
+    silent = list_peers(render({**EVERYTHING, "serviceMonitor": {"enabled": False}}))
+    assert [peer for peer in named if peer in silent] == []
+    assert list_peers(render({**EVERYTHING, "networkPolicy": {"ingressFrom": []}})) == []
+
+
 def test_without_being_asked_no_part_has_such_a_port() -> None:
     made = render({**EVERYTHING, "metrics": {"enabled": False}})
     assert [one["metadata"]["name"] for one in made if one["kind"] == "PodMonitor"] == []
