@@ -8,8 +8,8 @@ BIN := .venv/bin
 # in so many processes, WORKERS=… chooses; 0 is one, with the debugger. Live tests mostly wait.
 PYTEST = $(BIN)/python -m pytest --numprocesses $(or $(WORKERS),2)
 PYTEST_LIVE = $(BIN)/python -m pytest --numprocesses $(or $(WORKERS),3)
-# it stops the server of the Kubernetes API, which the other tests need
-ALONE = tests/live/test_calrissian_api.py
+# one stops the server of the Kubernetes API, one closes the network of all pods: what the other tests need
+ALONE = tests/live/test_calrissian_api.py tests/live/test_enforced_policies.py
 export CONTAINERS_CONF := $(CURDIR)/dev/images/containers.conf
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # where it is set, each of the thousands of processes of tests and benches compiles all its modules again
@@ -43,7 +43,7 @@ test-attacks: env-dev ## hostile packages, data and callers, and what must not c
 
 test-live: env-dev images cluster argo postgres keycloak pulsar opa prometheus netpol helm chart-images hera5 browser ## live tests: real containers, a real cluster, Keycloak, Pulsar, OPA, Prometheus, and the servers at ZOO_URL and ARGO_SERVER
 	@echo "tests: live"
-	@$(PYTEST_LIVE) tests/live --ignore $(ALONE)
+	@$(PYTEST_LIVE) tests/live $(addprefix --ignore ,$(ALONE))
 	@$(BIN)/python -m pytest --numprocesses 0 $(ALONE)
 
 test-long: env-dev images cluster argo postgres hera5 ## tests that take minutes, such as killing a client at every point of its job, or each example on argo-native

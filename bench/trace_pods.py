@@ -151,7 +151,7 @@ class _Containers:
         """Learn the names of the containers of a pod."""
         meta = pod["metadata"]
         number = self._order.setdefault(meta["name"], len(self._order))
-        # the peer's pods have no such label, and are told apart by their order
+        # the peer's pods have no such label, and are known by their order
         role = (meta.get("labels") or {}).get("zoo-runner/role") or ("step" if number else "job")
         kind = f"{role} pod"
         for status in pod.get("status", {}).get("containerStatuses") or []:

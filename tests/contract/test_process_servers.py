@@ -127,7 +127,7 @@ def test_a_process_of_the_server_itself_is_refused_with_what_to_do(server: Proce
 
 BUSY: Said = (429, JSON, "{}", "Retry-After: 0")
 PROXY: Said = (404, "text/plain", "default backend - 404", "")
-DENIED: Said = (401, JSON, '{"detail": "the token has expired"}', "")
+DENIED: Said = (401, JSON, '{"detail": "expired"}', "")
 
 
 def test_a_server_that_is_busy_is_asked_again_and_what_it_had_is_found(kernel: Kernel, server: ProcessServer) -> None:

@@ -17,7 +17,7 @@ def files(tmp_path: Path) -> RealFiles:
 
 
 def share(files: RealFiles, *, keeps_user: bool, isolated: bool) -> Reporting:
-    return Reporting(lambda _: None, files, "podman", True, keeps_user, isolated, True)
+    return Reporting(lambda _: None, files, "podman", True, True, keeps_user, isolated, True)
 
 
 def test_containers_of_an_ordinary_user_have_that_user_in_them(files: RealFiles) -> None:

@@ -6,10 +6,11 @@ order, which are in no file), and `spec`: a JSON file with `package`, `entry`,
 `order`, `outputs` (file to write), `output_folder`, `scratch`, `name`, `runtime` (podman, docker or null),
 `limits_memory`, `has_monitor`, `keeps_user` (bool), `cores` and `memory_mib` (what is free for the job), `most_cores`
 and `most_memory_mib` (what all steps together may ask for, by settings, or null), `package_files` (files of this
-machine that belong to the package), `isolated` (the run is enclosed, and no step runs on the host), `shown` (what an enclosed
-run reads beside its scratch folder), `cwl_version`, `network` (whether steps that ask for it get it), `sandbox` (words
-of the program that asks the supervisor for a sandbox, or null), `default_image` (of tools without one, or null),
-`cid_folder` and `remover` (as the supervisor's). Events are written as JSON lines to the original stdout.
+machine that belong to the package), `isolated` (the run is enclosed, and no step runs on the host), `shown` (what an
+enclosed run reads beside its scratch folder), `cwl_version`, `network` (whether steps that ask for it get it),
+`sandbox` (words of the program that asks the supervisor for a sandbox, or null), `default_image` (of tools without
+one, or null), `cid_folder` and `remover` (as the supervisor's). Events are written as JSON lines to the original
+stdout.
 """
 
 import contextlib
