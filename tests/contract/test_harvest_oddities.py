@@ -159,7 +159,7 @@ class Impostor:
 PAGE = (200, "text/html; charset=utf-8", b"<p>Log in</p>")
 NOT_FOUND = (404, "text/plain", b"default backend - 404")
 MOVED = (302, "text/html", b"")
-DENIED = (401, "application/json", b'{"detail": "the token has expired"}')
+DENIED = (401, "application/json", b'{"detail": "expired"}')
 
 
 def test_a_login_a_redirect_a_proxy_without_the_api_or_an_old_token_is_no_success_and_no_attempt(field: Field) -> None:
