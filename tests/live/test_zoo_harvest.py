@@ -1,4 +1,4 @@
-"""Workflows of a git repository, harvested to a running ZOO kernel; docs/zoo.md, Live tests."""
+"""Workflows of a git repository, harvested to a running ZOO kernel, and those of a bus; docs/zoo.md, Live tests."""
 
 import json
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ import pytest
 from tests.gitserver import Repository, create_repository, serving_git
 from tests.harvesting import TOOL, harvest_once, list_changes
 from tests.live.zoo_kernel import MARKS
+from tests.pulsar_bus import find_broker
 from tests.site import Site
 from tests.values import EXAMPLES
 from tests.zoo_client import CWL, User, ask
@@ -123,3 +124,40 @@ def test_what_somebody_else_has_deployed_and_what_the_kernel_refuses_stay_undone
         "requests": "harvest.refused",
     }
     assert zoo.describe("harvested-theirs")["title"] == "Echo"
+
+
+def test_messages_of_a_bus_deploy_replace_and_undeploy(user: User, tmp_path: Path) -> None:
+    broker, bucket, site = find_broker(), tmp_path / "catalogue", Site(tmp_path, tmp_path / "cache")
+    prefix = f"git-harvester/{user.name}"
+    (bucket / prefix).mkdir(parents=True)
+    token = str(broker.folder / "admin.token")
+    document = {
+        "server": user.api.replace(user.name, "{workspace}"),
+        "bus": {"url": broker.url, "topic": broker.topic, "token-file": token, "dead-letters": broker.dead_letters},
+        "files": str(bucket),
+        "keys": "git-harvester/{workspace}/",
+        "workspaces": [user.name],
+    }
+    file = tmp_path / "messages.yml"
+    file.write_text(json.dumps(document))
+    echo = (EXAMPLES / "echo" / "echo.cwl").read_text().replace("id: echo", "id: sent-echo")
+
+    def send(**keys: list[str]) -> list[tuple[str, str]]:
+        given = {"added_keys": [], "updated_keys": [], "deleted_keys": [], **keys}
+        message = {"id": "harvester", "workspace": user.name, "bucket_name": "catalogue", **given}
+        broker.send(json.dumps(message).encode())
+        done = site.command("ingest", file, "--once", "--format", "json")
+        assert done.returncode == 0, done.stderr
+        (delivered,) = map(json.loads, done.stdout.splitlines())
+        return [(one["change"]["kind"], one["change"]["name"]) for one in delivered["handled"]["done"]]
+
+    key = f"{prefix}/echo.cwl"
+    (bucket / key).write_text(echo)
+    assert send(added_keys=[key]) == [("deploy", "sent-echo")]
+    before = ask("GET", f"{user.api}/processes/sent-echo").json["title"]
+    (bucket / key).write_text(echo.replace(f"label: {before}", "label: Sent again"))
+    assert send(updated_keys=[key]) == [("replace", "sent-echo")]
+    assert ask("GET", f"{user.api}/processes/sent-echo").json["title"] == "Sent again"
+    (bucket / key).unlink()
+    assert send(deleted_keys=[key]) == [("undeploy", "sent-echo")]
+    assert "sent-echo" not in [one["id"] for one in ask("GET", f"{user.api}/processes").json["processes"]]
