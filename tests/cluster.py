@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -135,7 +136,8 @@ def build_account(name: str, namespace: str, rules: Sequence[Mapping[str, Any]])
 @contextmanager
 def applied(site: Site, *manifests: Mapping[str, Any]) -> Iterator[None]:
     """Have objects in the cluster while the block runs."""
-    path = site.folder / "manifests.json"
+    # others may be applied while these are
+    path = site.folder / f"manifests-{uuid.uuid4().hex}.json"
     path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
     kubectl(site, "apply", "-f", str(path))
     try:

@@ -14,7 +14,7 @@ from tests.prometheus import promtool, write_rules
 
 @dataclass(frozen=True)
 class Case:
-    """Series, a value each minute, and whether an alarm fires so many minutes later.
+    """Series, a value each `step`, and whether an alarm fires so many minutes later.
 
     `series` are in the form of promtool: `0+60x30` is 0 and 30 further values, each larger by 60.
     """
@@ -27,6 +27,7 @@ class Case:
     """The summary of the alarm; empty: it does not fire."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels of the alarm besides its severity."""
+    step: str = "1m"
 
 
 WORKER, WORKER_LABELS = '{instance="w:9464"}', {"instance": "w:9464"}
@@ -193,29 +194,32 @@ CASES = [
     Case(
         "backup-old",
         "ZooRunnerBackupOld",
-        {f"kube_cronjob_status_last_successful_time{BACKUP}": f"3600x{3 * DAY}"},
+        {f"kube_cronjob_status_last_successful_time{BACKUP}": "3600x72"},
         2 * DAY + 2 * HOUR,
         "The last backup is 2d 1h 0m 0s old.",
         BACKUP_LABELS,
+        step="1h",
     ),
     Case(
         "backup-of-today",
         "ZooRunnerBackupOld",
         {
-            f"kube_cronjob_status_last_successful_time{BACKUP}": f"{2 * 86400}x{3 * DAY}",
-            f"kube_cronjob_created{BACKUP}": f"0x{3 * DAY}",
+            f"kube_cronjob_status_last_successful_time{BACKUP}": "172800x72",
+            f"kube_cronjob_created{BACKUP}": "0x72",
         },
         2 * DAY + 2 * HOUR,
+        step="1h",
     ),
     Case(
         "never-a-backup",
         "ZooRunnerBackupOld",
-        {f"kube_cronjob_created{BACKUP}": f"0x{3 * DAY}"},
+        {f"kube_cronjob_created{BACKUP}": "0x72"},
         2 * DAY + HOUR,
         "The last backup is 2d 1h 0m 0s old.",
         BACKUP_LABELS,
+        step="1h",
     ),
-    Case("no-backup-yet", "ZooRunnerBackupOld", {f"kube_cronjob_created{BACKUP}": f"0x{3 * DAY}"}, 2 * DAY - 1),
+    Case("no-backup-yet", "ZooRunnerBackupOld", {f"kube_cronjob_created{BACKUP}": "0x72"}, 2 * DAY, step="1h"),
 ]
 
 
@@ -244,13 +248,13 @@ def test_an_alarm_fires_on_what_it_is_about_and_on_nothing_else(case: Case, rule
         "exp_annotations": {"summary": case.says},
     }
     test = {
-        "interval": "1m",
+        "interval": case.step,
         "input_series": [{"series": series, "values": values} for series, values in case.series.items()],
         "alert_rule_test": [
             {"eval_time": f"{case.minute}m", "alertname": case.alarm, "exp_alerts": [expected] if case.says else []}
         ],
     }
     path = tmp_path / "test.json"
-    path.write_text(json.dumps({"rule_files": [str(rules)], "evaluation_interval": "1m", "tests": [test]}))
+    path.write_text(json.dumps({"rule_files": [str(rules)], "evaluation_interval": case.step, "tests": [test]}))
     done = promtool("test", "rules", path)
     assert done.returncode == 0, done.stdout + done.stderr
