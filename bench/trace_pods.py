@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
@@ -142,28 +142,32 @@ class _Containers:
     """Processor seconds of the containers of all pods that were noticed; `own_seconds` go into reading them."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
         self.own_seconds = 0.0
+        self._used: dict[str, float] = {}
         self._names: dict[str, str] = {}
-        self._order: dict[str, int] = {}
+        self._kinds: dict[str, str] = {}
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """What each container has used, by its name; a container has one only once its status says it."""
+        return {name: self._used[container] for container, name in self._names.items() if container in self._used}
 
     def notice(self, pod: Mapping[str, Any]) -> None:
-        """Learn the names of the containers of a pod."""
+        """Learn which containers a pod has; they are looked at before Kubernetes reports them."""
         meta = pod["metadata"]
-        number = self._order.setdefault(meta["name"], len(self._order))
-        # the peer's pods have no such label, and are known by their order
-        role = (meta.get("labels") or {}).get("zoo-runner/role") or ("step" if number else "job")
-        kind = f"{role} pod"
+        # the peer's pods have no such label; the first one is the job's
+        role = (meta.get("labels") or {}).get("zoo-runner/role") or ("step" if self._kinds else "job")
+        kind = self._kinds.setdefault(meta["uid"], f"{role} pod")
         for status in pod.get("status", {}).get("containerStatuses") or []:
             if found := status.get("containerID"):
                 self._names[found.rpartition("/")[2]] = f"{kind}, container {status['name']}"
 
     def look(self) -> None:
         """Read what each container has used so far; one that has ended keeps what was read last."""
-        for container, name in list(self._names.items()):
-            for file in _COUNTED.glob(f"*/pod*/{container}/cpuacct.usage"):
+        for uid in list(self._kinds):
+            for file in _COUNTED.glob(f"*/pod{uid}/*/cpuacct.usage"):
                 try:
-                    self.seconds[name] = int(file.read_text()) / 1e9
+                    self._used[file.parent.name] = int(file.read_text()) / 1e9
                 except OSError:
                     continue
 
@@ -186,13 +190,36 @@ def _sampling(containers: _Containers) -> Iterator[None]:
         thread.join()
 
 
+def _read_until(stream: IO[str], word: str) -> Iterator[str]:
+    """Read lines to the first that has a word."""
+    for line in stream:
+        yield line
+        if word in line:
+            return
+
+
 @contextmanager
 def _watching_pods(namespace: str, notice: Callable[[Mapping[str, Any]], None]) -> Iterator[_Pods]:
-    """Read the pods of a namespace as they change; those that are there already are left out."""
+    """Read the pods of a namespace as they change, from the begin of the block; those that are there are left out."""
     pods, begun = _Pods(), time.time()
-    words = ("get", "pods", "--namespace", namespace, "--watch-only", "--output-watch-events", "--output", "json")
+    # this much is said of each request
+    words = (
+        "--v=6",
+        "get",
+        "pods",
+        "--namespace",
+        namespace,
+        "--watch-only",
+        "--output-watch-events",
+        "--output",
+        "json",
+    )
     command = ["kubectl", "--kubeconfig", str(KUBECONFIG), *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watch:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watch:
+        assert watch.stderr
+        said = list(_read_until(watch.stderr, "watch=true"))
+        if not said or "watch=true" not in said[-1]:
+            raise SystemExit(f"bench: the pods of {namespace} cannot be watched: {''.join(said)}")
 
         def read() -> None:
             assert watch.stdout
