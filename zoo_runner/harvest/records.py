@@ -161,10 +161,10 @@ class FolderRecords:
     def _write(self, path: Path, text: str) -> None:
         try:
             write_atomically(path, text.encode())
-        except OSError as error:
+        except SettingsError as error:
             # a full disk, or one that is away: what was to be noted is done again
             raise NotReachedError(
-                f"the record {path} cannot be written: {error.strerror}",
+                f"the record cannot be kept: {error}",
                 "Make room, or correct the permissions of its folder.",
                 code="harvest.records",
             ) from error
