@@ -31,7 +31,7 @@ LONGEST_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Prepared:
-    """Something to measure: `run` returns its seconds, `remove` asks for the removal of what that made.
+    """Something to measure: `run` returns its seconds, `remove` asks for the removal of what that created.
 
     `settle`, which is not measured, waits until that is gone.
     """

@@ -15,7 +15,7 @@ from typing import Any
 from tests.require import require
 from tests.serving import START_SECONDS
 from tests.values import ROOT
-from tests.waiting import wait_for
+from tests.waiting import answers, wait_for
 
 POLICY = ROOT / "deploy" / "opa"
 
@@ -60,11 +60,7 @@ class Agent:
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=START_SECONDS) as response:
-                return bool(response.status == 200)
-        except OSError:
-            return False
+        return answers(f"http://127.0.0.1:{self.port}/health", START_SECONDS)
 
     def publish(self, access: Mapping[str, Any]) -> None:
         """Put other data in the place of what says who sees what."""

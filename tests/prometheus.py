@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.require import require
 from tests.serving import START_SECONDS, find_free_port
-from tests.waiting import wait_for
+from tests.waiting import answers, wait_for
 
 
 def find_program(name: str) -> str:
@@ -78,11 +78,7 @@ class Prometheus:
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=START_SECONDS) as response:
-                return bool(response.status == 200)
-        except OSError:
-            return False
+        return answers(f"http://127.0.0.1:{self.port}/-/ready", START_SECONDS)
 
     def ask(self, path: str, **words: str) -> Any:
         """Return the data that its API answers with."""

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import urllib.request
 from collections.abc import Callable
 
 LONGEST_SECONDS = 120.0
@@ -13,3 +14,12 @@ def wait_for(ready: Callable[[], object], seconds: float = LONGEST_SECONDS) -> N
     while not ready():
         assert time.monotonic() < deadline, f"not so after {seconds:g} s"
         pause.wait(0.05)
+
+
+def answers(url: str, seconds: float = LONGEST_SECONDS) -> bool:
+    """Whether a server answers with 200; nobody has to be there yet."""
+    try:
+        with urllib.request.urlopen(url, timeout=seconds) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False

@@ -2,8 +2,8 @@
 """The storage class `standard`: makes a host-path volume for each claim, and takes it away once it is released.
 
 One node, so that a host path is shared by all pods whatever the access mode. Follows the claims and volumes that
-`kubectl get --watch` prints, in the environment that the scripts here set (KUBECONFIG, CLUSTER_DIR). Volumes are made
-over one connection, as provisioners do it: `kubectl apply` takes more of the processor than all else of a small job.
+`kubectl get --watch` prints, in the environment that the scripts here set (KUBECONFIG, CLUSTER_DIR). Volumes are
+created over one connection, as provisioners do it: `kubectl apply` takes more of the processor than all else of a job.
 """
 
 import base64
@@ -32,7 +32,7 @@ STORAGE_CLASS = {
 
 
 class Api:
-    """A connection to the API server, made anew where it has ended; for one thread."""
+    """A connection to the API server, opened again where it has ended; for one thread."""
 
     def __init__(self) -> None:
         words = ["kubectl", "config", "view", "--raw", "--minify", "--flatten", "-o", "json"]

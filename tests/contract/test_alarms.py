@@ -41,7 +41,7 @@ def _idle(nothing: str = "7x40", away: str = "0x40", jobs: str = "0x40", oldest:
         'zoo_runner_worker_looks_total{instance="w:9464",outcome="nothing"}': nothing,
         'zoo_runner_worker_looks_total{instance="w:9464",outcome="failed"}': "0+9x40",
         f"zoo_runner_worker_jobs_away{WORKER}": away,
-        # another worker, which does what it should, tells nothing of this one
+        # another worker, which works, says nothing about this one
         'zoo_runner_worker_jobs{instance="v:9464"}': "3x40",
         'zoo_runner_worker_looks_total{instance="v:9464",outcome="nothing"}': "0+9x40",
     }

@@ -1,4 +1,4 @@
-"""A container that has not come to its end is none that has succeeded, whatever podman's exit code says."""
+"""A container that has not ended has not succeeded, whatever the exit code of podman says."""
 
 import os
 import shutil

@@ -6,10 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -18,6 +17,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.harvesting import TOOL, Field, Running, list_changes, open_field, running_server
+from tests.loopback import serving_handler
 from tests.waiting import wait_for
 from zoo_runner.harvest.sources import load_harvest
 
@@ -150,10 +150,8 @@ class Impostor:
             def log_message(self, *_: object) -> None:
                 pass
 
-        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            yield f"http://127.0.0.1:{server.server_port}"
-            server.shutdown()
+        with serving_handler(Handler) as url:
+            yield url
 
 
 PAGE = (200, "text/html; charset=utf-8", b"<p>Log in</p>")

@@ -1,14 +1,14 @@
 """What servers of Part 2 answer to a harvest: a kernel of ZOO as it was observed, proxies, and busy ones."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from tests.loopback import serving_handler
 from zoo_runner.api_client import UnansweredError
 from zoo_runner.harvest.server import ProcessServer, RefusedError, ShutError
 from zoo_runner.harvest.workflows import Workflow
@@ -77,10 +77,8 @@ def serving(kernel: Kernel) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving_handler(Handler) as url:
+        yield url
 
 
 @pytest.fixture

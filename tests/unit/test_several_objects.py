@@ -1,13 +1,13 @@
 """Several objects are read or created at the same time; what goes wrong with one is not lost."""
 
 import json
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from tests.loopback import serving_handler
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.client import Cluster
 from zoo_runner.engines.kubernetes.errors import ApiError
@@ -53,14 +53,8 @@ def serving(api: Api) -> Iterator[Cluster]:
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        cluster = Cluster(KubernetesSettings(api_url=f"http://127.0.0.1:{server.server_address[1]}"))
-        try:
-            yield cluster
-        finally:
-            cluster.close()
-            server.shutdown()
+    with serving_handler(Handler) as url, closing(Cluster(KubernetesSettings(api_url=url))) as cluster:
+        yield cluster
 
 
 def build(name: str) -> Manifest:

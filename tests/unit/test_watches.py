@@ -5,14 +5,15 @@ import queue
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.loopback import serving_handler
 from zoo_runner.config.kubernetes import KubernetesSettings
 from zoo_runner.engines.kubernetes.access import Configured
 from zoo_runner.engines.kubernetes.client import Cluster
@@ -85,16 +86,12 @@ def serving(api: Api) -> Iterator[Cluster]:
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        cluster = Cluster(KubernetesSettings(api_url=f"http://127.0.0.1:{server.server_address[1]}"))
+    with serving_handler(Handler) as url, closing(Cluster(KubernetesSettings(api_url=url))) as cluster:
         try:
             yield cluster
         finally:
             for changes in api.changes.values():
                 changes.put(None)
-            cluster.close()
-            server.shutdown()
 
 
 def take(taken: Taken, count: int) -> list[tuple[str, str, str]]:

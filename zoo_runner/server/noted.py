@@ -1,6 +1,6 @@
 """What harvests have noted in a folder, as a backup keeps it: so that it fits the processes of the same backup; pure.
 
-The records of a harvest say what the server has. Those that change while a backup is made may speak of processes that
+The records of a harvest say what the server has. Those that change during a backup may speak of processes that
 are not in it: a harvest that trusted them would deploy these never again.
 """
 

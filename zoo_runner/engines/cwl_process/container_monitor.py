@@ -7,18 +7,17 @@
 
 import os
 import resource
-import signal
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from zoo_runner.engines.cwl_process.processes import wait_until_readable
+from zoo_runner.engines.cwl_process.signals import TERMINATED, as_exit_code
 
 # the monitor waits for the clean-up after its container, which takes long on a busy machine
 _SUCCESS_SECONDS = 60.0
 _FAILURE_SECONDS = 2.0
-_TERMINATED = 128 + signal.SIGTERM
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Monitor:
         that has not come to its end has the exit code of SIGTERM.
         """
         if code == 0 and not self._has_started():
-            code = _TERMINATED
+            code = TERMINATED
         try:
             pid = int(self._file.read_text())
             handle = os.pidfd_open(pid)
@@ -67,12 +66,12 @@ class Monitor:
             has_ended = wait_until_readable([handle], _FAILURE_SECONDS if code else success_seconds)
             reaped, status, used = os.wait4(pid, os.WNOHANG)
         except ChildProcessError:
-            return ContainerEnd(code if code or has_ended else _TERMINATED, None)
+            return ContainerEnd(code if code or has_ended else TERMINATED, None)
         finally:
             os.close(handle)
         if not reaped:
-            return ContainerEnd(code or _TERMINATED, None)
-        return ContainerEnd(code or _read_code(status), used)
+            return ContainerEnd(code or TERMINATED, None)
+        return ContainerEnd(code or as_exit_code(os.waitstatus_to_exitcode(status)), used)
 
     def close(self) -> None:
         """Listen to podman no more, and remove the file; may be called again."""
@@ -87,8 +86,3 @@ class Monitor:
                 if b"READY=1" in message.split(b"\n"):
                     return True
         return False
-
-
-def _read_code(status: int) -> int:
-    code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code

@@ -6,10 +6,13 @@ practice it is 128 and the number of the signal, in shells as in podman, docker 
 
 import signal
 from dataclasses import dataclass
+from typing import overload
 
 _ABOVE = 128
 KILLED = _ABOVE + signal.SIGKILL
 """The exit code of a program that was killed: for lack of memory, or by somebody."""
+TERMINATED = _ABOVE + signal.SIGTERM
+"""The exit code of a program that was asked to end, and did."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,10 @@ FILE_REMEDY = (
 _TERMINATED = "Run the job again. If it always ends so, something in the step sends the signal, such as `timeout`."
 
 
+@overload
+def as_exit_code(returned: int) -> int: ...
+@overload
+def as_exit_code(returned: int | None) -> int | None: ...
 def as_exit_code(returned: int | None) -> int | None:
     """Return the exit code of a process as shells report it; Python has the negative number of a signal."""
     return _ABOVE - returned if returned is not None and returned < 0 else returned

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from zoo_runner.engines.cwl_process.processes import GRACE_SECONDS, wait_until_readable
+from zoo_runner.engines.cwl_process.signals import KILLED, as_exit_code
 from zoo_runner.engines.cwl_process.step_client import KILL
 
 
@@ -28,9 +29,9 @@ def follow(process: "subprocess.Popen[bytes]", connection: socket.socket, kill: 
         _, status, used = os.wait4(process.pid, 0)
     except ChildProcessError:  # the run was stopped, and all its processes were reaped
         process.returncode = -signal.SIGKILL
-        return Ended(128 + signal.SIGKILL, None)
+        return Ended(KILLED, None)
     process.returncode = code = os.waitstatus_to_exitcode(status)
-    return Ended(code if code >= 0 else 128 - code, used)
+    return Ended(as_exit_code(code), used)
 
 
 def describe_usage(used: resource.struct_rusage, others_kib: int) -> dict[str, float]:
